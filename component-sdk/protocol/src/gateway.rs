@@ -1,0 +1,154 @@
+//! The component gateway: what a component asks the orchestrator over HTTP, and the answers.
+//!
+//! Each container start has a token of its own. It reaches the process as one line of JSON on standard input
+//! ([`Boot`]), so that neither the environment nor `docker inspect` ever holds it.
+//!
+//! | call | answer |
+//! | --- | --- |
+//! | `POST /gateway/v1/session` with [`SessionRequest`] | [`Session`] |
+//! | `GET /gateway/v1/assignments?since=REV&wait=SECONDS` | [`Assignments`]; 204 when nothing changed in that time |
+//! | `POST /gateway/v1/credentials/{instance}` | [`Credentials`] |
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{FunctionName, StepKey};
+
+/// The first line on the standard input of a component.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Boot {
+    /// The base URL of the gateway, for example `http://172.18.0.1:7402`.
+    pub gateway: String,
+    /// The bearer token of this container start.
+    pub token: String,
+}
+
+/// What a component says of itself when it starts.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SessionRequest {
+    /// The SDK and its version, for example `sluice-sdk/0.1.0`.
+    pub sdk: String,
+    /// The component's name, as in its descriptor.
+    pub component: String,
+    /// The component's version, as in its descriptor.
+    pub version: String,
+}
+
+/// Where a component finds its broker, and what it may do there.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Session {
+    /// The deployment this container belongs to.
+    pub deployment: String,
+    /// Broker access, valid while the container runs.
+    pub broker: BrokerAccess,
+    /// The exchange that outcomes go to; the only one that the broker user may write to.
+    pub exchange: String,
+    /// The queue of suspects: inputs whose consumer died. They are run one at a time.
+    pub suspects: String,
+}
+
+/// The address and the credentials of a broker.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct BrokerAccess {
+    /// Host name or address as seen from the component's network.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Whether to use TLS.
+    #[serde(default)]
+    pub tls: bool,
+    /// Virtual host.
+    pub vhost: String,
+    /// User.
+    pub username: String,
+    /// Password.
+    pub password: String,
+}
+
+/// All that a component is to serve, as of a revision.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Assignments {
+    /// The revision; ask again with `since` set to it.
+    pub revision: u64,
+    /// Finish what was begun, take nothing new, then exit.
+    #[serde(default)]
+    pub drain: bool,
+    /// One entry per step.
+    pub assignments: Vec<Assignment>,
+}
+
+/// One step that a component serves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The step.
+    pub step: StepKey,
+    /// The function that serves it.
+    pub function: FunctionName,
+    /// How the function gets its work.
+    pub role: Role,
+    /// The lane its inputs come from; several steps may share one. None for listeners.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// The step's config, valid against the function's config schema.
+    #[serde(default)]
+    pub config: Value,
+    /// The instance whose credentials it uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// How many inputs of this step may run at a time.
+    pub concurrency: u32,
+    /// Milliseconds that one run may take.
+    pub timeout_ms: u64,
+    /// The routing key of this step's outcomes on the exchange.
+    pub routing_key: String,
+    /// Take nothing new for now.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+/// How a function gets its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It processes inputs from a lane.
+    Action,
+    /// It is a trigger that runs once for each tick that comes through a lane.
+    Polling,
+    /// It is a trigger that runs all the time and pushes.
+    Listener,
+}
+
+/// The settings and secrets of an instance, ready to use.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Credentials {
+    /// Changes whenever the settings or secrets do.
+    pub version: u64,
+    /// Plain settings.
+    pub settings: Map<String, Value>,
+    /// Secrets. Never log them.
+    pub secrets: Map<String, Value>,
+}
+
+/// Keeps secrets out of debug output.
+macro_rules! redacted_debug {
+    ($($name:ident),*) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), " { .. }"))
+            }
+        }
+    )*};
+}
+
+redacted_debug!(Boot, Session, BrokerAccess, Credentials);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_holds_no_secret() {
+        let boot = Boot { gateway: "http://x".into(), token: "hunter2".into() };
+        assert!(!format!("{boot:?}").contains("hunter2"));
+    }
+}
