@@ -140,7 +140,11 @@ impl Descriptor {
     #[must_use]
     pub fn needs_instance(&self) -> bool {
         let demands = |schema: &Option<Value>| {
-            schema.as_ref().and_then(|s| s.get("required")).and_then(Value::as_array).is_some_and(|list| !list.is_empty())
+            schema
+                .as_ref()
+                .and_then(|s| s.get("required"))
+                .and_then(Value::as_array)
+                .is_some_and(|list| !list.is_empty())
         };
         demands(&self.settings) || demands(&self.secrets)
     }
@@ -242,7 +246,10 @@ mod tests {
 
     #[test]
     fn a_descriptor_is_checked_when_it_is_read() {
-        check(r#"{"name":"log","version":"1.0.0","title":"Log","actions":{"write":{"title":"Write"}}}"#, "ok");
+        check(
+            r#"{"name":"log","version":"1.0.0","title":"Log","actions":{"write":{"title":"Write"}}}"#,
+            "ok",
+        );
         check(r#"{"name":"log","version":"1.0.0","title":"Log"}"#, "neither a trigger nor an action");
         check(r#"{"name":"Log","version":"1.0.0","title":"Log"}"#, "no component name");
         check(r#"{"name":"log","version":"1","title":"Log"}"#, "version number");
@@ -256,7 +263,9 @@ mod tests {
     #[test]
     fn a_component_needs_an_instance_when_it_demands_a_setting() {
         let read = |extra: &str| {
-            let text = format!(r#"{{"name":"a","version":"1.0.0","title":"","actions":{{"x":{{"title":""}}}}{extra}}}"#);
+            let text = format!(
+                r#"{{"name":"a","version":"1.0.0","title":"","actions":{{"x":{{"title":""}}}}{extra}}}"#
+            );
             Descriptor::from_json(&text).unwrap().needs_instance()
         };
         assert!(!read(""));

@@ -3,7 +3,6 @@
 //! The text form is fixed-width and sorts like the number. Ids that are derived (a child's id, an execution's id) are
 //! truncated SHA-256 hashes over length-prefixed fields, so that no two different lists of fields hash alike.
 
-
 use sha2::{Digest, Sha256};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -137,7 +136,13 @@ impl MessageId {
     /// `item` counts the messages that a split makes of it, 0 without a split.
     #[must_use]
     pub fn child(self, edge: &str, output: u64, item: u64) -> Self {
-        Self(hash(&[b"child", &self.0.to_be_bytes(), edge.as_bytes(), &output.to_be_bytes(), &item.to_be_bytes()]))
+        Self(hash(&[
+            b"child",
+            &self.0.to_be_bytes(),
+            edge.as_bytes(),
+            &output.to_be_bytes(),
+            &item.to_be_bytes(),
+        ]))
     }
 
     /// The id of the execution that one output of a trigger starts.
@@ -173,7 +178,14 @@ mod tests {
 
     #[test]
     fn a_foreign_prefix_a_wrong_length_or_letter_is_refused() {
-        for text in ["", "msg_", "exec_00000000000000000000000000", "msg_0000000000000000000000000", "msg_8zzzzzzzzzzzzzzzzzzzzzzzzz", "msg_0000000000000000000000000u"] {
+        for text in [
+            "",
+            "msg_",
+            "exec_00000000000000000000000000",
+            "msg_0000000000000000000000000",
+            "msg_8zzzzzzzzzzzzzzzzzzzzzzzzz",
+            "msg_0000000000000000000000000u",
+        ] {
             assert!(text.parse::<MessageId>().is_err(), "{text}");
         }
     }

@@ -18,7 +18,8 @@ mod outcome;
 mod step_key;
 
 pub use descriptor::{
-    Action, ComponentName, Descriptor, DescriptorError, FunctionName, IMAGE_LABEL, NameError, Trigger, TriggerKind,
+    Action, ComponentName, Descriptor, DescriptorError, FunctionName, IMAGE_LABEL, NameError, Trigger,
+    TriggerKind,
 };
 pub use envelope::{Envelope, Headers};
 pub use id::{ExecutionId, IdError, MessageId, decode_id, encode_id};

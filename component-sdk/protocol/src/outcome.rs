@@ -164,7 +164,9 @@ impl FromStr for Port {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut bytes = text.bytes();
         let begins = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase());
-        let fits = begins && text.len() <= 32 && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let fits = begins
+            && text.len() <= 32
+            && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         if fits { Ok(Self(text.into())) } else { Err(PortError) }
     }
 }
@@ -203,7 +205,10 @@ mod tests {
 
     #[test]
     fn a_short_outcome_reads_with_its_defaults() {
-        let line = format!(r#"{{"input":"{}","step":"s","status":"ok","outputs":[{{"body":[1, 2]}}]}}"#, MessageId::from_bits(3));
+        let line = format!(
+            r#"{{"input":"{}","step":"s","status":"ok","outputs":[{{"body":[1, 2]}}]}}"#,
+            MessageId::from_bits(3)
+        );
         let outcome: Outcome = serde_json::from_str(&line).unwrap();
         assert!(outcome.outputs[0].port.is_default());
         assert_eq!(outcome.outputs[0].body.get(), "[1, 2]");

@@ -1,1 +1,38 @@
-//! Placeholder.
+//! What the engine asks of the world, as traits.
+//!
+//! Each trait is a contract: its documentation says what is idempotent, what is ordered and what an error means. Every
+//! adapter and its in-memory fake pass the same suite (`testkit`). Port errors answer one question: is it worth trying
+//! again ([`Fault`])?
+#![deny(missing_docs)]
+
+pub mod broker;
+mod clock;
+mod fault;
+pub mod runtime;
+pub mod store;
+mod vault;
+
+use std::sync::Arc;
+
+pub use clock::{Clock, Entropy};
+pub use fault::{Fault, PortError};
+pub use vault::{SealedSecret, Vault, VaultError};
+
+/// All ports, as the engine holds them.
+#[derive(Clone)]
+pub struct Ports {
+    /// The message broker.
+    pub broker: Arc<dyn broker::Broker>,
+    /// The users of the broker, where its management API is configured.
+    pub users: Option<Arc<dyn broker::BrokerUsers>>,
+    /// The container engine.
+    pub runtime: Arc<dyn runtime::Runtime>,
+    /// The store.
+    pub store: Arc<dyn store::Store>,
+    /// Secrets.
+    pub vault: Arc<dyn Vault>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}

@@ -1,0 +1,140 @@
+//! Installed connectors: a component image and what its descriptor says.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sluice_protocol::{ComponentName, Descriptor};
+
+/// An installed version of a connector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Connector {
+    /// What it is and can do.
+    pub descriptor: Descriptor,
+    /// The image that was installed.
+    pub image: ImageRef,
+    /// What that image was then.
+    pub digest: ImageDigest,
+    /// When it was installed.
+    pub installed_at: DateTime<Utc>,
+}
+
+impl Connector {
+    /// The connector's name.
+    #[must_use]
+    pub fn name(&self) -> &ComponentName {
+        &self.descriptor.name
+    }
+
+    /// The connector's version.
+    #[must_use]
+    pub fn version(&self) -> &semver::Version {
+        &self.descriptor.version
+    }
+}
+
+/// A reference to an image, for example `sluice/http:0.1.0`: 1 to 255 characters of `a-z A-Z 0-9 . _ - / : @`,
+/// beginning with a letter or digit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageRef(Box<str>);
+
+/// What an image was at a time: `sha256:` and 64 hex digits. The repository digest, or the image id where the image was
+/// built locally and has none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageDigest(Box<str>);
+
+/// A text that is no image reference or digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no image reference or digest")]
+pub struct ImageRefError(String);
+
+impl ImageRefError {
+    fn of(text: &str) -> Self {
+        Self(text.chars().take(100).collect())
+    }
+}
+
+impl FromStr for ImageRef {
+    type Err = ImageRefError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let inner = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b));
+        let climbs = text.contains("..") || text.contains("//");
+        if begins && inner && !climbs && text.len() <= 255 {
+            Ok(Self(text.into()))
+        } else {
+            Err(ImageRefError::of(text))
+        }
+    }
+}
+
+impl FromStr for ImageDigest {
+    type Err = ImageRefError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let hex = text.strip_prefix("sha256:").unwrap_or("");
+        let fits = hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if fits { Ok(Self(text.into())) } else { Err(ImageRefError::of(text)) }
+    }
+}
+
+macro_rules! text_form {
+    ($name:ident) => {
+        impl $name {
+            /// The text form.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = ImageRefError;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.0.into()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_form!(ImageRef);
+text_form!(ImageDigest);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn image_references_hold_no_surprises() {
+        for (text, fits) in [
+            ("sluice/http:0.1.0", true),
+            ("a@sha256:00", true),
+            ("", false),
+            ("-x", false),
+            ("a b", false),
+            ("../etc", false),
+            ("a//b", false),
+        ] {
+            assert_eq!(text.parse::<ImageRef>().is_ok(), fits, "{text}");
+        }
+        assert!(format!("sha256:{}", "0".repeat(64)).parse::<ImageDigest>().is_ok());
+        assert!("sha256:0".parse::<ImageDigest>().is_err());
+    }
+}

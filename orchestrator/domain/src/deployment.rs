@@ -1,0 +1,79 @@
+//! Deployments: the containers that serve one component version in one isolation scope.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sluice_protocol::{ComponentName, MessageId};
+
+use crate::{DeploymentId, FlowId, ImageDigest, ImageRef, Isolation, Limits, StepId};
+
+/// What a deployment runs. Equal demands have equal ids and meet in one deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentSpec {
+    /// The id, derived from everything below.
+    pub id: DeploymentId,
+    /// The component.
+    pub component: ComponentName,
+    /// Its version.
+    pub version: semver::Version,
+    /// The image as it was installed.
+    pub image: ImageRef,
+    /// What the image was when it was installed; what really runs.
+    pub digest: ImageDigest,
+    /// Who may share it.
+    pub scope: Scope,
+    /// What each of its containers may use.
+    pub limits: Limits,
+}
+
+/// Who may share a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Every flow.
+    Shared,
+    /// The steps of one flow.
+    Flow(FlowId),
+    /// One step of one flow.
+    Step(FlowId, StepId),
+}
+
+impl Scope {
+    /// The scope of a step with this isolation.
+    #[must_use]
+    pub fn of(isolation: Isolation, flow: FlowId, step: &StepId) -> Self {
+        match isolation {
+            Isolation::Shared => Self::Shared,
+            Isolation::Flow => Self::Flow(flow),
+            Isolation::Step => Self::Step(flow, step.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shared => f.write_str("shared"),
+            Self::Flow(flow) => write!(f, "flow {flow}"),
+            Self::Step(flow, step) => write!(f, "step {flow}/{step}"),
+        }
+    }
+}
+
+impl DeploymentSpec {
+    /// Describes a deployment and derives its id.
+    #[must_use]
+    pub fn new(connector: &crate::Connector, scope: Scope, limits: Limits) -> Self {
+        let key = serde_json::json!([connector.name(), connector.version(), connector.digest, scope, limits]);
+        let id = MessageId::derive("deployment", key.to_string().as_bytes());
+        Self {
+            id: DeploymentId::from_bits(id.bits()),
+            component: connector.name().clone(),
+            version: connector.version().clone(),
+            image: connector.image.clone(),
+            digest: connector.digest.clone(),
+            scope,
+            limits,
+        }
+    }
+}

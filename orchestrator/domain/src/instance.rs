@@ -1,0 +1,32 @@
+//! Instances: a connector bound to settings and secrets.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sluice_protocol::ComponentName;
+
+use crate::InstanceName;
+
+/// A connector bound to settings and secrets. The secrets themselves are elsewhere, sealed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its name.
+    pub name: InstanceName,
+    /// The connector it belongs to.
+    pub connector: ComponentName,
+    /// Plain settings.
+    pub settings: Map<String, Value>,
+    /// The names of the secrets it has.
+    pub secret_fields: SecretFields,
+    /// Counts the changes of settings and secrets, from 1.
+    pub revision: u64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was changed last.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The names of the secrets of an instance.
+pub type SecretFields = BTreeSet<String>;

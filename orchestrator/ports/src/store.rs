@@ -1,0 +1,37 @@
+//! The store: what must survive the death of the process.
+//!
+//! Every method is one transaction: it happens whole or not at all, and once it returned `Ok` it survives kill -9 and
+//! power loss. Writers are serialised. Lists are ordered as documented and paged by the key of the last row.
+//! A second orchestrator on the same store is refused when the store is opened.
+
+mod catalogue;
+mod containers;
+mod dead_letters;
+mod flows;
+mod history;
+mod tokens;
+
+pub use catalogue::{CatalogueStore, StoredInstance};
+pub use containers::ContainerStore;
+pub use dead_letters::{DeadLetterFilter, DeadLetterStore};
+pub use flows::{Activity, FlowStore, NewVersion, TickState};
+pub use history::{CounterDelta, ExecutionFilter, HistoryBatch, HistoryStore, Retention};
+pub use tokens::TokenStore;
+
+/// Everything the store can do.
+pub trait Store:
+    CatalogueStore + FlowStore + HistoryStore + DeadLetterStore + TokenStore + ContainerStore + Send + Sync
+{
+}
+
+impl<T> Store for T where
+    T: CatalogueStore
+        + FlowStore
+        + HistoryStore
+        + DeadLetterStore
+        + TokenStore
+        + ContainerStore
+        + Send
+        + Sync
+{
+}
