@@ -142,7 +142,8 @@ wait_until() {
 
 # Readable by others, since daemons that run as their own users keep their files below it; secrets/ is not.
 ensure_state() {
-  install -d -m 0755 "$SLUICE_STATE" "$SLUICE_STATE/run" "$SLUICE_STATE/log" 2>/dev/null ||
+  { install -d -m 0755 "$SLUICE_STATE" "$SLUICE_STATE/run" "$SLUICE_STATE/log" && [[ -w $SLUICE_STATE/run ]]; } \
+    2>/dev/null ||
     fail "cannot write to $SLUICE_STATE" "Run this as root, or set SLUICE_STATE to a folder of yours."
   install -d -m 0700 "$SLUICE_STATE/secrets"
 }
@@ -202,7 +203,7 @@ show_tail() {
   [[ -s $1 ]] || return 0
   _clear_line
   printf '  %s--- the end of %s%s\n' "$_dim" "$1" "$_reset" >&2
-  tail -n "${2:-15}" -- "$1" | sed 's/^/  | /' >&2
+  tail -n "${2:-15}" -- "$1" | cut -c 1-300 | sed 's/^/  | /' >&2
 }
 
 apt_has() {

@@ -88,26 +88,36 @@ _docker_start() {
   _dockerd_launch
 }
 
-_dockerd_runs() { daemon_alive dockerd || { have pgrep && pgrep -x dockerd >/dev/null; }; }
+# Somebody else's counts as well. One that ended but was not reaped yet has no command line any more and does not count.
+_dockerd_runs() {
+  local comm pid
+  for comm in /proc/[0-9]*/comm; do
+    if [[ $(cat "$comm" 2>/dev/null) == dockerd ]]; then
+      pid=${comm#/proc/}
+      process_is "${pid%/comm}" dockerd && return
+    fi
+  done
+  return 1
+}
 
 # Starts dockerd; when it dies, its log tells which of the known remedies to add, each at most once.
 _dockerd_launch() {
-  local flags=() path=$PATH remedy used=' '
+  local flags=() path=$PATH remedy used=''
   while :; do
-    note "starting the daemon${flags[*]:+ with ${flags[*]}}"
+    note "starting the daemon${used:+ with another setting:$used}"
     _dockerd_drop_stale_pids
     start_daemon dockerd dockerd env "PATH=$path" dockerd "${flags[@]}"
     wait_until 60 _dockerd_ready && return
     remedy=$(_dockerd_remedy)
-    if daemon_alive dockerd || [[ $remedy == none || $used == *" $remedy "* ]]; then
+    if daemon_alive dockerd || [[ $remedy == none || " $used " == *" $remedy "* ]]; then
       stop_daemon dockerd
-      show_tail "$(daemon_log dockerd)"
+      show_tail "$(daemon_log dockerd)" 6
       fail "dockerd does not start" "See $(daemon_log dockerd)"
     fi
-    used+="$remedy "
+    used+=" $remedy"
     case $remedy in
-      iptables) path=$(_iptables_legacy_path) ;;
-      storage) flags+=(--storage-driver=vfs) ;;
+      iptables-legacy) path=$(_iptables_legacy_path) ;;
+      vfs) flags+=(--storage-driver=vfs) ;;
     esac
   done
 }
@@ -118,13 +128,14 @@ _dockerd_ready() {
   _docker_answers
 }
 
+# Prints iptables-legacy, vfs or none.
 _dockerd_remedy() {
   local log
   log=$(daemon_log dockerd)
   if grep -qiE 'iptables|nf_tables|NAT chain' <(grep -iE 'failed|fatal|error' "$log") && have iptables-legacy; then
-    printf iptables
+    printf iptables-legacy
   elif grep -qiE 'error initializing graphdriver|driver not supported|graphdriver.*(not supported|failed)' "$log"; then
-    printf storage
+    printf vfs
   else
     printf none
   fi

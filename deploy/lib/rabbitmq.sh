@@ -37,7 +37,7 @@ ensure_rabbitmq() {
     _rabbit_use_given
     return
   fi
-  RABBITMQ_PASSWORD_FILE=$(ensure_secret "rabbitmq-$RABBITMQ_USER.password")
+  RABBITMQ_PASSWORD_FILE=$(ensure_secret "rabbitmq-$RABBITMQ_USER.password") || exit 1
   if ! _rabbit_set_up; then
     state_lock
     if ! _rabbit_listens; then
@@ -83,13 +83,13 @@ rabbitmq_management_url() {
 rabbitmq_user() {
   local status
   [[ -z ${SLUICE__BROKER__URL:-} ]] || fail "cannot make the user $1 on the broker of SLUICE__BROKER__URL"
-  RABBITMQ_USER_PASSWORD_FILE=$(ensure_secret "rabbitmq-$1.password")
+  RABBITMQ_USER_PASSWORD_FILE=$(ensure_secret "rabbitmq-$1.password") || exit 1
   [[ $(_rabbit_api "$1" "$RABBITMQ_USER_PASSWORD_FILE" GET /api/whoami) == 200* ]] && return
   status=$(_rabbit_admin PUT "/api/users/$1" < <(
     printf '{"password":"%s","tags":"administrator"}' "$(<"$RABBITMQ_USER_PASSWORD_FILE")"
   ))
   [[ $status == 20* ]] || fail "the broker did not accept the user $1 ($status)"
-  _rabbit_grant %2F "$1"
+  [[ $(_rabbit_admin GET /api/vhosts/%2F) != 200* ]] || _rabbit_grant %2F "$1"
 }
 
 stop_rabbitmq() {
@@ -216,7 +216,7 @@ _rabbit_ensure_admin() {
   _rabbit_tool rabbitmqctl -q set_user_tags "$RABBITMQ_USER" administrator </dev/null >>"$log" 2>&1 ||
     fail "could not make $RABBITMQ_USER an administrator" "See $log"
   # Nobody needs the well-known account of a broker that is ours alone.
-  if daemon_alive rabbitmq || _rabbit_container_runs; then
+  if _rabbit_container_runs; then
     _rabbit_admin DELETE /api/users/guest >/dev/null
   fi
 }
@@ -281,7 +281,7 @@ _rabbit_start_installed() {
 }
 
 _rabbit_wait() {
-  wait_until 90 "$@" && return
+  wait_until 120 "$@" && return
   show_tail "$(daemon_log rabbitmq)"
   fail "the broker does not start" "See $(daemon_log rabbitmq) and $_rabbit_home/log"
 }
@@ -294,14 +294,20 @@ _rabbit_booted() {
 
 # Settings, data and logs of its own, so that an installed broker's stay untouched.
 _rabbit_prepare_node() {
-  # -o fails where the user is missing, which says more than a late "permission denied".
   install -d -m 0755 "$_rabbit_home" "$_rabbit_home/conf.d"
   install -d -m 0750 -o rabbitmq -g rabbitmq "$_rabbit_home/data" "$_rabbit_home/log"
   # A copy, since the broker's user may not be able to enter the checkout.
   install -m 0644 "$SLUICE_ROOT/deploy/rabbitmq/rabbitmq.conf" "$_rabbit_home/rabbitmq.conf"
-  # Containers reach every port of the host, and are given only AMQP.
-  printf 'management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %s\n' "$RABBITMQ_MANAGEMENT_PORT" \
-    >"$_rabbit_home/conf.d/10-local.conf"
+  install -m 0640 -g rabbitmq /dev/null "$_rabbit_home/conf.d/10-local.conf"
+  cat >"$_rabbit_home/conf.d/10-local.conf" <<CONF
+# Containers reach every port of the host, and are given only AMQP.
+management.tcp.ip = 127.0.0.1
+management.tcp.port = $RABBITMQ_MANAGEMENT_PORT
+# Read when the data folder is new: the first account is ours, and the well-known one is never made.
+default_user = $RABBITMQ_USER
+default_pass = $(<"$RABBITMQ_PASSWORD_FILE")
+default_user_tags.administrator = true
+CONF
   printf '[rabbitmq_management].\n' >"$_rabbit_home/enabled_plugins"
   chown rabbitmq:rabbitmq "$_rabbit_home/enabled_plugins"
 }
