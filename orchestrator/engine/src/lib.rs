@@ -1,1 +1,35 @@
-//! Placeholder.
+//! When things happen: the engine's loops and use cases. Names no adapter; everything outside comes through the ports.
+//!
+//! - the **router** ([`router`]) takes outcomes from the broker and sends messages to steps;
+//! - the **reconciler** brings containers and broker objects to what the flows need;
+//! - the **scheduler** sends ticks to polling triggers;
+//! - the **backlog** watch pauses triggers of flows where too much waits;
+//! - the **recorder** writes history and counters;
+//! - **commands**, one file per verb or noun, are what operators and components ask for.
+
+mod backlog;
+mod commands;
+mod core;
+mod engine;
+mod error;
+mod gateway;
+mod reconciler;
+mod recorder;
+mod router;
+mod scheduler;
+mod settings;
+mod table;
+mod task;
+mod views;
+
+pub use commands::{ApplyRequest, EvaluateRequest, FlowRef, LogEntry, Metric, MetricKind, evaluate};
+pub use engine::Engine;
+pub use error::CommandError;
+pub use gateway::GatewayError;
+pub use settings::{ComponentBroker, Settings};
+pub use table::{LiveFlow, LoadError, Snapshot, Table};
+pub use task::chain;
+pub use views::{
+    Applied, ContainerView, DeploymentStatus, DeploymentView, FlowStatus, FlowView, PlanAction, PlanItem,
+    Readiness, StepView,
+};

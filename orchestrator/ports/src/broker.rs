@@ -163,6 +163,9 @@ pub enum Health {
 /// The broker's users, through its management API. Each container start has one of its own with the least rights.
 #[async_trait]
 pub trait BrokerUsers: Send + Sync {
+    /// The name of the user of a container start.
+    fn name(&self, start: ContainerStartId) -> String;
+
     /// Makes the user of a container start, or gives it a new password, with its rights on `deployment` only. Idempotent.
     async fn grant(
         &self,

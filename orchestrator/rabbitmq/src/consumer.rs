@@ -90,7 +90,8 @@ impl Consumer for QueueConsumer {
                 }
                 ended => {
                     // A cancel by the broker ends the stream; a lost connection ends it or gives an error first.
-                    let reason = ended.and_then(Result::err).map_or_else(|| "cancelled".to_owned(), |e| e.to_string());
+                    let reason =
+                        ended.and_then(Result::err).map_or_else(|| "cancelled".to_owned(), |e| e.to_string());
                     warn!(queue = self.queue, reason, "the consumer ended; rebuilding it");
                     self.current = None;
                     self.pause().await;
@@ -108,7 +109,9 @@ impl Consumer for QueueConsumer {
             Ok(acked) => Ok(acked),
             // The channel is gone, so the message comes again: that is what `false` says.
             Err(error) if error.is_io_error() || !error.is_amqp_error() => Ok(false),
-            Err(error) => Err(PortError::new(Fault::Transient, format!("acknowledge from {}", self.queue), error)),
+            Err(error) => {
+                Err(PortError::new(Fault::Transient, format!("acknowledge from {}", self.queue), error))
+            }
         }
     }
 }

@@ -44,7 +44,8 @@ pub(crate) struct State {
 impl Link {
     /// Begins to connect.
     pub(crate) fn open(url: &BrokerUrl, role: &'static str) -> Self {
-        let state = State { generation: 0, connection: None, blocked: None, error: None, since: Instant::now() };
+        let state =
+            State { generation: 0, connection: None, blocked: None, error: None, since: Instant::now() };
         let (publish, current) = watch::channel(state);
         let span = info_span!("broker_link", role, broker = %url);
         tokio::spawn(supervise(url.clone(), role, publish).instrument(span));
@@ -54,7 +55,8 @@ impl Link {
     /// The connection, once there is one that is newer than `seen`. `None` only at the end of the process.
     pub(crate) async fn newer_than(&self, seen: u64) -> Option<(u64, Arc<Connection>)> {
         let mut current = self.current.clone();
-        let state = current.wait_for(|state| state.generation > seen && state.connection.is_some()).await.ok()?;
+        let state =
+            current.wait_for(|state| state.generation > seen && state.connection.is_some()).await.ok()?;
         Some((state.generation, state.connection.clone()?))
     }
 

@@ -53,7 +53,9 @@ impl Management {
         }
         let decode = |text: &str| {
             let pairs = format!("x={}", text.replace('+', "%2B"));
-            url::form_urlencoded::parse(pairs.as_bytes()).next().map_or_else(String::new, |(_, value)| value.into_owned())
+            url::form_urlencoded::parse(pairs.as_bytes())
+                .next()
+                .map_or_else(String::new, |(_, value)| value.into_owned())
         };
         let (username, password) = (decode(base.username()), decode(base.password().unwrap_or_default()));
         base.set_username("").and_then(|()| base.set_password(None)).map_err(|()| ManagementUrlError::Url)?;
@@ -71,12 +73,6 @@ impl Management {
             vhost: vhost.to_owned(),
             installation: installation.to_owned(),
         })
-    }
-
-    /// The name of the broker user of a container start.
-    #[must_use]
-    pub fn user_name(installation: &str, start: ContainerStartId) -> String {
-        format!("sluice-{installation}-{start}")
     }
 
     /// How many nodes the broker's cluster has.
@@ -100,12 +96,15 @@ impl Management {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("api").extend(path);
         }
-        let mut request =
-            self.client.request(method.clone(), url).basic_auth(&self.username, Some(self.password.expose_secret()));
+        let mut request = self
+            .client
+            .request(method.clone(), url)
+            .basic_auth(&self.username, Some(self.password.expose_secret()));
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let transient = |error: reqwest::Error| PortError::new(Fault::Transient, operation(), error.without_url());
+        let transient =
+            |error: reqwest::Error| PortError::new(Fault::Transient, operation(), error.without_url());
         let response = request.send().await.map_err(transient)?;
         let status = response.status();
         if status.is_success() {
@@ -131,13 +130,17 @@ struct User {
 
 #[async_trait]
 impl BrokerUsers for Management {
+    fn name(&self, start: ContainerStartId) -> String {
+        format!("sluice-{}-{start}", self.installation)
+    }
+
     async fn grant(
         &self,
         start: ContainerStartId,
         deployment: DeploymentId,
         password: &SecretString,
     ) -> Result<(), PortError> {
-        let name = Self::user_name(&self.installation, start);
+        let name = self.name(start);
         let user = json!({ "password": password.expose_secret(), "tags": "" });
         self.call(Method::PUT, &["users", &name], Some(user)).await?;
         for (limit, value) in [("max-connections", CONNECTIONS), ("max-channels", CHANNELS)] {
@@ -158,7 +161,7 @@ impl BrokerUsers for Management {
     }
 
     async fn revoke(&self, start: ContainerStartId) -> Result<(), PortError> {
-        let name = Self::user_name(&self.installation, start);
+        let name = self.name(start);
         match self.call(Method::DELETE, &["users", &name], None).await {
             Ok(_) | Err(PortError { fault: Fault::NotFound, .. }) => Ok(()),
             Err(error) => Err(error),

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
 use sluice_domain::topology;
@@ -115,11 +115,17 @@ async fn send(channel: &Channel, message: &Publish) -> Result<lapin::PublisherCo
         properties = properties.with_content_encoding(encoding.into());
     }
     let options = BasicPublishOptions::default();
-    channel.basic_publish(topology::LANES.into(), key.as_str().into(), options, &message.payload, properties).await
+    channel
+        .basic_publish(topology::LANES.into(), key.as_str().into(), options, &message.payload, properties)
+        .await
 }
 
 /// Waits for a confirm. While the broker blocks publishing there is none to expect, so the clock starts anew.
-async fn wait(link: Link, confirm: lapin::PublisherConfirm, answer: Answer) -> (Answer, Result<(), PublishError>) {
+async fn wait(
+    link: Link,
+    confirm: lapin::PublisherConfirm,
+    answer: Answer,
+) -> (Answer, Result<(), PublishError>) {
     tokio::pin!(confirm);
     loop {
         match tokio::time::timeout(CONFIRM_TIMEOUT, &mut confirm).await {

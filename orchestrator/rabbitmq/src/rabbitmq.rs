@@ -93,7 +93,9 @@ fn failed(operation: String) -> impl FnOnce(lapin::Error) -> PortError {
 impl Broker for RabbitMq {
     async fn declare_base(&self) -> Result<(), PortError> {
         let channel = self.channel().await?;
-        topology::declare_base(&channel, self.queues).await.map_err(failed("declare the base topology".into()))
+        topology::declare_base(&channel, self.queues)
+            .await
+            .map_err(failed("declare the base topology".into()))
     }
 
     async fn declare_deployment(&self, deployment: DeploymentId) -> Result<(), PortError> {
@@ -109,7 +111,11 @@ impl Broker for RabbitMq {
 
     async fn delete_queue_if_idle(&self, queue: &str) -> Result<bool, PortError> {
         if !queue.starts_with(names::LANE_PREFIX) {
-            return Err(PortError::new(Fault::Permanent, format!("delete {queue}"), "only lanes are ever deleted"));
+            return Err(PortError::new(
+                Fault::Permanent,
+                format!("delete {queue}"),
+                "only lanes are ever deleted",
+            ));
         }
         let channel = self.channel().await?;
         topology::delete_if_idle(&channel, queue).await.map_err(failed(format!("delete {queue}")))

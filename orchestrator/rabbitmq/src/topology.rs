@@ -60,13 +60,19 @@ pub(crate) async fn declare_deployment(
         let (queue, key) = (topology::router_queue(shard), topology::routing_key(shard));
         let options = QueueBindOptions::default();
         let none = FieldTable::default();
-        channel.queue_bind(queue.as_str().into(), name.as_str().into(), key.as_str().into(), options, none).await?;
+        channel
+            .queue_bind(queue.as_str().into(), name.as_str().into(), key.as_str().into(), options, none)
+            .await?;
     }
     lane(channel, &topology::suspects_queue(deployment), lane_arguments(queues)).await
 }
 
 /// Declares a lane.
-pub(crate) async fn declare_lane(channel: &Channel, name: &LaneName, queues: QueueType) -> Result<(), lapin::Error> {
+pub(crate) async fn declare_lane(
+    channel: &Channel,
+    name: &LaneName,
+    queues: QueueType,
+) -> Result<(), lapin::Error> {
     lane(channel, name.as_str(), lane_arguments(queues)).await
 }
 
@@ -129,7 +135,12 @@ fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(value.into())
 }
 
-async fn exchange(channel: &Channel, name: &str, kind: ExchangeKind, table: FieldTable) -> Result<(), lapin::Error> {
+async fn exchange(
+    channel: &Channel,
+    name: &str,
+    kind: ExchangeKind,
+    table: FieldTable,
+) -> Result<(), lapin::Error> {
     let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     channel.exchange_declare(name.into(), kind, options, table).await
 }

@@ -1,0 +1,23 @@
+//! What operators ask for: one file per verb or noun, each a few methods of [`Engine`](crate::Engine).
+
+mod apply;
+mod apply_instances;
+mod connectors;
+mod dead_letters;
+mod deployments;
+mod evaluate;
+mod executions;
+mod flow_ref;
+mod flows;
+mod health;
+mod instances;
+mod replay;
+mod templates;
+mod tokens;
+mod trigger;
+
+pub use apply::ApplyRequest;
+pub use evaluate::{EvaluateRequest, evaluate};
+pub use flow_ref::FlowRef;
+pub use flows::LogEntry;
+pub use health::{Metric, MetricKind};

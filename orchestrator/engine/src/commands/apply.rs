@@ -1,0 +1,370 @@
+//! `validate`, `plan` and `apply`: from files to flows that are to run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use sluice_domain::{Alias, Flow, FlowId, FlowName, FlowVersion, InstanceName, Intent, TemplateRef};
+use sluice_planner::{
+    Catalogue, Demand, Documents, InstanceFacts, Report, SourceFile, TemplateDoc, check_instance,
+    check_template, compile, diff, read,
+};
+use sluice_ports::store::NewVersion;
+
+use super::apply_instances;
+use crate::table::LiveFlow;
+use crate::views::{Applied, PlanAction, PlanItem};
+use crate::{CommandError, Engine};
+
+/// What to apply.
+#[derive(Default)]
+pub struct ApplyRequest {
+    /// The files.
+    pub files: Vec<SourceFile>,
+    /// Parameters for the one flow that the files make.
+    pub params: Map<String, Value>,
+    /// Instances for the aliases of that flow.
+    pub instances: BTreeMap<Alias, InstanceName>,
+    /// The secrets that the files name, by instance and field.
+    pub secrets: BTreeMap<InstanceName, BTreeMap<String, SecretString>>,
+    /// A name for the one flow, instead of its template's.
+    pub name: Option<FlowName>,
+    /// Delete the flows that the files do not make.
+    pub prune: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+/// A flow that the files make.
+struct Wanted {
+    name: FlowName,
+    template: TemplateRef,
+    params: Value,
+    instances: BTreeMap<Alias, InstanceName>,
+    place: Option<(String, sluice_planner::Places)>,
+}
+
+/// A flow to store.
+struct Planned {
+    item: PlanItem,
+    new: Option<NewVersion>,
+}
+
+impl Engine {
+    /// Finds what is wrong with files, with what is installed and configured here in view.
+    ///
+    /// # Errors
+    /// When the store cannot be read. Faults of the files are in the report.
+    pub async fn validate(&self, files: &[SourceFile]) -> Result<Report, CommandError> {
+        let (documents, mut report) = read(files);
+        let catalogue = self.catalogue(&documents).await?;
+        check(&documents, &catalogue, &mut report);
+        Ok(report.sorted())
+    }
+
+    /// Brings instances, templates and flows to what files say, or says what that would change.
+    ///
+    /// # Errors
+    /// [`CommandError::Invalid`] with all faults of the files, and what storing may meet.
+    pub async fn apply(&self, request: ApplyRequest) -> Result<Applied, CommandError> {
+        let _one_at_a_time = self.core.changing.lock().await;
+        let (documents, mut report) = read(&request.files);
+        let catalogue = self.catalogue(&documents).await?;
+        check(&documents, &catalogue, &mut report);
+        if report.has_errors() {
+            return Err(CommandError::Invalid(report.sorted()));
+        }
+        let mut items = Vec::new();
+        let mut instances = Vec::new();
+        for doc in &documents.instances {
+            let planned = apply_instances::plan(&self.core, &request, doc).await?;
+            items.push(planned.item);
+            instances.extend(planned.store);
+        }
+        let templates = self.plan_templates(&documents, &mut items).await?;
+        let wanted = wanted(&documents, &request)?;
+        let mut flows = Vec::new();
+        for flow in &wanted {
+            let planned = self.plan_flow(flow, &documents, &catalogue, &mut report).await?;
+            if let Some(planned) = planned {
+                items.push(planned.item);
+                flows.extend(planned.new);
+            }
+        }
+        if report.has_errors() {
+            return Err(CommandError::Invalid(report.sorted()));
+        }
+        let report = report.sorted();
+        let pruned = if request.prune { self.plan_prune(&wanted, &mut items) } else { Vec::new() };
+        if request.dry_run {
+            return Ok(Applied { items, report, done: false });
+        }
+        for instance in &instances {
+            self.core.ports.store.put_instance(instance).await?;
+        }
+        for doc in templates {
+            self.core.ports.store.put_template(&doc.template, &doc.source).await?;
+        }
+        for new in flows {
+            self.store_flow(new).await?;
+        }
+        for flow in pruned {
+            self.change_intent(flow, Intent::Delete).await?;
+        }
+        self.core.wake.notify_one();
+        Ok(Applied { items, report, done: true })
+    }
+
+    /// What is installed and configured, the instances of the files included.
+    pub(crate) async fn catalogue(&self, documents: &Documents) -> Result<Catalogue, CommandError> {
+        let store = &self.core.ports.store;
+        let mut instances = BTreeMap::new();
+        for instance in store.instances().await? {
+            let facts = InstanceFacts {
+                connector: instance.connector,
+                settings: instance.settings,
+                secret_fields: instance.secret_fields,
+            };
+            instances.insert(instance.name, facts);
+        }
+        for doc in &documents.instances {
+            let facts = InstanceFacts {
+                connector: doc.connector.clone(),
+                settings: doc.settings.clone(),
+                secret_fields: doc.secrets.keys().cloned().collect(),
+            };
+            instances.insert(doc.name.clone(), facts);
+        }
+        Ok(Catalogue { connectors: store.connectors().await?, instances })
+    }
+
+    /// Which templates are new. A version that is there must have the same content.
+    async fn plan_templates<'d>(
+        &self,
+        documents: &'d Documents,
+        items: &mut Vec<PlanItem>,
+    ) -> Result<Vec<&'d TemplateDoc>, CommandError> {
+        let mut new = Vec::new();
+        for doc in &documents.templates {
+            let template = &doc.template;
+            let versions = self.core.ports.store.template_versions(&template.name).await?;
+            let before = versions.iter().find(|(known, _)| known.version == template.version);
+            let (action, reason) = match before {
+                None => (PlanAction::Add, format!("version {} is new", template.version)),
+                Some((known, _)) if known == template => (PlanAction::Keep, "unchanged".to_owned()),
+                Some(_) => {
+                    let text = format!(
+                        "template {} {} is there already with other content; a version never changes, so raise it",
+                        template.name, template.version
+                    );
+                    return Err(CommandError::conflict("template_exists", text));
+                }
+            };
+            if action == PlanAction::Add {
+                new.push(doc);
+            }
+            let name = template.name.to_string();
+            items.push(PlanItem { action, kind: "template", name, reason, details: Vec::new() });
+        }
+        Ok(new)
+    }
+
+    async fn plan_flow(
+        &self,
+        wanted: &Wanted,
+        documents: &Documents,
+        catalogue: &Catalogue,
+        report: &mut Report,
+    ) -> Result<Option<Planned>, CommandError> {
+        let doc = self.find_template(wanted, documents).await?;
+        let before = self.core.ports.store.flow_named(&wanted.name).await?;
+        if before.as_ref().is_some_and(|flow| flow.intent == Intent::Delete) {
+            let text = format!("flow {} is being deleted; wait until it is gone", wanted.name);
+            return Err(CommandError::conflict("flow_deleting", text));
+        }
+        let id =
+            before.as_ref().map_or_else(|| FlowId::from_bits(self.core.ports.entropy.bits()), |flow| flow.id);
+        let version = before.as_ref().map_or(FlowVersion(1), |flow| flow.version.next());
+        let demand = Demand {
+            doc: &doc,
+            flow: id,
+            name: wanted.name.clone(),
+            version,
+            params: wanted.params.clone(),
+            instances: wanted.instances.clone(),
+        };
+        let (compiled, faults) = compile(&demand, catalogue);
+        report.merge(faults);
+        let Some(compiled) = compiled else { return Ok(None) };
+        let old = match &before {
+            Some(flow) => self.core.ports.store.version(id, flow.version).await?,
+            None => None,
+        };
+        let changes = diff(old.as_ref(), &compiled);
+        let details: Vec<String> = changes.to_string().lines().map(str::to_owned).collect();
+        let name = wanted.name.to_string();
+        if before.is_some() && changes.is_empty() {
+            let item = PlanItem {
+                action: PlanAction::Keep,
+                kind: "flow",
+                name,
+                reason: "unchanged".to_owned(),
+                details: Vec::new(),
+            };
+            return Ok(Some(Planned { item, new: None }));
+        }
+        let (action, reason) = match &before {
+            None => (PlanAction::Add, "it is new".to_owned()),
+            Some(flow) => (
+                PlanAction::Change,
+                format!("version {} becomes {version}; its intent stays {}", flow.version, flow.intent),
+            ),
+        };
+        let item = PlanItem { action, kind: "flow", name, reason, details };
+        let now = self.core.ports.clock.now();
+        let flow = Flow {
+            id,
+            name: wanted.name.clone(),
+            template: wanted.template.clone(),
+            params: wanted.params.clone(),
+            instances: wanted.instances.clone(),
+            version,
+            intent: before.as_ref().map_or(Intent::Run, |flow| flow.intent),
+            created_at: before.as_ref().map_or(now, |flow| flow.created_at),
+            updated_at: now,
+        };
+        let new = NewVersion { flow, compiled, replaces: before.map(|flow| flow.version) };
+        Ok(Some(Planned { item, new: Some(new) }))
+    }
+
+    /// The newest template version that a flow asks for, from the files or the store.
+    async fn find_template(
+        &self,
+        wanted: &Wanted,
+        documents: &Documents,
+    ) -> Result<TemplateDoc, CommandError> {
+        let reference = &wanted.template;
+        let fits = |name: &sluice_domain::TemplateName, version: &semver::Version| {
+            *name == reference.name && reference.version.matches(version)
+        };
+        let in_files =
+            documents.templates.iter().filter(|doc| fits(&doc.template.name, &doc.template.version));
+        let newest = in_files.max_by_key(|doc| &doc.template.version).cloned();
+        let stored = self.core.ports.store.template_versions(&reference.name).await?;
+        let stored = stored
+            .into_iter()
+            .filter(|(template, _)| fits(&template.name, &template.version))
+            .max_by(|a, b| a.0.version.cmp(&b.0.version));
+        match (newest, stored) {
+            (Some(doc), Some((template, _))) if template.version <= doc.template.version => Ok(doc),
+            (Some(doc), None) => Ok(doc),
+            (_, Some((template, text))) => {
+                let name = format!("{}@{}", template.name, template.version);
+                let (mut read, _) = read(&[SourceFile { name, text }]);
+                read.templates.pop().ok_or_else(|| CommandError::not_found("template", reference))
+            }
+            (None, None) => {
+                let at = wanted
+                    .place
+                    .as_ref()
+                    .map(|(file, _)| format!(" (asked for in {file})"))
+                    .unwrap_or_default();
+                Err(CommandError::not_found("template", format!("{reference}{at}")))
+            }
+        }
+    }
+
+    fn plan_prune(&self, wanted: &[Wanted], items: &mut Vec<PlanItem>) -> Vec<FlowId> {
+        let names: BTreeSet<&FlowName> = wanted.iter().map(|flow| &flow.name).collect();
+        let snapshot = self.core.snapshot();
+        let gone = snapshot
+            .flows
+            .values()
+            .filter(|flow| !names.contains(&flow.name) && flow.intent != Intent::Delete);
+        gone.map(|flow| {
+            items.push(PlanItem {
+                action: PlanAction::Remove,
+                kind: "flow",
+                name: flow.name.to_string(),
+                reason: "no file makes it".to_owned(),
+                details: Vec::new(),
+            });
+            flow.id
+        })
+        .collect()
+    }
+
+    async fn store_flow(&self, new: NewVersion) -> Result<(), CommandError> {
+        self.core.ports.store.put_version(&new).await?;
+        let key = (new.flow.id, new.flow.version);
+        let live = LiveFlow::load(new.compiled)
+            .map_err(|error| CommandError::bad("flow_unreadable", error.to_string()))?;
+        self.core.table.change(|snapshot| {
+            snapshot.flows.insert(new.flow.id, new.flow);
+            snapshot.versions.insert(key, Arc::new(live));
+        });
+        Ok(())
+    }
+}
+
+fn check(documents: &Documents, catalogue: &Catalogue, report: &mut Report) {
+    for doc in &documents.instances {
+        report.merge(check_instance(doc, catalogue));
+    }
+    for doc in &documents.templates {
+        report.merge(check_template(doc, catalogue));
+    }
+}
+
+/// The flows that the files make: those that they describe, else one of each template.
+fn wanted(documents: &Documents, request: &ApplyRequest) -> Result<Vec<Wanted>, CommandError> {
+    let mut flows: Vec<Wanted> = documents
+        .flows
+        .iter()
+        .map(|doc| Wanted {
+            name: doc.name.clone(),
+            template: doc.template.clone(),
+            params: doc.params.clone(),
+            instances: doc.instances.clone(),
+            place: Some((doc.file.clone(), doc.places.clone())),
+        })
+        .collect();
+    if flows.is_empty() {
+        flows.extend(documents.templates.iter().map(|doc| Wanted {
+            name: FlowName::from(&doc.template.name),
+            template: TemplateRef {
+                name: doc.template.name.clone(),
+                version: exactly(&doc.template.version),
+            },
+            params: Value::Object(Map::new()),
+            instances: BTreeMap::new(),
+            place: None,
+        }));
+    }
+    let options = !request.params.is_empty() || !request.instances.is_empty() || request.name.is_some();
+    match flows.as_mut_slice() {
+        [flow] => {
+            if let Value::Object(params) = &mut flow.params {
+                params.extend(request.params.clone());
+            }
+            flow.instances.extend(request.instances.clone());
+            if let Some(name) = &request.name {
+                flow.name = name.clone();
+            }
+        }
+        _ if options => {
+            let text = format!(
+                "parameters, instances and a name need files that make one flow; these make {}",
+                flows.len()
+            );
+            return Err(CommandError::bad("not_one_flow", text));
+        }
+        _ => {}
+    }
+    Ok(flows)
+}
+
+fn exactly(version: &semver::Version) -> semver::VersionReq {
+    format!("={version}").parse().unwrap_or(semver::VersionReq::STAR)
+}

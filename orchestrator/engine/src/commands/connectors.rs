@@ -1,0 +1,70 @@
+//! Installing, listing and removing connectors.
+
+use sluice_domain::{Connector, ImageRef};
+use sluice_ports::{Fault, PortError};
+use sluice_protocol::{ComponentName, Descriptor, DescriptorError, IMAGE_LABEL};
+
+use crate::{CommandError, Engine};
+
+impl Engine {
+    /// Installs the connector that an image holds: reads its descriptor from the image's label and pins the image.
+    ///
+    /// # Errors
+    /// When the image is not there, has no descriptor, or a wrong one.
+    pub async fn install_connector(&self, image: &ImageRef) -> Result<Connector, CommandError> {
+        let found = match self.core.ports.runtime.image(image).await {
+            Ok(found) => found,
+            Err(error) if error.fault == Fault::NotFound => {
+                return Err(CommandError::not_found("image", image));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Some(text) = found.descriptor else {
+            let text = format!("image {image} has no label {IMAGE_LABEL}, so it is no component");
+            return Err(CommandError::bad("not_a_component", text));
+        };
+        let descriptor = Descriptor::from_json(&text).map_err(|error: DescriptorError| {
+            CommandError::bad(
+                "descriptor_invalid",
+                format!("the descriptor of {image}: {}", crate::chain(&error)),
+            )
+        })?;
+        let installed_at = self.core.ports.clock.now();
+        let connector = Connector { descriptor, image: image.clone(), digest: found.digest, installed_at };
+        self.core.ports.store.put_connector(&connector).await?;
+        Ok(connector)
+    }
+
+    /// All installed connectors.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn connectors(&self) -> Result<Vec<Connector>, CommandError> {
+        Ok(self.core.ports.store.connectors().await?)
+    }
+
+    /// Removes a version of a connector, or all of them. Flows that run keep the image that they were compiled with.
+    ///
+    /// # Errors
+    /// When there is none, or an instance still belongs to the last version.
+    pub async fn remove_connector(
+        &self,
+        name: &ComponentName,
+        version: Option<&semver::Version>,
+    ) -> Result<(), CommandError> {
+        let instances = self.core.ports.store.instances().await?;
+        let others = self.core.ports.store.connectors().await?;
+        let last = !others
+            .iter()
+            .any(|other| other.name() == name && version.is_some_and(|gone| gone != other.version()));
+        if last && let Some(instance) = instances.iter().find(|instance| instance.connector == *name) {
+            let text = format!("instance {} belongs to connector {name}; delete it first", instance.name);
+            return Err(CommandError::conflict("connector_in_use", text));
+        }
+        match self.core.ports.store.remove_connector(name, version).await {
+            Ok(()) => Ok(()),
+            Err(PortError { fault: Fault::NotFound, .. }) => Err(CommandError::not_found("connector", name)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

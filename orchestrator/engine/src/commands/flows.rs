@@ -1,0 +1,189 @@
+//! Looking at flows, starting, pausing, stopping and deleting them, and following what they do.
+
+use std::collections::BTreeSet;
+
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use sluice_domain::{Flow, FlowId, Intent, StepRun};
+use sluice_planner::graph;
+use sluice_ports::runtime::LogLine;
+use sluice_protocol::ComponentName;
+use tokio::sync::broadcast;
+
+use crate::table::LiveFlow;
+use crate::views::{DeploymentStatus, FlowStatus, FlowView, StepView};
+use crate::{CommandError, Engine, FlowRef};
+
+/// A line that a component of a flow wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// The component.
+    pub component: ComponentName,
+    /// The line.
+    pub line: LogLine,
+}
+
+impl Engine {
+    /// All flows, by name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn flows(&self) -> Result<Vec<FlowView>, CommandError> {
+        let snapshot = self.core.snapshot();
+        let mut flows: Vec<&Flow> = snapshot.flows.values().collect();
+        flows.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut views = Vec::with_capacity(flows.len());
+        for flow in flows {
+            views.push(self.view(flow.clone(), false).await?);
+        }
+        Ok(views)
+    }
+
+    /// One flow, with what waits in its lanes.
+    ///
+    /// # Errors
+    /// When there is none, or the store cannot be read.
+    pub async fn flow(&self, flow: &FlowRef) -> Result<FlowView, CommandError> {
+        let flow = self.resolve(flow)?;
+        self.view(flow, true).await
+    }
+
+    async fn view(&self, flow: Flow, with_lanes: bool) -> Result<FlowView, CommandError> {
+        let counters = self.core.ports.store.counters(flow.id).await?;
+        let snapshot = self.core.snapshot();
+        let Some(live) = snapshot.current(flow.id) else {
+            return Err(CommandError::not_found("version of flow", &flow.name));
+        };
+        let mut steps = Vec::new();
+        for (id, step) in &live.compiled.steps {
+            let depth = if with_lanes {
+                self.core.ports.broker.depth(step.lane.as_str()).await.ok().flatten()
+            } else {
+                None
+            };
+            steps.push(StepView {
+                id: id.clone(),
+                uses: format!("{}/{}", step.deployment.component, step.function),
+                deployment: step.deployment.id,
+                waiting: depth.map(|depth| depth.ready),
+            });
+        }
+        let crowded = snapshot.crowded.contains(&flow.id);
+        let (status, reasons) = self.status(&flow, live, crowded);
+        Ok(FlowView { status, reasons, steps, counters, graph: graph(&live.compiled), flow })
+    }
+
+    fn status(&self, flow: &Flow, live: &LiveFlow, crowded: bool) -> (FlowStatus, Vec<String>) {
+        let states = self.core.deployments();
+        let needed: BTreeSet<_> = live.compiled.deployments().into_iter().map(|spec| spec.id).collect();
+        let mut reasons = Vec::new();
+        let (mut failing, mut starting, mut there) = (false, false, false);
+        for id in &needed {
+            let Some(state) = states.get(id) else {
+                starting = true;
+                continue;
+            };
+            there = true;
+            match state.status {
+                DeploymentStatus::Running | DeploymentStatus::Stopping => {}
+                DeploymentStatus::Starting => starting = true,
+                DeploymentStatus::CrashLoop => failing = true,
+            }
+            if let Some(reason) = &state.reason {
+                reasons.push(format!("{}: {reason}", state.spec.component));
+            }
+        }
+        let status = match flow.intent {
+            Intent::Delete => FlowStatus::Deleting,
+            Intent::Stop if there && !starting => FlowStatus::Stopping,
+            Intent::Stop => FlowStatus::Stopped,
+            Intent::Pause => FlowStatus::Paused,
+            Intent::Run if failing => FlowStatus::Degraded,
+            Intent::Run if starting => FlowStatus::Starting,
+            Intent::Run if crowded => FlowStatus::Crowded,
+            Intent::Run => FlowStatus::Running,
+        };
+        if crowded {
+            reasons.push("too much waits in its lanes, so its triggers pause".to_owned());
+        }
+        (status, reasons)
+    }
+
+    /// Says what is wanted of a flow. The reconciler brings it about.
+    ///
+    /// # Errors
+    /// When there is none, or it is being deleted.
+    pub async fn set_intent(&self, flow: &FlowRef, intent: Intent) -> Result<Flow, CommandError> {
+        let _one_at_a_time = self.core.changing.lock().await;
+        let flow = self.resolve(flow)?;
+        if flow.intent == Intent::Delete && intent != Intent::Delete {
+            return Err(CommandError::conflict(
+                "flow_deleting",
+                format!("flow {} is being deleted", flow.name),
+            ));
+        }
+        self.change_intent(flow.id, intent).await?;
+        self.resolve(&FlowRef::Id(flow.id))
+    }
+
+    /// As [`set_intent`](Self::set_intent), for a caller that holds the lock.
+    pub(crate) async fn change_intent(&self, flow: FlowId, intent: Intent) -> Result<(), CommandError> {
+        let now = self.core.ports.clock.now();
+        self.core.ports.store.set_intent(flow, intent, now).await?;
+        self.core.table.change(|snapshot| {
+            if let Some(flow) = snapshot.flows.get_mut(&flow) {
+                flow.intent = intent;
+                flow.updated_at = now;
+            }
+        });
+        Ok(())
+    }
+
+    /// What the components of a flow wrote: lines that name the flow, and those that name none.
+    ///
+    /// # Errors
+    /// When there is no such flow, or the container engine does not answer.
+    pub async fn flow_logs(
+        &self,
+        flow: &FlowRef,
+        tail: u32,
+        follow: bool,
+    ) -> Result<BoxStream<'static, LogEntry>, CommandError> {
+        let flow = self.resolve(flow)?;
+        let snapshot = self.core.snapshot();
+        let live = snapshot
+            .current(flow.id)
+            .ok_or_else(|| CommandError::not_found("version of flow", &flow.name))?;
+        let containers: Vec<(ComponentName, String)> = {
+            let states = self.core.deployments();
+            let states = live.compiled.deployments().into_iter().filter_map(|spec| states.get(&spec.id));
+            let running = states.filter_map(|state| {
+                Some((state.spec.component.clone(), state.container.as_ref()?.name.clone()))
+            });
+            running.collect()
+        };
+        let mut streams = Vec::new();
+        for (component, name) in containers {
+            let id = flow.id.to_string();
+            let lines = self.core.ports.runtime.logs(&name, tail, follow).await?;
+            let mine = lines.filter(move |line| {
+                let foreign = line.text.contains("flow_") && !line.text.contains(&id);
+                std::future::ready(!foreign)
+            });
+            streams.push(mine.map(move |line| LogEntry { component: component.clone(), line }).boxed());
+        }
+        Ok(stream::select_all(streams).boxed())
+    }
+
+    /// Follows the step runs of all flows as history records them, and says which flow the caller asked for.
+    ///
+    /// # Errors
+    /// When there is no such flow.
+    pub async fn tail(
+        &self,
+        flow: Option<&FlowRef>,
+    ) -> Result<(Option<FlowId>, broadcast::Receiver<StepRun>), CommandError> {
+        let flow = flow.map(|flow| self.resolve(flow)).transpose()?;
+        Ok((flow.map(|flow| flow.id), self.core.recorder.tail()))
+    }
+}

@@ -1,0 +1,47 @@
+//! Looking at and deleting instances. They are made by `apply`.
+
+use sluice_domain::{Instance, InstanceName};
+use sluice_ports::{Fault, PortError};
+
+use crate::{CommandError, Engine};
+
+impl Engine {
+    /// All instances. Secrets are never shown, only their names.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn instances(&self) -> Result<Vec<Instance>, CommandError> {
+        Ok(self.core.ports.store.instances().await?)
+    }
+
+    /// One instance.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub async fn instance(&self, name: &InstanceName) -> Result<Instance, CommandError> {
+        let stored = self.core.ports.store.instance(name).await?;
+        stored.map(|stored| stored.instance).ok_or_else(|| CommandError::not_found("instance", name))
+    }
+
+    /// Deletes an instance with its secrets.
+    ///
+    /// # Errors
+    /// When there is none, or a flow uses it.
+    pub async fn delete_instance(&self, name: &InstanceName) -> Result<(), CommandError> {
+        let _one_at_a_time = self.core.changing.lock().await;
+        let snapshot = self.core.snapshot();
+        let user = snapshot
+            .versions
+            .values()
+            .find(|live| live.compiled.steps.values().any(|step| step.instance.as_ref() == Some(name)));
+        if let Some(live) = user {
+            let text = format!("flow {} uses instance {name}", live.compiled.name);
+            return Err(CommandError::conflict("instance_in_use", text));
+        }
+        match self.core.ports.store.remove_instance(name).await {
+            Ok(()) => Ok(()),
+            Err(PortError { fault: Fault::NotFound, .. }) => Err(CommandError::not_found("instance", name)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What the loops and the commands share.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sluice_domain::{ContainerStartId, DeploymentId, DeploymentSpec};
+use sluice_ports::Ports;
+use sluice_ports::runtime::Container;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::recorder::Recorder;
+use crate::router::worker::Exits;
+use crate::settings::Settings;
+use crate::table::{Snapshot, Table};
+use crate::views::DeploymentStatus;
+
+/// What the loops and the commands share.
+pub(crate) struct Core {
+    pub(crate) ports: Ports,
+    pub(crate) settings: Settings,
+    pub(crate) table: Arc<Table>,
+    pub(crate) recorder: Recorder,
+    pub(crate) exits: Exits,
+    /// What the reconciler last saw.
+    pub(crate) deployments: Mutex<BTreeMap<DeploymentId, DeploymentState>>,
+    /// When each container start spoke to the gateway last.
+    pub(crate) contacts: Mutex<HashMap<ContainerStartId, Instant>>,
+    /// Wakes the reconciler.
+    pub(crate) wake: Notify,
+    /// Serialises changes of flows, so that a plan is not overtaken between planning and storing.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    /// When this process started.
+    pub(crate) started: Instant,
+}
+
+/// A deployment as the reconciler last saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct DeploymentState {
+    pub(crate) spec: DeploymentSpec,
+    pub(crate) status: DeploymentStatus,
+    pub(crate) reason: Option<String>,
+    pub(crate) container: Option<Container>,
+    pub(crate) starts: u64,
+    /// Ends in a row that came too soon.
+    pub(crate) failures: u32,
+    /// Before this it is not started again.
+    pub(crate) not_before: Option<Instant>,
+}
+
+impl DeploymentState {
+    pub(crate) fn new(spec: DeploymentSpec) -> Self {
+        Self {
+            spec,
+            status: DeploymentStatus::Starting,
+            reason: None,
+            container: None,
+            starts: 0,
+            failures: 0,
+            not_before: None,
+        }
+    }
+}
+
+impl Core {
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.table.snapshot()
+    }
+
+    pub(crate) fn deployments(&self) -> MutexGuard<'_, BTreeMap<DeploymentId, DeploymentState>> {
+        self.deployments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn contacts(&self) -> MutexGuard<'_, HashMap<ContainerStartId, Instant>> {
+        self.contacts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

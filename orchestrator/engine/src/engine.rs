@@ -1,0 +1,116 @@
+//! The engine: loads the flows, starts the loops, ends them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sluice_domain::topology::{self, SHARDS};
+use sluice_ports::{Fault, PortError, Ports};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, error, info, info_span, warn};
+
+use crate::core::Core;
+use crate::recorder::Recorder;
+use crate::router::returns;
+use crate::router::shard::{self, ShardContext};
+use crate::router::worker::{Exits, Workers};
+use crate::table::{LiveFlow, Table};
+use crate::{CommandError, Settings, backlog, reconciler, scheduler};
+
+/// How long [`Engine::join`] waits for the loops.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// The engine. Its methods are the commands that operators and components may give.
+pub struct Engine {
+    pub(crate) core: Arc<Core>,
+    tasks: TaskTracker,
+}
+
+impl Engine {
+    /// Loads the flows from the store and starts the loops, which run until `stop`.
+    ///
+    /// The broker and the container engine may be away: the loops wait for them.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the worker threads cannot be started.
+    pub async fn start(
+        ports: Ports,
+        settings: Settings,
+        stop: CancellationToken,
+    ) -> Result<Arc<Self>, CommandError> {
+        let tasks = TaskTracker::new();
+        let table = Arc::new(load(&ports).await?);
+        let exits = Exits::default();
+        let (recorder, recording) = Recorder::new(ports.clone(), settings.retention, stop.clone());
+        tasks.spawn(recording.instrument(info_span!("recorder")));
+        let workers = Workers::start(&settings, &exits)
+            .map_err(|error| PortError::new(Fault::Permanent, "start the router's threads", error))?;
+        let core = Arc::new(Core {
+            ports: ports.clone(),
+            table: table.clone(),
+            recorder: recorder.clone(),
+            exits,
+            deployments: Mutex::new(BTreeMap::new()),
+            contacts: Mutex::new(HashMap::new()),
+            wake: tokio::sync::Notify::new(),
+            changing: tokio::sync::Mutex::new(()),
+            started: Instant::now(),
+            settings,
+        });
+        let context = ShardContext { ports, table, workers, recorder, prefetch: core.settings.prefetch };
+        tasks.spawn(run_data_plane(core.clone(), context, tasks.clone(), stop.clone()));
+        tasks.spawn(reconciler::run(core.clone(), stop.clone()).instrument(info_span!("reconciler")));
+        tasks.spawn(scheduler::run(core.clone(), stop.clone()).instrument(info_span!("scheduler")));
+        tasks.spawn(backlog::run(core.clone(), stop).instrument(info_span!("backlog")));
+        Ok(Arc::new(Self { core, tasks }))
+    }
+
+    /// Waits until the loops are done, for at most ten seconds. Call it after `stop` was cancelled.
+    pub async fn join(&self) {
+        self.tasks.close();
+        if tokio::time::timeout(FAREWELL, self.tasks.wait()).await.is_err() {
+            warn!("some loops did not end in time; what they held comes again");
+        }
+    }
+}
+
+/// Declares what every installation has, then starts the shards and the readers of what comes back.
+async fn run_data_plane(core: Arc<Core>, context: ShardContext, tasks: TaskTracker, stop: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => return,
+        () = crate::task::persist("declare the base topology", || core.ports.broker.declare_base()) => {}
+    }
+    for number in 0..SHARDS {
+        let span = info_span!("shard", number);
+        tasks.spawn(shard::run(number, context.clone(), stop.clone()).instrument(span));
+    }
+    let (ports, table) = (&context.ports, &context.table);
+    tasks.spawn(returns::run_due(ports.clone(), stop.clone()).instrument(info_span!("retries")));
+    for queue in [topology::UNROUTABLE, topology::DEAD] {
+        let lost = returns::run_lost(queue, ports.clone(), table.clone(), stop.clone());
+        tasks.spawn(lost.instrument(info_span!("lost", queue)));
+    }
+}
+
+/// Loads all flows and all versions that are kept.
+async fn load(ports: &Ports) -> Result<Table, CommandError> {
+    let flows = ports.store.flows().await?;
+    let versions = ports.store.versions().await?;
+    let table = Table::default();
+    table.change(|snapshot| {
+        snapshot.flows = flows.into_iter().map(|flow| (flow.id, flow)).collect();
+        for compiled in versions {
+            let key = (compiled.id, compiled.version);
+            match LiveFlow::load(compiled) {
+                Ok(live) => {
+                    snapshot.versions.insert(key, Arc::new(live));
+                }
+                Err(error) => error!(%error, "a stored flow cannot be loaded; its messages wait"),
+            }
+        }
+        info!(flows = snapshot.flows.len(), versions = snapshot.versions.len(), "flows loaded");
+    });
+    Ok(table)
+}

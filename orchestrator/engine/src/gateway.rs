@@ -1,0 +1,215 @@
+//! What components ask: where their broker is, which steps they serve, and the credentials of an instance.
+//!
+//! A container start is known by the hash of its token. It learns only of its own deployment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use sluice_domain::compiled::CompiledStep;
+use sluice_domain::{ContainerStart, DeploymentId, Flow, InstanceName, Intent, topology};
+use sluice_ports::PortError;
+use sluice_protocol::MessageId;
+use sluice_protocol::gateway::{
+    Assignment, Assignments, BrokerAccess, Credentials, Role, Session, SessionRequest,
+};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::core::Core;
+use crate::table::{LiveFlow, Snapshot};
+use crate::{CommandError, Engine};
+
+/// Longest that a component may wait for news.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Why a component's question was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The token belongs to no container start.
+    #[error("the token belongs to no container that runs")]
+    Unauthorized,
+    /// The deployment uses no such instance.
+    #[error("the deployment uses no such instance")]
+    NotFound,
+    /// Something that is needed is away.
+    #[error("the answer cannot be had now")]
+    Unavailable(#[source] CommandError),
+}
+
+impl From<PortError> for GatewayError {
+    fn from(error: PortError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl Engine {
+    /// Opens the session of a container start: a broker user of its own and where to write to.
+    ///
+    /// # Errors
+    /// See [`GatewayError`].
+    pub async fn gateway_session(
+        &self,
+        token: &str,
+        request: SessionRequest,
+    ) -> Result<Session, GatewayError> {
+        let core = &self.core;
+        let start = start_of(core, token).await?;
+        let broker = &core.settings.broker;
+        let (username, password) = match (&core.ports.users, &broker.shared) {
+            (Some(users), _) => {
+                let password = SecretString::from(hex(&core.ports.entropy.secret()));
+                users.grant(start.id, start.deployment, &password).await?;
+                (users.name(start.id), password)
+            }
+            (None, Some((username, password))) => (username.clone(), password.clone()),
+            (None, None) => {
+                let reason = "neither the broker's management API nor a user for components is configured";
+                let error = PortError::new(
+                    sluice_ports::Fault::Permanent,
+                    "give a component access to the broker",
+                    reason,
+                );
+                return Err(error.into());
+            }
+        };
+        info!(deployment.id = %start.deployment, start.id = %start.id, sdk = request.sdk, "a component opened its session");
+        Ok(Session {
+            deployment: start.deployment.to_string(),
+            broker: BrokerAccess {
+                host: broker.host.clone(),
+                port: broker.port,
+                tls: broker.tls,
+                vhost: broker.vhost.clone(),
+                username,
+                password: password.expose_secret().to_owned(),
+            },
+            exchange: topology::exchange(start.deployment),
+            suspects: topology::suspects_queue(start.deployment),
+        })
+    }
+
+    /// What a container start is to serve; none when nothing changed since revision `since` within `wait`.
+    ///
+    /// # Errors
+    /// See [`GatewayError`].
+    pub async fn gateway_assignments(
+        &self,
+        token: &str,
+        since: u64,
+        wait: Duration,
+    ) -> Result<Option<Assignments>, GatewayError> {
+        let core = &self.core;
+        let start = start_of(core, token).await?;
+        let mut changes = core.table.changes();
+        let until = Instant::now() + wait.min(LONGEST_WAIT);
+        loop {
+            changes.mark_unchanged();
+            let assignments = assignments(&core.snapshot(), start.deployment);
+            let revision = revision(&assignments);
+            if revision != since {
+                return Ok(Some(Assignments { revision, drain: false, assignments }));
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = tokio::time::sleep_until(until) => {
+                    core.contacts().insert(start.id, Instant::now());
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// The settings and secrets of an instance that the deployment uses.
+    ///
+    /// # Errors
+    /// See [`GatewayError`].
+    pub async fn gateway_credentials(
+        &self,
+        token: &str,
+        instance: &str,
+    ) -> Result<Credentials, GatewayError> {
+        let core = &self.core;
+        let start = start_of(core, token).await?;
+        let name: InstanceName = instance.parse().map_err(|_| GatewayError::NotFound)?;
+        let snapshot = core.snapshot();
+        let mut steps = snapshot.versions.values().flat_map(|live| live.compiled.steps.values());
+        if !steps.any(|step| step.deployment.id == start.deployment && step.instance.as_ref() == Some(&name))
+        {
+            return Err(GatewayError::NotFound);
+        }
+        let stored = core.ports.store.instance(&name).await?.ok_or(GatewayError::NotFound)?;
+        let mut secrets = Map::new();
+        for (field, sealed) in &stored.secrets {
+            match core.ports.vault.open(&["instance", name.as_str(), field], sealed) {
+                Ok(secret) => {
+                    secrets.insert(field.clone(), Value::String(secret.expose_secret().to_owned()));
+                }
+                Err(error) => {
+                    warn!(instance.name = %name, field, %error, "a secret cannot be opened");
+                    let error = PortError::new(sluice_ports::Fault::Permanent, "open a secret", error);
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(Credentials { version: stored.instance.revision, settings: stored.instance.settings, secrets })
+    }
+}
+
+async fn start_of(core: &Arc<Core>, token: &str) -> Result<ContainerStart, GatewayError> {
+    let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+    let start = core.ports.store.start_by_token(&hash).await?.ok_or(GatewayError::Unauthorized)?;
+    core.contacts().insert(start.id, Instant::now());
+    Ok(start)
+}
+
+/// What a deployment serves, in a stable order.
+fn assignments(snapshot: &Snapshot, deployment: DeploymentId) -> Vec<Assignment> {
+    let mut all = Vec::new();
+    for live in snapshot.versions.values() {
+        let Some(flow) = snapshot.flows.get(&live.compiled.id) else { continue };
+        for (id, step) in &live.compiled.steps {
+            if step.deployment.id != deployment {
+                continue;
+            }
+            let current = flow.version == live.compiled.version;
+            if step.role == Role::Listener && !(current && snapshot.may_fire(flow.id)) {
+                continue;
+            }
+            all.push(assignment(live, flow, (id, step)));
+        }
+    }
+    all
+}
+
+fn assignment(
+    live: &LiveFlow,
+    flow: &Flow,
+    (id, step): (&sluice_domain::StepId, &CompiledStep),
+) -> Assignment {
+    Assignment {
+        step: live.compiled.address(id).to_key(),
+        function: step.function.clone(),
+        role: step.role,
+        queue: (step.role != Role::Listener).then(|| step.lane.to_string()),
+        config: step.config.clone(),
+        instance: step.instance.as_ref().map(ToString::to_string),
+        concurrency: step.concurrency,
+        timeout_ms: step.timeout.millis(),
+        routing_key: topology::routing_key(flow.id.shard()),
+        paused: flow.intent == Intent::Pause,
+    }
+}
+
+/// Equal assignments have equal revisions, in every process; zero is never one.
+fn revision(assignments: &[Assignment]) -> u64 {
+    let text = serde_json::to_vec(assignments).expect("assignments are plain JSON");
+    let hash = MessageId::derive("assignments", &text).bits();
+    u64::try_from(hash & u128::from(u64::MAX)).unwrap_or(1).max(1)
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

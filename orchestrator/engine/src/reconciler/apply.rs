@@ -1,0 +1,181 @@
+//! Applying a plan, and taking in what the world looks like.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::future::{BoxFuture, join_all};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use sluice_domain::{ContainerStart, ContainerStartId, DeploymentId, Limits};
+use sluice_ports::PortError;
+use sluice_ports::runtime::{ContainerSpec, ContainerState};
+use sluice_protocol::gateway::Boot;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::desired::Desired;
+use super::plan::{Observed, Plan, Removal, Start};
+use crate::core::{Core, DeploymentState};
+use crate::views::DeploymentStatus;
+
+/// A container that ran for longer than this counts as one that worked.
+const STABLE: Duration = Duration::from_secs(60);
+const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+const BACKOFF_MOST: Duration = Duration::from_secs(60);
+
+/// Starts that did not speak to the gateway for too long.
+pub(crate) fn silent(core: &Core) -> BTreeSet<ContainerStartId> {
+    let limit = core.settings.liveness;
+    let silent = |at: &Instant| at.elapsed() > limit;
+    core.contacts().iter().filter(|(_, at)| silent(at)).map(|(start, _)| *start).collect()
+}
+
+/// Updates what is known of the deployments: which container serves them, and which ended.
+pub(crate) fn take_in(
+    core: &Core,
+    states: &mut BTreeMap<DeploymentId, DeploymentState>,
+    wanted: &Desired,
+    observed: &Observed,
+) {
+    for (id, spec) in &wanted.deployments {
+        states.entry(*id).or_insert_with(|| DeploymentState::new(spec.clone()));
+    }
+    for state in states.values_mut() {
+        state.container = None;
+        if !wanted.deployments.contains_key(&state.spec.id) {
+            state.status = DeploymentStatus::Stopping;
+        }
+    }
+    for container in &observed.containers {
+        let Some(state) = states.get_mut(&container.deployment) else { continue };
+        match container.state {
+            ContainerState::Running | ContainerState::Transition => {
+                let spoke = {
+                    let mut contacts = core.contacts();
+                    let known = contacts.contains_key(&container.start);
+                    if !known && container.state == ContainerState::Running && state.starts == 0 {
+                        // Adopted from a process before this one: it gets its time to speak.
+                        contacts.insert(container.start, Instant::now());
+                    }
+                    known
+                };
+                if state.status != DeploymentStatus::Stopping {
+                    state.status = if spoke { DeploymentStatus::Running } else { DeploymentStatus::Starting };
+                    if spoke {
+                        state.reason = None;
+                    }
+                }
+                state.container = Some(container.clone());
+            }
+            ContainerState::Exited(exit) => {
+                core.exits.lock().unwrap_or_else(PoisonError::into_inner).insert(container.deployment, exit);
+                let age = (core.ports.clock.now() - container.created_at).to_std().unwrap_or_default();
+                let memory = if exit.out_of_memory { ", out of memory" } else { "" };
+                note_failure(state, age, format!("its container ended with code {}{memory}", exit.code));
+            }
+        }
+    }
+    states.retain(|id, state| wanted.deployments.contains_key(id) || state.container.is_some());
+}
+
+/// The first failure after a stable run is mended at once; each further one waits twice as long as the one before.
+fn note_failure(state: &mut DeploymentState, age: Duration, reason: String) {
+    state.failures = if age > STABLE { 1 } else { state.failures.saturating_add(1) };
+    state.reason = Some(reason);
+    if state.failures > 1 {
+        let doublings = (state.failures - 2).min(16);
+        let wait = BACKOFF_FIRST.saturating_mul(1 << doublings).min(BACKOFF_MOST);
+        let jitter = rand::Rng::random_range(&mut rand::rng(), 0.75..1.0);
+        state.not_before = Some(Instant::now() + wait.mul_f64(jitter));
+        state.status = DeploymentStatus::CrashLoop;
+    } else {
+        state.status = DeploymentStatus::Starting;
+    }
+}
+
+/// Carries a plan out. What fails is tried again at the next activation.
+pub(crate) async fn apply(core: &Core, plan: &Plan) {
+    let mut removals: Vec<BoxFuture<'_, ()>> = Vec::new();
+    for removal in &plan.removals {
+        removals.push(Box::pin(remove_or_warn(core, removal)));
+    }
+    join_all(removals).await;
+    let mut starts: Vec<BoxFuture<'_, ()>> = Vec::new();
+    for start in &plan.starts {
+        starts.push(Box::pin(begin_or_note(core, start)));
+    }
+    join_all(starts).await;
+}
+
+async fn remove_or_warn(core: &Core, removal: &Removal) {
+    if let Err(error) = remove(core, removal).await {
+        warn!(container = removal.name, error = crate::chain(&error), "cannot remove a container");
+    }
+}
+
+async fn begin_or_note(core: &Core, start: &Start) {
+    let Err(error) = begin(core, start).await else { return };
+    let (id, reason) = (start.spec.id, crate::chain(&error));
+    warn!(deployment.id = %id, connector.name = %start.spec.component, error = reason, "cannot start a container");
+    if let Some(state) = core.deployments().get_mut(&id) {
+        note_failure(state, Duration::ZERO, reason);
+    }
+}
+
+async fn remove(core: &Core, removal: &Removal) -> Result<(), PortError> {
+    let runtime = &core.ports.runtime;
+    if removal.gracefully {
+        runtime.stop(&removal.name, core.settings.grace).await?;
+    }
+    runtime.remove(&removal.name).await?;
+    if let Some(users) = &core.ports.users {
+        users.revoke(removal.start).await?;
+    }
+    core.ports.store.remove_start(removal.start).await?;
+    core.contacts().remove(&removal.start);
+    Ok(())
+}
+
+async fn begin(core: &Core, start: &Start) -> Result<(), PortError> {
+    let spec = &start.spec;
+    let id = ContainerStartId::from_bits(core.ports.entropy.bits());
+    let token =
+        SecretString::from(format!("sluice_run_{}", URL_SAFE_NO_PAD.encode(core.ports.entropy.secret())));
+    let record = ContainerStart {
+        id,
+        deployment: spec.id,
+        token_hash: Sha256::digest(token.expose_secret().as_bytes()).into(),
+        started_at: core.ports.clock.now(),
+    };
+    core.ports.store.put_start(&record).await?;
+    let defaults = core.settings.limits;
+    let limits =
+        Limits { memory: spec.limits.memory.or(defaults.memory), cpus: spec.limits.cpus.or(defaults.cpus) };
+    let container = ContainerSpec {
+        name: format!("sluice-{}-{}", core.settings.installation, spec.id),
+        deployment: spec.id,
+        start: id,
+        digest: spec.digest.clone(),
+        image: spec.image.clone(),
+        limits,
+    };
+    let boot = Boot { gateway: core.settings.gateway_url.clone(), token: token.expose_secret().to_owned() };
+    let boot = SecretString::from(serde_json::to_string(&boot).expect("a boot line is plain JSON"));
+    match core.ports.runtime.start(&container, &boot).await {
+        Ok(limits) => {
+            info!(deployment.id = %spec.id, connector.name = %spec.component, ?limits, "container started");
+            core.contacts().insert(id, Instant::now());
+            if let Some(state) = core.deployments().get_mut(&spec.id) {
+                state.starts += 1;
+            }
+            Ok(())
+        }
+        Err(error) => {
+            core.ports.store.remove_start(id).await?;
+            Err(error)
+        }
+    }
+}

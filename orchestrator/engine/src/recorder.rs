@@ -1,0 +1,129 @@
+//! The recorder: writes history and counters in batches, off the hot path.
+//!
+//! Counters count every message. Step runs go through a bounded channel; when the store cannot keep up, successful runs
+//! are dropped and counted. Both are at most [`EVERY`] late; a kill of the process
+//! loses that much of history and counters, never a message.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sluice_domain::{FlowId, StepCounters, StepId, StepRun};
+use sluice_ports::Ports;
+use sluice_ports::store::{CounterDelta, HistoryBatch, Retention};
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// How late history may be.
+const EVERY: Duration = Duration::from_millis(250);
+/// Step runs that wait to be written.
+const ROOM: usize = 20_000;
+/// Step runs written at once.
+const CHUNK: usize = 2_000;
+/// Events that a slow follower of the live tail may lag behind.
+const TAIL: usize = 1_000;
+
+/// The handle to the recorder.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    runs: mpsc::Sender<StepRun>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    counters: Mutex<HashMap<(FlowId, StepId), StepCounters>>,
+    tail: broadcast::Sender<StepRun>,
+    dropped: AtomicU64,
+}
+
+impl Recorder {
+    /// Makes the recorder and the work that it does until `stop`.
+    pub(crate) fn new(
+        ports: Ports,
+        retention: Retention,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let (runs, inbox) = mpsc::channel(ROOM);
+        let shared = Arc::new(Shared {
+            counters: Mutex::default(),
+            tail: broadcast::Sender::new(TAIL),
+            dropped: AtomicU64::new(0),
+        });
+        let work = run(ports, retention, (inbox, shared.clone()), stop);
+        (Self { runs, shared }, work)
+    }
+
+    /// Counts.
+    pub(crate) fn count(&self, flow: FlowId, counts: &[(StepId, StepCounters)]) {
+        let mut counters = self.shared.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        for (step, delta) in counts {
+            counters.entry((flow, step.clone())).or_default().add(delta);
+        }
+    }
+
+    /// Records step runs.
+    pub(crate) fn record(&self, runs: Vec<StepRun>) {
+        for run in runs {
+            let _ = self.shared.tail.send(run.clone()).is_ok();
+            if self.runs.try_send(run).is_err() {
+                self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Follows the step runs as they are recorded.
+    pub(crate) fn tail(&self) -> broadcast::Receiver<StepRun> {
+        self.shared.tail.subscribe()
+    }
+
+    /// Step runs that were not recorded because the store could not keep up.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+}
+
+async fn run(
+    ports: Ports,
+    retention: Retention,
+    (mut inbox, shared): (mpsc::Receiver<StepRun>, Arc<Shared>),
+    stop: CancellationToken,
+) {
+    let mut flush = tokio::time::interval(EVERY);
+    let mut prune = tokio::time::interval(Duration::from_secs(60));
+    loop {
+        let ending = tokio::select! {
+            () = stop.cancelled() => true,
+            _ = flush.tick() => false,
+            _ = prune.tick() => {
+                match ports.store.prune(retention, ports.clock.now()).await {
+                    Ok(0) => {}
+                    Ok(count) => info!(count, "old executions pruned"),
+                    Err(error) => warn!(error = crate::task::chain(&error), "cannot prune history"),
+                }
+                false
+            }
+        };
+        while let Some(batch) = take(&mut inbox, &shared) {
+            crate::task::persist("record history", || ports.store.record(&batch)).await;
+        }
+        if ending {
+            return;
+        }
+    }
+}
+
+/// What there is to write, at most [`CHUNK`] runs of it.
+fn take(inbox: &mut mpsc::Receiver<StepRun>, shared: &Shared) -> Option<HistoryBatch> {
+    let mut batch = HistoryBatch::default();
+    while batch.runs.len() < CHUNK
+        && let Ok(run) = inbox.try_recv()
+    {
+        batch.runs.push(run);
+    }
+    let counters = std::mem::take(&mut *shared.counters.lock().unwrap_or_else(PoisonError::into_inner));
+    batch.counters =
+        counters.into_iter().map(|((flow, step), delta)| CounterDelta { flow, step, delta }).collect();
+    (!batch.runs.is_empty() || !batch.counters.is_empty()).then_some(batch)
+}

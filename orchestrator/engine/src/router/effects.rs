@@ -1,0 +1,55 @@
+//! What routing an outcome comes to: messages to send and things to store, as values.
+
+use serde_json::Value;
+use sluice_domain::{DeadLetter, FlowId, StepCounters, StepId, StepRun};
+use sluice_ports::broker::Target;
+use sluice_protocol::MessageId;
+
+/// Everything that follows from one outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// Messages to send, in order. All must be confirmed before the outcome is acknowledged.
+    pub(crate) sends: Vec<Send>,
+    /// Dead letters to keep before the outcome is acknowledged.
+    pub(crate) dead: Vec<DeadLetter>,
+    /// The end of a tick, to store before the outcome is acknowledged.
+    pub(crate) tick: Option<TickEnd>,
+    /// What history should know.
+    pub(crate) runs: Vec<StepRun>,
+    /// What to count, by step.
+    pub(crate) counts: Vec<(StepId, StepCounters)>,
+    /// How many more messages are under way than before.
+    pub(crate) balance: i64,
+}
+
+/// One message to send.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Send {
+    /// Where to.
+    pub(crate) target: Target,
+    /// The message's id.
+    pub(crate) id: MessageId,
+    /// The record, one line of NDJSON without the line break.
+    pub(crate) record: Vec<u8>,
+}
+
+/// The end of a tick of a polling trigger.
+#[derive(Debug, PartialEq)]
+pub(crate) struct TickEnd {
+    pub(crate) flow: FlowId,
+    pub(crate) step: StepId,
+    pub(crate) tick: MessageId,
+    pub(crate) cursor: Option<Value>,
+}
+
+impl Effects {
+    /// Adds to the counters of a step.
+    pub(crate) fn count(&mut self, step: &StepId, add: impl FnOnce(&mut StepCounters)) {
+        if let Some((_, counters)) = self.counts.iter_mut().find(|(known, _)| known == step) {
+            return add(counters);
+        }
+        let mut counters = StepCounters::default();
+        add(&mut counters);
+        self.counts.push((step.clone(), counters));
+    }
+}

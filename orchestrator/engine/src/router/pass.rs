@@ -1,0 +1,263 @@
+//! Passing a message through a step's gate: condition, split, mapping, and on to the step's lane.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use sluice_domain::compiled::CompiledStep;
+use sluice_domain::{DeadReason, ExitInfo, RecordedBody, RunStatus, StepId, StepRun};
+use sluice_mapping::{EvalError, Evaluator, Root};
+use sluice_ports::broker::Target;
+use sluice_protocol::{ErrorInfo, ExecutionId, Headers, MessageId, limits};
+
+use super::effects::{Effects, Send};
+use super::failure::{self, Failed};
+use super::notes::Notes;
+use super::record::{Body, EnvelopeRef};
+use crate::table::{LiveFlow, LiveGate};
+
+/// What routing needs besides the outcome.
+pub(crate) struct Cx<'a> {
+    pub(crate) live: &'a LiveFlow,
+    pub(crate) evaluator: &'a mut Evaluator,
+    pub(crate) now: DateTime<Utc>,
+    /// Most bytes of a body that history keeps.
+    pub(crate) recorded_bytes: usize,
+    /// How often a message's consumer may die.
+    pub(crate) suspicions: u32,
+    /// How the containers of the outcome's deployment last ended.
+    pub(crate) exit: Option<ExitInfo>,
+    /// Whether history records a new execution.
+    pub(crate) sampled: bool,
+}
+
+/// A message on its way to a step.
+#[derive(Debug, Clone)]
+pub(crate) struct Message<'a> {
+    /// The id that the ids of what comes of it are derived from, and how.
+    pub(crate) origin: Origin<'a>,
+    pub(crate) execution: Option<ExecutionId>,
+    pub(crate) body: &'a RawValue,
+    pub(crate) headers: &'a Headers,
+    /// The notes, the output of the step that emitted it included.
+    pub(crate) notes: &'a Notes,
+    pub(crate) traceparent: Option<&'a str>,
+}
+
+/// Where a message's id comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    /// It is an output of a step run.
+    Output { input: MessageId, from: &'a str, output: u64 },
+    /// It has an id already: an operator sent it again.
+    Known(MessageId),
+}
+
+impl Origin<'_> {
+    fn id(&self, to: &StepId, item: u64) -> MessageId {
+        match self {
+            Self::Output { input, from, output } => input.child(&format!("{from}>{to}"), *output, item),
+            Self::Known(id) if item == 0 => *id,
+            Self::Known(id) => id.child(to.as_str(), 0, item),
+        }
+    }
+}
+
+/// Passes a message through the gate of `to` and sends what comes out.
+pub(crate) fn pass(cx: &mut Cx<'_>, effects: &mut Effects, to: &StepId, message: &Message<'_>) {
+    let live = cx.live;
+    let (Some(step), Some(gate)) = (live.compiled.steps.get(to), live.gate(to)) else { return };
+    let plain = gate.when.is_none() && gate.split.is_none() && gate.input.is_none();
+    if plain {
+        send(cx, effects, (to, step), message, (0, Body::Raw(message.body)));
+        return;
+    }
+    match evaluate(cx, gate, message) {
+        Ok(None) => effects.count(to, |counters| counters.filtered += 1),
+        Ok(Some(bodies)) => {
+            for (item, body) in bodies.iter().enumerate() {
+                send(cx, effects, (to, step), message, (item as u64, Body::Value(body)));
+            }
+        }
+        Err(error) => {
+            let info = ErrorInfo::new("mapping_failed", &error.to_string(), false);
+            let failed = Failed {
+                id: message.origin.id(to, 0),
+                body: Cow::Borrowed(message.body),
+                headers: message.headers,
+                execution: message.execution,
+                notes: message.notes,
+                error: info,
+                reason: DeadReason::Mapping,
+                attempts: 1,
+                suspected: 0,
+            };
+            effects.count(to, |counters| counters.failed += 1);
+            failure::give_up(cx, effects, to, failed);
+        }
+    }
+}
+
+/// The bodies that come out of a gate; none when its condition is false.
+fn evaluate(
+    cx: &mut Cx<'_>,
+    gate: &LiveGate,
+    message: &Message<'_>,
+) -> Result<Option<Vec<Value>>, EvalError> {
+    let mut document = document(cx, message);
+    let root = Root::new(&document);
+    if let Some(when) = &gate.when
+        && !cx.evaluator.truthy(when, &root)?
+    {
+        return Ok(None);
+    }
+    let Some(split) = &gate.split else {
+        let body = match &gate.input {
+            Some(mapping) => cx.evaluator.map(mapping, &root)?,
+            None => document["body"].take(),
+        };
+        return Ok(Some(vec![body]));
+    };
+    let items = cx.evaluator.items(split, &root)?;
+    let Some(mapping) = &gate.input else { return Ok(Some(items)) };
+    let mut bodies = Vec::with_capacity(items.len());
+    for item in items {
+        document["item"] = item;
+        bodies.push(cx.evaluator.map(mapping, &Root::new(&document))?);
+    }
+    Ok(Some(bodies))
+}
+
+/// The document that expressions read.
+fn document(cx: &Cx<'_>, message: &Message<'_>) -> Value {
+    let flow = &cx.live.compiled;
+    let body: Value = serde_json::from_str(message.body.get()).unwrap_or(Value::Null);
+    let steps: Map<String, Value> = message
+        .notes
+        .steps
+        .iter()
+        .map(|(id, earlier)| (id.to_string(), json!({ "body": earlier.body, "headers": earlier.headers })))
+        .collect();
+    let mut root = Map::with_capacity(8);
+    root.insert("body".into(), body);
+    root.insert("headers".into(), Value::Object(message.headers.clone()));
+    root.insert("item".into(), Value::Null);
+    root.insert("steps".into(), Value::Object(steps));
+    root.insert("params".into(), flow.params.clone());
+    root.insert("flow".into(), json!({ "id": flow.id, "name": flow.name, "version": flow.version }));
+    root.insert("execution".into(), json!({ "id": message.execution }));
+    root.insert("attempt".into(), Value::from(1));
+    Value::Object(root)
+}
+
+/// Sends one body to a step's lane.
+fn send(
+    cx: &mut Cx<'_>,
+    effects: &mut Effects,
+    (to, step): (&StepId, &CompiledStep),
+    message: &Message<'_>,
+    (item, body): (u64, Body<'_>),
+) {
+    let id = message.origin.id(to, item);
+    let key = cx.live.compiled.address(to).to_key();
+    let notes = message.notes.for_step(&step.carries);
+    let context = notes.write();
+    let envelope = EnvelopeRef {
+        id,
+        step: &key,
+        execution: message.execution,
+        attempt: 1,
+        suspected: 0,
+        body,
+        headers: message.headers,
+        context: context.as_deref(),
+        state: None,
+        traceparent: message.traceparent,
+    };
+    let record = envelope.to_record();
+    if record.len() > limits::RECORD_BYTES {
+        refuse(cx, effects, to, message, (id, record.len()));
+        return;
+    }
+    effects.count(to, |counters| counters.received += 1);
+    effects.balance += 1;
+    if notes.recorded
+        && let Some(execution) = message.execution
+    {
+        let text = serde_json::to_string(&body).expect("a body is plain JSON");
+        effects.runs.push(StepRun {
+            input: Some(recorded(text, cx.recorded_bytes)),
+            context: context.map(|raw| raw.get().to_owned()),
+            ..run(cx, (id, execution), to, RunStatus::Queued)
+        });
+    }
+    effects.sends.push(Send { target: Target::Lane(step.lane.clone()), id, record });
+}
+
+fn refuse(
+    cx: &mut Cx<'_>,
+    effects: &mut Effects,
+    to: &StepId,
+    message: &Message<'_>,
+    (id, size): (MessageId, usize),
+) {
+    let text = format!("the message has {size} bytes; a message may have {}", limits::RECORD_BYTES);
+    let failed = Failed {
+        id,
+        body: Cow::Borrowed(message.body),
+        headers: message.headers,
+        execution: message.execution,
+        notes: message.notes,
+        error: ErrorInfo::new("message_too_large", &text, false),
+        reason: DeadReason::Mapping,
+        attempts: 1,
+        suspected: 0,
+    };
+    effects.count(to, |counters| counters.failed += 1);
+    failure::give_up(cx, effects, to, failed);
+}
+
+/// A step run that says nothing but how it stands.
+pub(crate) fn run(
+    cx: &Cx<'_>,
+    (id, execution): (MessageId, ExecutionId),
+    step: &StepId,
+    status: RunStatus,
+) -> StepRun {
+    StepRun {
+        id,
+        execution,
+        flow: cx.live.compiled.id,
+        version: cx.live.compiled.version,
+        step: step.clone(),
+        status,
+        attempt: 1,
+        input: None,
+        output: None,
+        context: None,
+        error: None,
+        micros: 0,
+        at: cx.now,
+    }
+}
+
+/// A body as history keeps it.
+pub(crate) fn recorded(mut text: String, most: usize) -> RecordedBody {
+    let bytes = text.len() as u64;
+    if text.len() > most {
+        let mut end = most;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+    }
+    RecordedBody { text, bytes }
+}
+
+/// Sends a body to a step as it is, past the step's gate.
+pub(crate) fn send_past_gate(cx: &mut Cx<'_>, effects: &mut Effects, to: &StepId, message: &Message<'_>) {
+    if let Some(step) = cx.live.compiled.steps.get(to) {
+        send(cx, effects, (to, step), message, (0, Body::Raw(message.body)));
+    }
+}

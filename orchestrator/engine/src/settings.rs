@@ -1,0 +1,87 @@
+//! What an operator may set about the engine.
+
+use std::time::Duration;
+
+use sluice_domain::Limits;
+use sluice_ports::store::Retention;
+
+/// The engine's settings, read once at start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Tells this installation from others on the same broker and container engine: `[a-z0-9-]`, at most 32 characters.
+    pub installation: String,
+    /// Threads that take outcomes apart and evaluate mappings.
+    pub workers: usize,
+    /// Deliveries that each shard holds unacknowledged.
+    pub prefetch: u16,
+    /// How often the consumer of a message may die before the message becomes a dead letter.
+    pub suspicions: u32,
+    /// A flow with more waiting batches than this pauses its triggers.
+    pub high_watermark: u32,
+    /// A flow whose triggers are paused goes on when it has fewer waiting batches than this.
+    pub low_watermark: u32,
+    /// Executions that history records in full, per flow and second. Errors are always recorded.
+    pub recorded_per_second: u32,
+    /// Most bytes of a body that history keeps.
+    pub recorded_bytes: usize,
+    /// How long history is kept.
+    pub retention: Retention,
+    /// Limits of containers whose steps set none.
+    pub limits: Limits,
+    /// How long a container may take to finish what is under way when it is stopped.
+    pub grace: Duration,
+    /// A container that did not speak to the gateway for this long hangs and is killed.
+    pub liveness: Duration,
+    /// How components reach the gateway; set once it listens.
+    pub gateway_url: String,
+    /// How components reach the broker.
+    pub broker: ComponentBroker,
+}
+
+/// The broker as seen from the containers' network.
+#[derive(Clone)]
+pub struct ComponentBroker {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Whether to use TLS.
+    pub tls: bool,
+    /// Virtual host.
+    pub vhost: String,
+    /// A user that all components share, where the broker's management API is not configured.
+    pub shared: Option<(String, secrecy::SecretString)>,
+}
+
+impl std::fmt::Debug for ComponentBroker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}/{}", self.host, self.port, self.vhost)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            installation: "sluice".to_owned(),
+            workers: std::thread::available_parallelism().map_or(2, usize::from).min(8),
+            prefetch: 64,
+            suspicions: 3,
+            high_watermark: 500,
+            low_watermark: 100,
+            recorded_per_second: 20,
+            recorded_bytes: 64 * 1024,
+            retention: Retention { age: Duration::from_secs(7 * 24 * 3600), count: 10_000 },
+            limits: Limits::default(),
+            grace: Duration::from_secs(30),
+            liveness: Duration::from_secs(90),
+            gateway_url: String::new(),
+            broker: ComponentBroker {
+                host: "127.0.0.1".to_owned(),
+                port: 5672,
+                tls: false,
+                vhost: "/".to_owned(),
+                shared: None,
+            },
+        }
+    }
+}

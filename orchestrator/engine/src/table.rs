@@ -1,0 +1,189 @@
+//! The flows that are loaded: every version that may still have messages under way, ready to route.
+//!
+//! Readers take a snapshot; a change replaces the whole table. Old versions stay until they are retired, because
+//! messages finish on the version that they started on.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chrono::{DateTime, Utc};
+use sluice_domain::compiled::CompiledFlow;
+use sluice_domain::{Flow, FlowId, FlowVersion, Gate, Intent, StepAddress, StepId};
+use sluice_mapping::{Expression, Limits, Mapping, StepReads};
+use tokio::sync::watch;
+
+/// One version of a flow, its expressions parsed.
+#[derive(Debug)]
+pub struct LiveFlow {
+    /// The flow.
+    pub compiled: CompiledFlow,
+    gates: BTreeMap<StepId, LiveGate>,
+    /// Messages sent to lanes less messages that came to an end. Only this process's: a hint, not the truth.
+    under_way: AtomicI64,
+    /// When a message of it was seen last, in unix milliseconds.
+    seen: AtomicI64,
+}
+
+/// The expressions of a step's gate.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct LiveGate {
+    pub(crate) when: Option<Expression>,
+    pub(crate) split: Option<Expression>,
+    pub(crate) input: Option<Mapping>,
+}
+
+/// A stored flow whose expressions no longer parse. Only a downgrade can cause it.
+#[derive(Debug, thiserror::Error)]
+#[error("the gate of step {step} of flow {flow} cannot be read: {reason}")]
+pub struct LoadError {
+    flow: FlowId,
+    step: StepId,
+    reason: String,
+}
+
+impl LiveFlow {
+    /// Parses the expressions of a compiled flow.
+    ///
+    /// # Errors
+    /// [`LoadError`] for the first one that does not parse.
+    pub fn load(compiled: CompiledFlow) -> Result<Self, LoadError> {
+        let mut gates = BTreeMap::new();
+        for (id, step) in &compiled.steps {
+            let gate = parse(&step.gate).map_err(|reason| LoadError {
+                flow: compiled.id,
+                step: id.clone(),
+                reason,
+            })?;
+            gates.insert(id.clone(), gate);
+        }
+        Ok(Self { compiled, gates, under_way: AtomicI64::new(0), seen: AtomicI64::new(0) })
+    }
+
+    pub(crate) fn gate(&self, step: &StepId) -> Option<&LiveGate> {
+        self.gates.get(step)
+    }
+
+    /// Whether the gate of `step` reads the output of `of`.
+    pub(crate) fn reads_step(&self, step: &StepId, of: &StepId) -> bool {
+        let Some(gate) = self.gates.get(step) else { return false };
+        let expressions = [&gate.when, &gate.split];
+        let reads = expressions
+            .into_iter()
+            .flatten()
+            .map(Expression::reads)
+            .chain(gate.input.as_ref().map(Mapping::reads));
+        reads.into_iter().any(|reads| match &reads.steps {
+            StepReads::None => false,
+            StepReads::Some(steps) => steps.contains_key(of.as_str()),
+            StepReads::All => true,
+        })
+    }
+
+    pub(crate) fn note(&self, balance: i64, now: DateTime<Utc>) {
+        self.under_way.fetch_add(balance, Ordering::Relaxed);
+        self.seen.store(now.timestamp_millis(), Ordering::Relaxed);
+    }
+
+    /// Messages that are under way as far as this process knows.
+    #[must_use]
+    pub fn under_way(&self) -> i64 {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
+    /// When a message of it was seen last.
+    #[must_use]
+    pub fn seen_at(&self) -> Option<DateTime<Utc>> {
+        Some(self.seen.load(Ordering::Relaxed))
+            .filter(|millis| *millis > 0)
+            .and_then(DateTime::from_timestamp_millis)
+    }
+}
+
+fn parse(gate: &Gate) -> Result<LiveGate, String> {
+    let limits = Limits::default();
+    let expression = |source: &Option<String>| {
+        source
+            .as_deref()
+            .map(|text| Expression::parse(text, &limits))
+            .transpose()
+            .map_err(|error| error.to_string())
+    };
+    let first = |errors: Vec<sluice_mapping::MappingError>| {
+        errors.first().map_or_else(String::new, ToString::to_string)
+    };
+    Ok(LiveGate {
+        when: expression(&gate.when)?,
+        split: expression(&gate.split)?,
+        input: gate.input.as_ref().map(|tree| Mapping::parse(tree, &limits)).transpose().map_err(first)?,
+    })
+}
+
+/// What is known about all flows at one moment.
+#[derive(Debug, Default, Clone)]
+pub struct Snapshot {
+    /// The flows as their operators want them.
+    pub flows: BTreeMap<FlowId, Flow>,
+    /// The versions that may have messages under way.
+    pub versions: BTreeMap<(FlowId, FlowVersion), Arc<LiveFlow>>,
+    /// The flows whose triggers are paused because too much waits.
+    pub crowded: std::collections::BTreeSet<FlowId>,
+}
+
+impl Snapshot {
+    /// The version that an address names.
+    #[must_use]
+    pub fn version_of(&self, address: &StepAddress) -> Option<&Arc<LiveFlow>> {
+        self.versions.get(&(address.flow, address.version))
+    }
+
+    /// The version that new messages of a flow start on.
+    #[must_use]
+    pub fn current(&self, flow: FlowId) -> Option<&Arc<LiveFlow>> {
+        self.versions.get(&(flow, self.flows.get(&flow)?.version))
+    }
+
+    /// Whether the triggers of a flow may fire.
+    #[must_use]
+    pub fn may_fire(&self, flow: FlowId) -> bool {
+        self.flows.get(&flow).is_some_and(|flow| flow.intent == Intent::Run) && !self.crowded.contains(&flow)
+    }
+}
+
+/// The table and the news of its changes.
+#[derive(Debug)]
+pub struct Table {
+    current: RwLock<Arc<Snapshot>>,
+    changed: watch::Sender<u64>,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { current: RwLock::default(), changed: watch::Sender::new(0) }
+    }
+}
+
+impl Table {
+    /// The table of now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes the table and wakes whoever waits for changes.
+    pub fn change(&self, edit: impl FnOnce(&mut Snapshot)) {
+        {
+            let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+            let mut next = Snapshot::clone(&current);
+            edit(&mut next);
+            *current = Arc::new(next);
+        }
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Fires at every change.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+}
