@@ -12,6 +12,8 @@ mod commands;
 mod core;
 mod engine;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod gateway;
 mod reconciler;
 mod recorder;
