@@ -1,1 +1,20 @@
-//! Placeholder.
+//! The harness of the end-to-end tests and benchmarks: a whole Sluice on real containers and a real broker.
+//!
+//! A [`World`] has a virtual host, a container network, a data directory and an orchestrator of its own, so that worlds
+//! run side by side and leave nothing behind.
+
+mod api;
+mod broker;
+mod docker;
+mod orchestrator;
+mod sink;
+mod wait;
+mod world;
+
+pub use api::Api;
+pub use broker::{Amqp, Broker, unique};
+pub use docker::docker;
+pub use orchestrator::Orchestrator;
+pub use sink::{HttpSink, Received};
+pub use wait::eventually;
+pub use world::{World, component_image};

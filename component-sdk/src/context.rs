@@ -1,0 +1,148 @@
+//! What a run knows about itself, and what it may ask for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use sluice_protocol::{ExecutionId, Headers, MessageId, StepKey};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+
+use crate::credentials::{CredentialCache, Credentials};
+use crate::{Error, Output};
+
+/// Where a run streams partial outputs to: the broker, or a test.
+#[async_trait]
+pub(crate) trait Sink: Send + Sync {
+    async fn partial(&self, output: sluice_protocol::Output) -> Result<(), Error>;
+}
+
+/// The surroundings of one run. Cheap to clone.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+/// What a context is made of.
+pub(crate) struct Inner {
+    pub(crate) id: MessageId,
+    pub(crate) execution: Option<ExecutionId>,
+    pub(crate) attempt: u32,
+    pub(crate) headers: Headers,
+    pub(crate) step: StepKey,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) instance: Option<String>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) cancelled: CancellationToken,
+    pub(crate) tick: Option<Box<RawValue>>,
+    pub(crate) credentials: Arc<CredentialCache>,
+    pub(crate) sink: Option<Arc<dyn Sink>>,
+}
+
+impl Context {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// The id of the input: the same in every retry and redelivery, so hand it to the other side as an idempotency key.
+    #[must_use]
+    pub fn message_id(&self) -> MessageId {
+        self.0.id
+    }
+
+    /// The execution that the input belongs to; none in a trigger.
+    #[must_use]
+    pub fn execution(&self) -> Option<ExecutionId> {
+        self.0.execution
+    }
+
+    /// Which attempt this is, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.0.attempt
+    }
+
+    /// The headers of the input.
+    #[must_use]
+    pub fn headers(&self) -> &Headers {
+        &self.0.headers
+    }
+
+    /// The step that runs.
+    #[must_use]
+    pub fn step(&self) -> &StepKey {
+        &self.0.step
+    }
+
+    /// The W3C trace context of the input, to be passed on.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&str> {
+        self.0.traceparent.as_deref()
+    }
+
+    /// The instance whose credentials the step uses.
+    #[must_use]
+    pub fn instance(&self) -> Option<&str> {
+        self.0.instance.as_deref()
+    }
+
+    /// What the orchestrator says of the tick that a polling trigger runs for, such as the time it was due.
+    #[must_use]
+    pub fn tick(&self) -> Option<&RawValue> {
+        self.0.tick.as_deref()
+    }
+
+    /// When the run will be cancelled; a listener has no such time.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline
+    }
+
+    /// Resolves when the run is to stop: its time is up, or the component goes down.
+    pub fn cancelled(&self) -> WaitForCancellationFuture<'_> {
+        self.0.cancelled.cancelled()
+    }
+
+    /// The token behind [`cancelled`](Self::cancelled), to be handed to tasks of the author's own.
+    #[must_use]
+    pub fn cancellation(&self) -> CancellationToken {
+        self.0.cancelled.clone()
+    }
+
+    /// The settings and secrets of the instance, at most 30 seconds old. Without an instance both are empty objects.
+    ///
+    /// # Errors
+    /// When the gateway cannot be asked (retryable), or they do not fit the types (fatal).
+    pub async fn credentials<S: DeserializeOwned, C: DeserializeOwned>(
+        &self,
+    ) -> Result<Credentials<S, C>, Error> {
+        self.0.credentials.get(self.instance()).await
+    }
+
+    /// Forgets the kept credentials, after the other side refused them: the next call fetches them anew.
+    pub async fn forget_credentials(&self) {
+        if let Some(instance) = self.instance() {
+            self.0.credentials.forget(instance).await;
+        }
+    }
+
+    /// Streams one output before the run ends; waits while too many are under way.
+    ///
+    /// When the run fails later, what was streamed stays sent; the next attempt's outputs get the same ids.
+    ///
+    /// # Errors
+    /// When the output is no JSON or too large, or this is a listener, which has an emitter for that.
+    pub async fn emit(&self, output: Output) -> Result<(), Error> {
+        let output = output.build()?;
+        match &self.0.sink {
+            Some(sink) => sink.partial(output).await,
+            None => Err(Error::fatal("no_run", "a listener sends through its emitter")),
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("id", &self.0.id).field("step", &self.0.step).finish_non_exhaustive()
+    }
+}

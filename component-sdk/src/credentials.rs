@@ -1,0 +1,107 @@
+//! The settings and secrets of an instance, as a function reads them.
+//!
+//! They are fetched when a run asks, kept for at most 30 seconds, and never logged: neither the cache nor the typed
+//! form prints its content.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use sluice_protocol::gateway;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::Error;
+
+/// How long fetched credentials are used before they are fetched again.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// The settings and secrets of an instance in the author's own types.
+pub struct Credentials<Settings, Secrets> {
+    /// Changes whenever the settings or secrets do: what was built from them is to be built anew then.
+    pub version: u64,
+    /// Plain settings.
+    pub settings: Settings,
+    /// Secrets.
+    pub secrets: Secrets,
+}
+
+impl<Settings, Secrets> fmt::Debug for Credentials<Settings, Secrets> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// Where credentials come from: the gateway, or a test.
+#[async_trait]
+pub(crate) trait CredentialSource: Send + Sync {
+    async fn fetch(&self, instance: &str) -> Result<gateway::Credentials, Error>;
+}
+
+/// Fetched credentials by instance.
+pub(crate) struct CredentialCache {
+    source: Arc<dyn CredentialSource>,
+    fetched: Mutex<HashMap<String, Arc<Mutex<Option<Entry>>>>>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    at: Instant,
+    credentials: Arc<gateway::Credentials>,
+}
+
+impl CredentialCache {
+    pub(crate) fn new(source: Arc<dyn CredentialSource>) -> Self {
+        Self { source, fetched: Mutex::new(HashMap::new()) }
+    }
+
+    /// The credentials of an instance; a step without one gets empty settings and secrets.
+    pub(crate) async fn get<S: DeserializeOwned, C: DeserializeOwned>(
+        &self,
+        instance: Option<&str>,
+    ) -> Result<Credentials<S, C>, Error> {
+        match instance {
+            None => typed(0, &Map::new(), &Map::new()),
+            Some(instance) => {
+                let raw = self.raw(instance).await?;
+                typed(raw.version, &raw.settings, &raw.secrets)
+            }
+        }
+    }
+
+    /// Forgets what is kept of an instance, so that the next run fetches it.
+    pub(crate) async fn forget(&self, instance: &str) {
+        self.fetched.lock().await.remove(instance);
+    }
+
+    async fn raw(&self, instance: &str) -> Result<Arc<gateway::Credentials>, Error> {
+        let slot = Arc::clone(self.fetched.lock().await.entry(instance.to_owned()).or_default());
+        // One fetch per instance at a time: the others wait for its answer.
+        let mut entry = slot.lock().await;
+        if let Some(known) = entry.as_ref().filter(|known| known.at.elapsed() < FRESH) {
+            return Ok(Arc::clone(&known.credentials));
+        }
+        let credentials = Arc::new(self.source.fetch(instance).await?);
+        *entry = Some(Entry { at: Instant::now(), credentials: Arc::clone(&credentials) });
+        Ok(credentials)
+    }
+}
+
+fn typed<S: DeserializeOwned, C: DeserializeOwned>(
+    version: u64,
+    settings: &Map<String, Value>,
+    secrets: &Map<String, Value>,
+) -> Result<Credentials<S, C>, Error> {
+    let settings = serde_json::from_value(Value::Object(settings.clone())).map_err(|error| {
+        Error::fatal("bad_settings", format_args!("the instance's settings do not fit: {error}"))
+    })?;
+    // The parser's message may quote a value, so of secrets it is not repeated.
+    let secrets = serde_json::from_value(Value::Object(secrets.clone())).map_err(|_| {
+        Error::fatal("bad_secrets", "the instance's secrets do not fit the component's schema")
+    })?;
+    Ok(Credentials { version, settings, secrets })
+}

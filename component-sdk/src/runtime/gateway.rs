@@ -1,0 +1,106 @@
+//! The client of the component gateway.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sluice_protocol::gateway::{Assignments, Boot, Credentials, Session, SessionRequest};
+
+use crate::Error;
+use crate::credentials::CredentialSource;
+use crate::error::chain;
+
+/// How long the gateway may hold an unchanged answer back.
+const WAIT: Duration = Duration::from_secs(25);
+/// How long any other answer may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Asks the gateway. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Gateway {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+/// Why the gateway gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GatewayError {
+    #[error("the HTTP client cannot be made")]
+    Client(#[source] reqwest::Error),
+    #[error("the gateway does not know this container's token")]
+    Unauthorised,
+    #[error("the gateway answered {0}")]
+    Refused(StatusCode),
+    #[error("the gateway cannot be reached")]
+    Unreachable(#[source] reqwest::Error),
+}
+
+impl Gateway {
+    pub(crate) fn new(boot: Boot) -> Result<Self, GatewayError> {
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(crate::tls::tls_config())
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(5))
+            .pool_max_idle_per_host(2)
+            .tcp_keepalive(Duration::from_secs(30))
+            .build()
+            .map_err(GatewayError::Client)?;
+        Ok(Self { http, base: boot.gateway.trim_end_matches('/').to_owned(), token: boot.token })
+    }
+
+    pub(crate) async fn session(&self, request: &SessionRequest) -> Result<Session, GatewayError> {
+        let answer = self.ask(Method::POST, "session", Some(request), PATIENCE).await?;
+        answer.ok_or(GatewayError::Refused(StatusCode::NO_CONTENT))
+    }
+
+    /// The assignments, once they differ from those of revision `since`; none when nothing changed for a while.
+    pub(crate) async fn assignments(&self, since: Option<u64>) -> Result<Option<Assignments>, GatewayError> {
+        let wait = WAIT.as_secs();
+        let path = match since {
+            Some(revision) => format!("assignments?since={revision}&wait={wait}"),
+            None => "assignments?wait=0".to_owned(),
+        };
+        self.ask(Method::GET, &path, None::<&()>, WAIT + PATIENCE).await
+    }
+
+    async fn ask<Q: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        question: Option<&Q>,
+        patience: Duration,
+    ) -> Result<Option<A>, GatewayError> {
+        let url = format!("{}/gateway/v1/{path}", self.base);
+        let mut request = self.http.request(method, url).bearer_auth(&self.token).timeout(patience);
+        if let Some(question) = question {
+            request = request.json(question);
+        }
+        let response = request.send().await.map_err(GatewayError::Unreachable)?;
+        match response.status() {
+            StatusCode::NO_CONTENT => Ok(None),
+            StatusCode::UNAUTHORIZED => Err(GatewayError::Unauthorised),
+            status if status.is_success() => {
+                response.json().await.map(Some).map_err(GatewayError::Unreachable)
+            }
+            status => Err(GatewayError::Refused(status)),
+        }
+    }
+}
+
+#[async_trait]
+impl CredentialSource for Gateway {
+    async fn fetch(&self, instance: &str) -> Result<Credentials, Error> {
+        let path = format!("credentials/{instance}");
+        match self.ask(Method::POST, &path, Some(&()), PATIENCE).await {
+            Ok(Some(credentials)) => Ok(credentials),
+            Ok(None) | Err(GatewayError::Refused(StatusCode::NOT_FOUND | StatusCode::FORBIDDEN)) => {
+                Err(Error::fatal("no_credentials", "the gateway gives no credentials for this instance"))
+            }
+            Err(error) => Err(Error::retryable("credentials_unavailable", chain(&error))),
+        }
+    }
+}

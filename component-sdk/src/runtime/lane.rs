@@ -1,0 +1,198 @@
+//! Consumes one queue of inputs, for ever, over as many channels as it takes.
+//!
+//! A consumer that ends is one case, whatever ended it: the broker cancelled it, the channel closed, the connection was
+//! lost. What was delivered goes on meanwhile; it is acknowledged when it comes again.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Consumer};
+use sluice_protocol::batch::{self, BatchError, Encoding};
+use sluice_protocol::{Envelope, ErrorInfo, Status};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::backoff::Backoff;
+use super::broker::{BrokerError, Link, answered};
+use super::runner::Runner;
+use super::step::{CATCH_UP, Job, Steps};
+use super::ticket::Ticket;
+use super::window::{Admission, Key};
+use crate::error::chain;
+
+/// One queue to serve.
+pub(crate) struct Lane {
+    pub(crate) queue: String,
+    pub(crate) prefetch: u16,
+    pub(crate) link: Arc<Link>,
+    pub(crate) steps: Steps,
+    pub(crate) runner: Arc<Runner>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// A channel with a consumer on it.
+struct Open {
+    channel: Channel,
+    consumer: Consumer,
+}
+
+impl Lane {
+    /// Serves until it is stopped and every delivery is answered.
+    pub(crate) async fn serve(self) {
+        let mut backoff = Backoff::new();
+        while !self.stop.is_cancelled() {
+            let opened = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                opened = self.open() => opened,
+            };
+            match opened {
+                Ok(open) => {
+                    info!(queue = self.queue, "consuming");
+                    backoff.reset();
+                    self.consume(open).await;
+                }
+                Err(error) => {
+                    warn!(queue = self.queue, error = chain(&error), "the queue cannot be consumed yet")
+                }
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = backoff.wait() => {}
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<Open, BrokerError> {
+        let (channel, _) = self.link.channel().await;
+        answered(channel.basic_qos(self.prefetch, BasicQosOptions::default())).await?;
+        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+        let consumer = channel.basic_consume(self.queue.as_str().into(), "".into(), options, arguments);
+        let consumer = answered(consumer).await?;
+        Ok(Open { channel, consumer })
+    }
+
+    /// Takes deliveries until the consumer ends.
+    async fn consume(&self, mut open: Open) {
+        let (tickets, mut all_settled) = mpsc::channel(1);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                next = open.consumer.next() => match next {
+                    Some(Ok(delivery)) => self.take(delivery, &tickets).await,
+                    Some(Err(error)) => warn!(queue = self.queue, %error, "the consumer failed"),
+                    None => {
+                        warn!(queue = self.queue, "the consumer ended, it is opened again");
+                        return;
+                    }
+                },
+            }
+        }
+        self.wind_up(&mut open, &tickets).await;
+        drop(tickets);
+        // Nothing is ever sent: this resolves when the last ticket is gone. Only then may the channel close.
+        all_settled.recv().await;
+        drop(open);
+    }
+
+    /// Cancels the consumer and answers for what had arrived before. The channel stays open for acknowledgements.
+    async fn wind_up(&self, open: &mut Open, tickets: &mpsc::Sender<()>) {
+        let cancel = open.channel.basic_cancel(open.consumer.tag(), BasicCancelOptions::default());
+        if let Err(error) = answered(cancel).await {
+            warn!(queue = self.queue, error = chain(&error), "the consumer could not be cancelled");
+            return;
+        }
+        while let Some(Ok(delivery)) = open.consumer.next().await {
+            self.take(delivery, tickets).await;
+        }
+    }
+
+    async fn take(&self, delivery: Delivery, tickets: &mpsc::Sender<()>) {
+        let Delivery { acker, data, properties, redelivered, .. } = delivery;
+        let encoding = properties.content_encoding().as_ref().map(|text| text.as_str());
+        let records = match unpack(data, encoding) {
+            Ok(records) => records,
+            Err(error) => {
+                error!(queue = self.queue, %error, "a batch cannot be decoded and is dropped");
+                Vec::new()
+            }
+        };
+        if records.is_empty() {
+            // A lost channel brings it again, and it is dropped again.
+            drop(acker.ack(BasicAckOptions::default()).await);
+            return;
+        }
+        let ticket = Arc::new(Ticket::new(acker, records.len(), tickets.clone()));
+        let deadline = Instant::now() + CATCH_UP;
+        for record in records {
+            match serde_json::from_slice::<Envelope>(&record) {
+                Ok(envelope) => self.admit(envelope, redelivered, &ticket, deadline).await,
+                Err(error) => {
+                    error!(queue = self.queue, kind = ?error.classify(), "a record cannot be read and is dropped");
+                    ticket.settle().await;
+                }
+            }
+        }
+    }
+
+    async fn admit(&self, envelope: Envelope, redelivered: bool, ticket: &Arc<Ticket>, deadline: Instant) {
+        let job = Job { key: Key::from(&envelope), envelope };
+        match self.runner.window.admit(job.key, redelivered, ticket) {
+            Admission::Run => self.start(job, deadline).await,
+            Admission::Attached => {}
+            Admission::Finished => ticket.settle().await,
+            Admission::Suspect => {
+                warn!(step.id = %job.envelope.step, message.id = %job.envelope.id, "came back, not run again");
+                self.bounce(&job, Status::Suspect, None);
+            }
+        }
+    }
+
+    async fn start(&self, job: Job, deadline: Instant) {
+        let found = if self.stop.is_cancelled() {
+            self.steps.get(&job.envelope.step)
+        } else {
+            self.steps.find(&job.envelope.step, deadline).await
+        };
+        match found {
+            Some(step) => {
+                if let Err(job) = step.queue(job) {
+                    self.runner.return_unstarted(&step.served.routing_key, *job);
+                }
+            }
+            None if self.stop.is_cancelled() => {
+                let error =
+                    ErrorInfo::new("drained", "the component does not serve this step any more", true);
+                self.bounce(&job, Status::Rebound, Some(error));
+            }
+            None => {
+                error!(step.id = %job.envelope.step, message.id = %job.envelope.id, "no assignment names this step");
+                let error =
+                    ErrorInfo::new("unknown_step", "the component was not told to serve this step", false);
+                self.bounce(&job, Status::Error, Some(error));
+            }
+        }
+    }
+
+    fn bounce(&self, job: &Job, status: Status, error: Option<ErrorInfo>) {
+        match self.steps.route(&job.envelope.step) {
+            Some(route) => self.runner.bounce(&route, job, status, error),
+            None => {
+                // Without any assignment there is no way to answer: unacknowledged, it comes again to whoever can.
+                error!(step.id = %job.envelope.step, message.id = %job.envelope.id, "no route for an answer");
+                drop(self.runner.window.finish(job.key, false));
+            }
+        }
+    }
+}
+
+fn unpack(data: Vec<u8>, encoding: Option<&str>) -> Result<Vec<Bytes>, BatchError> {
+    batch::decode(&Bytes::from(data), Encoding::from_header(encoding)?)
+}

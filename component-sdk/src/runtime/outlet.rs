@@ -1,0 +1,137 @@
+//! Where outputs go before a run ends: partial outcomes of a run, and the messages of a listener.
+//!
+//! Both are bounded in bytes, so that a fast source waits for the broker instead of filling the memory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use sluice_protocol::{Envelope, MessageId, Outcome, Output, Status, StepKey};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::outcome::{self, answer, bare};
+use super::publisher::Publisher;
+use super::step::Served;
+use crate::context::Sink;
+use crate::emitter::Outlet;
+use crate::{Error, Outputs};
+
+/// What one run or listener may have under way, in KiB.
+const ROOM_KIB: u32 = 16 * 1024;
+/// What a message costs at least: so at most 1024 are under way.
+const LEAST_KIB: u32 = 16;
+
+fn cost(bytes: usize) -> u32 {
+    u32::try_from(bytes / 1024).unwrap_or(ROOM_KIB).clamp(LEAST_KIB, ROOM_KIB)
+}
+
+fn room() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(ROOM_KIB as usize))
+}
+
+async fn enter(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Error> {
+    Arc::clone(room).acquire_many_owned(cost(bytes)).await.map_err(|_| ended())
+}
+
+fn ended() -> Error {
+    Error::rebound("drained", "the component ends")
+}
+
+/// Takes the outputs that a run streams.
+pub(crate) struct PartialSink {
+    publisher: Publisher,
+    routing_key: Arc<str>,
+    base: Outcome,
+    offset: AtomicU64,
+    room: Arc<Semaphore>,
+}
+
+impl PartialSink {
+    pub(crate) fn new(publisher: Publisher, step: &Served, envelope: &Envelope) -> Self {
+        Self {
+            publisher,
+            routing_key: Arc::clone(&step.routing_key),
+            base: answer(envelope, Status::Partial),
+            offset: AtomicU64::new(0),
+            room: room(),
+        }
+    }
+
+    /// Waits until everything streamed is confirmed, takes no more, and says how much it was.
+    pub(crate) async fn close(&self) -> u64 {
+        // The semaphore is closed nowhere else; a failure would only mean that nothing is under way.
+        drop(self.room.acquire_many(ROOM_KIB).await);
+        self.room.close();
+        self.offset.load(Ordering::Acquire)
+    }
+}
+
+#[async_trait]
+impl Sink for PartialSink {
+    async fn partial(&self, output: Output) -> Result<(), Error> {
+        let echoed = self.base.context.as_ref().map_or(0, |context| context.get().len());
+        let outputs = outcome::split(vec![output], echoed)?.remove(0);
+        let permit = enter(&self.room, outputs[0].body.get().len() + echoed).await?;
+        let offset = self.offset.fetch_add(1, Ordering::AcqRel);
+        let record = outcome::line(&Outcome { outputs, offset, ..self.base.clone() });
+        let confirmed = self.publisher.store(Arc::clone(&self.routing_key), record);
+        // The permit returns when the broker has the record, also if the function ends before.
+        tokio::spawn(async move {
+            drop(confirmed.await);
+            drop(permit);
+        });
+        Ok(())
+    }
+}
+
+/// Takes what a listener received.
+pub(crate) struct ListenerOutlet {
+    publisher: Publisher,
+    routing_key: Arc<str>,
+    step: StepKey,
+    room: Arc<Semaphore>,
+    stopped: CancellationToken,
+}
+
+impl ListenerOutlet {
+    pub(crate) fn new(
+        publisher: Publisher,
+        step: StepKey,
+        routing_key: Arc<str>,
+        stopped: CancellationToken,
+    ) -> Self {
+        Self { publisher, routing_key, step, room: room(), stopped }
+    }
+}
+
+#[async_trait]
+impl Outlet for ListenerOutlet {
+    async fn accept(
+        &self,
+        id: MessageId,
+        outputs: Outputs,
+    ) -> Result<BoxFuture<'static, Result<(), Error>>, Error> {
+        let base = bare(id, self.step.clone(), Status::Ok);
+        let records: Vec<_> =
+            outcome::succeed(&base, outputs.build()?, None)?.iter().map(outcome::line).collect();
+        let bytes = records.iter().map(bytes::Bytes::len).sum();
+        let permit = tokio::select! {
+            biased;
+            () = self.stopped.cancelled() => return Err(ended()),
+            permit = enter(&self.room, bytes) => permit?,
+        };
+        let confirmations: Vec<_> = records
+            .into_iter()
+            .map(|record| self.publisher.store(Arc::clone(&self.routing_key), record))
+            .collect();
+        Ok(Box::pin(async move {
+            for confirmed in confirmations {
+                confirmed.await.map_err(|_| ended())?;
+            }
+            drop(permit);
+            Ok(())
+        }))
+    }
+}

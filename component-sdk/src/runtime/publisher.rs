@@ -1,0 +1,208 @@
+//! Publishes outcomes until the broker has confirmed each of them.
+//!
+//! Only a plain acknowledgement means stored. Anything else, or silence, means unknown: the same records are published
+//! again, over a new connection if need be. What waits here is bounded by what the lanes and listeners hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use lapin::options::BasicPublishOptions;
+use lapin::{BasicProperties, Channel, Confirmation};
+use sluice_protocol::{batch, encode_id};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, warn};
+
+use super::backoff::Backoff;
+use super::broker::{BrokerError, Link, answered};
+use super::queue::{Batch, Pending, Queue};
+use crate::error::chain;
+
+/// How many batches may wait for their confirms at a time.
+const OUTSTANDING: usize = 8;
+/// AMQP's delivery mode for a message that is written to disk.
+const PERSISTENT: u8 = 2;
+
+/// Hands records to the publisher. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Publisher(mpsc::UnboundedSender<Pending>);
+
+impl Publisher {
+    pub(crate) fn start(link: Arc<Link>) -> Self {
+        let (sender, incoming) = mpsc::unbounded_channel();
+        tokio::spawn(Task { link, incoming, queue: Queue::default() }.run());
+        Self(sender)
+    }
+
+    /// Resolves once the broker has stored the record; fails only when the component ends.
+    pub(crate) fn store(&self, key: Arc<str>, record: Bytes) -> oneshot::Receiver<()> {
+        let (stored, confirmed) = oneshot::channel();
+        // A failed send drops the other end, which the receiver reports.
+        drop(self.0.send(Pending { key, record, since: Instant::now(), stored }));
+        confirmed
+    }
+}
+
+struct Task {
+    link: Arc<Link>,
+    incoming: mpsc::UnboundedReceiver<Pending>,
+    queue: Queue,
+}
+
+enum End {
+    NobodyLeft,
+    Broken,
+}
+
+/// What became of a published batch.
+enum Verdict {
+    Stored,
+    Refused,
+    Unknown(BrokerError),
+}
+
+type Verdicts = FuturesUnordered<BoxFuture<'static, (u64, Verdict)>>;
+
+impl Task {
+    async fn run(mut self) {
+        let mut backoff = Backoff::new();
+        loop {
+            let (channel, session) = self.link.publishing_channel().await;
+            match self.publish(&channel, &session.exchange, &mut backoff).await {
+                End::NobodyLeft => return,
+                End::Broken => {
+                    self.link.discard().await;
+                    backoff.wait().await;
+                }
+            }
+        }
+    }
+
+    /// Publishes over one channel until it breaks. Then whatever was not confirmed is in the queue again.
+    async fn publish(&mut self, channel: &Channel, exchange: &str, backoff: &mut Backoff) -> End {
+        let mut verdicts = Verdicts::new();
+        let mut outstanding: BTreeMap<u64, Batch> = BTreeMap::new();
+        let mut next = 0;
+        let end = loop {
+            while outstanding.len() < OUTSTANDING
+                && let Some(batch) = self.queue.take(outstanding.is_empty(), Instant::now())
+            {
+                next += 1;
+                let sent = send(channel, exchange, &batch).await;
+                outstanding.insert(next, batch);
+                verdicts.push(confirmation(next, sent));
+            }
+            let due =
+                if outstanding.len() < OUTSTANDING { self.queue.due(outstanding.is_empty()) } else { None };
+            tokio::select! {
+                Some((number, verdict)) = verdicts.next() => {
+                    let Some(batch) = outstanding.remove(&number) else { continue };
+                    if !self.judge(batch, verdict, backoff) {
+                        break End::Broken;
+                    }
+                }
+                incoming = self.incoming.recv() => match incoming {
+                    Some(pending) => self.queue.push(pending),
+                    None if outstanding.is_empty() && due.is_none() => return End::NobodyLeft,
+                    // Without this the closed channel would keep the loop spinning.
+                    None => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+                },
+                () = wait_until(due) => {}
+            }
+            while let Ok(pending) = self.incoming.try_recv() {
+                self.queue.push(pending);
+            }
+        };
+        for (_, batch) in outstanding.into_iter().rev() {
+            self.queue.put_back(batch);
+        }
+        end
+    }
+
+    /// Deals with a verdict; false means that the channel is of no use any more.
+    fn judge(&mut self, batch: Batch, verdict: Verdict, backoff: &mut Backoff) -> bool {
+        match verdict {
+            Verdict::Stored => {
+                backoff.reset();
+                self.queue.stored(&batch.key);
+                for pending in batch.records {
+                    // Whoever does not wait for the confirm any more needs no answer.
+                    pending.stored.send(()).ok();
+                }
+                true
+            }
+            Verdict::Refused => {
+                debug!(
+                    key = &*batch.key,
+                    records = batch.records.len(),
+                    "the broker refused a batch, it comes again"
+                );
+                self.queue.refuse(batch, Instant::now());
+                true
+            }
+            Verdict::Unknown(error) => {
+                warn!(error = chain(&error), "a batch is not confirmed, it is published again");
+                self.queue.put_back(batch);
+                false
+            }
+        }
+    }
+}
+
+async fn wait_until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn send(
+    channel: &Channel,
+    exchange: &str,
+    batch: &Batch,
+) -> Result<lapin::PublisherConfirm, BrokerError> {
+    let records: Vec<&Bytes> = batch.records.iter().map(|pending| &pending.record).collect();
+    let payload = batch::encode(&records);
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut properties = BasicProperties::default()
+        .with_delivery_mode(PERSISTENT)
+        .with_message_id(encode_id("batch", rand::random()).into())
+        .with_type(batch::OUTCOMES.into())
+        .with_content_type(batch::CONTENT_TYPE.into())
+        .with_timestamp(seconds);
+    if let Some(encoding) = payload.encoding.header() {
+        properties = properties.with_content_encoding(encoding.into());
+    }
+    // Not mandatory: what has no route goes to the alternate exchange, which raises an alarm.
+    let options = BasicPublishOptions::default();
+    answered(channel.basic_publish(
+        exchange.into(),
+        (&*batch.key).into(),
+        options,
+        &payload.bytes,
+        properties,
+    ))
+    .await
+}
+
+fn confirmation(
+    number: u64,
+    sent: Result<lapin::PublisherConfirm, BrokerError>,
+) -> BoxFuture<'static, (u64, Verdict)> {
+    Box::pin(async move {
+        let verdict = match sent {
+            Err(error) => Verdict::Unknown(error),
+            Ok(confirm) => match answered(confirm).await {
+                Ok(Confirmation::Ack(None)) => Verdict::Stored,
+                Ok(_) => Verdict::Refused,
+                Err(error) => Verdict::Unknown(error),
+            },
+        };
+        (number, verdict)
+    })
+}

@@ -1,0 +1,111 @@
+//! The life of a component from its session to its exit code.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_protocol::gateway::{Assignments, Boot};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use super::assignments;
+use super::broker::Link;
+use super::duties::Duties;
+use super::gateway::Gateway;
+use super::publisher::Publisher;
+use super::runner::Runner;
+use super::session::Sessions;
+use super::stop::{Reason, Stop};
+use super::window::Window;
+use crate::component::Checked;
+use crate::credentials::CredentialCache;
+use crate::error::chain;
+
+/// How long what was aborted may take to be given back.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+/// The exit code of a component that could not even begin.
+const NOT_BEGUN: u8 = 70;
+
+/// Serves until it is told to end. Functions run on `work`.
+pub(crate) async fn serve(component: Checked, boot: Boot, work: Handle) -> u8 {
+    let stop = Stop::new();
+    stop.on_signals();
+    let gateway = match Gateway::new(boot) {
+        Ok(gateway) => gateway,
+        Err(failure) => {
+            error!(error = chain(&failure), "the component cannot begin");
+            return NOT_BEGUN;
+        }
+    };
+    let component = Arc::new(component);
+    let sessions = Arc::new(Sessions::new(gateway.clone(), &component.descriptor, stop.clone()));
+    let session = tokio::select! {
+        session = sessions.current() => session,
+        () = stop.requested() => return exit_code(&stop),
+    };
+    let publishing = Arc::new(Link::new("publish", Arc::clone(&sessions)));
+    let consuming = Arc::new(Link::new("consume", sessions));
+    let runner = Arc::new(Runner {
+        work,
+        publisher: Publisher::start(Arc::clone(&publishing)),
+        window: Window::default(),
+        credentials: Arc::new(CredentialCache::new(Arc::new(gateway.clone()))),
+        running: TaskTracker::new(),
+        abort: CancellationToken::new(),
+        stop: stop.clone(),
+    });
+    let mut duties = Duties::new(component, Arc::clone(&consuming), Arc::clone(&runner));
+    follow_assignments(&mut duties, gateway, &stop, &session.suspects).await;
+    wind_up(&mut duties, &runner, &stop).await;
+    tokio::join!(publishing.discard(), consuming.discard());
+    let code = exit_code(&stop);
+    info!(code, "ended");
+    code
+}
+
+/// Applies each list of assignments until the end is requested.
+async fn follow_assignments(duties: &mut Duties, gateway: Gateway, stop: &Stop, suspects: &str) {
+    let (told, mut news) = watch::channel::<Option<Arc<Assignments>>>(None);
+    let following = tokio::spawn(assignments::follow(gateway, stop.clone(), told));
+    let mut suspects_served = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.requested() => break,
+            changed = news.changed() => if changed.is_err() { break },
+        }
+        let wanted = news.borrow_and_update().clone();
+        if let Some(wanted) = wanted {
+            duties.apply(&wanted, suspects);
+            // Only now: before the first assignments there would be no way to answer for a suspect.
+            if !suspects_served && !wanted.assignments.is_empty() {
+                duties.serve_suspects(suspects);
+                suspects_served = true;
+            }
+        }
+    }
+    following.abort();
+}
+
+/// Takes nothing new, lets what began come to its end, and gives back what does not in time.
+async fn wind_up(duties: &mut Duties, runner: &Runner, stop: &Stop) {
+    let reason = stop.reason().unwrap_or(Reason::Drain);
+    let grace = reason.grace().min(duties.longest_timeout() + LAST_WORDS);
+    info!(?reason, grace_seconds = grace.as_secs(), "ending");
+    duties.wind_up();
+    if timeout(grace, duties.ended()).await.is_ok() {
+        return;
+    }
+    warn!("some runs did not end in time, they are given back");
+    runner.abort.cancel();
+    if timeout(LAST_WORDS, duties.ended()).await.is_err() {
+        warn!("some records were not answered, they come back as suspects");
+    }
+}
+
+fn exit_code(stop: &Stop) -> u8 {
+    stop.reason().map_or(0, Reason::exit_code)
+}

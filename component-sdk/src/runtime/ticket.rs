@@ -1,0 +1,35 @@
+//! One delivery and how many of its records are not yet answered. The last answer acknowledges it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use lapin::Acker;
+use lapin::options::BasicAckOptions;
+use tokio::sync::mpsc;
+use tracing::debug;
+
+/// A delivery under way.
+pub(crate) struct Ticket {
+    acker: Acker,
+    open: AtomicUsize,
+    /// Keeps the lane's channel open until the last ticket is gone.
+    _lane: mpsc::Sender<()>,
+}
+
+impl Ticket {
+    /// A delivery of `records` records, at least one.
+    pub(crate) fn new(acker: Acker, records: usize, lane: mpsc::Sender<()>) -> Self {
+        Self { acker, open: AtomicUsize::new(records), _lane: lane }
+    }
+
+    /// Tells that one record is answered and its outcome confirmed.
+    pub(crate) async fn settle(&self) {
+        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            match self.acker.ack(BasicAckOptions::default()).await {
+                Ok(true) => {}
+                // The connection is gone: the delivery comes again, and the window knows its ids.
+                Ok(false) => debug!("a delivery could not be acknowledged, its channel is gone"),
+                Err(error) => debug!(%error, "a delivery could not be acknowledged"),
+            }
+        }
+    }
+}

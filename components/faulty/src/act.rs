@@ -1,0 +1,151 @@
+//! Action `act`: does what it is told, however bad.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sluice_sdk::{Action, Context, Error, Output, Outputs};
+
+pub(crate) struct Act;
+
+/// What to do. The input may say it, else the config does.
+#[derive(Clone, Deserialize)]
+struct Order {
+    #[serde(flatten)]
+    deed: Deed,
+    /// Misbehave only while the attempt is at most this.
+    times: Option<u32>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase")]
+enum Deed {
+    Ok,
+    Slow {
+        ms: u64,
+    },
+    Error {
+        #[serde(default)]
+        retryable: bool,
+        code: Option<String>,
+        retry_after: Option<u64>,
+    },
+    Rebound,
+    Exit {
+        code: i32,
+    },
+    Abort,
+    Hang,
+    Spin,
+    Panic,
+    Flood {
+        count: u64,
+        #[serde(default)]
+        bytes: usize,
+        #[serde(default)]
+        stream: bool,
+    },
+    Oom {
+        mib: usize,
+    },
+}
+
+impl Action for Act {
+    type Config = Value;
+    type Input = Value;
+
+    async fn run(&self, cx: &Context, config: &Value, input: Value) -> Result<Outputs, Error> {
+        let source = if input.get("do").is_some() { &input } else { config };
+        if source.get("do").is_none() {
+            return Ok(Outputs::one(input));
+        }
+        let order: Order =
+            serde_json::from_value(source.clone()).map_err(|error| Error::fatal("bad_input", error))?;
+        if order.times.is_some_and(|times| cx.attempt() > times) {
+            return Ok(Outputs::one(input));
+        }
+        carry_out(order.deed, cx, input).await
+    }
+}
+
+async fn carry_out(deed: Deed, cx: &Context, input: Value) -> Result<Outputs, Error> {
+    match deed {
+        Deed::Ok => Ok(Outputs::one(input)),
+        Deed::Slow { ms } => {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            Ok(Outputs::one(input))
+        }
+        Deed::Error { retryable, code, retry_after } => Err(failure(retryable, code.as_deref(), retry_after)),
+        Deed::Rebound => Err(Error::rebound("later", "asked for it again")),
+        Deed::Exit { code } => std::process::exit(code),
+        Deed::Abort => std::process::abort(),
+        Deed::Hang => loop {
+            std::thread::park();
+        },
+        Deed::Spin => loop {
+            std::hint::spin_loop();
+        },
+        Deed::Panic => panic!("as asked"),
+        Deed::Flood { count, bytes, stream } => flood(cx, count, bytes, stream).await,
+        Deed::Oom { mib } => {
+            std::mem::forget(vec![1u8; mib * 1024 * 1024]);
+            Ok(Outputs::one(input))
+        }
+    }
+}
+
+fn failure(retryable: bool, code: Option<&str>, retry_after: Option<u64>) -> Error {
+    let code = code.unwrap_or("as_asked");
+    let error = if retryable {
+        Error::retryable(code, "failed as asked")
+    } else {
+        Error::fatal(code, "failed as asked")
+    };
+    match retry_after {
+        Some(seconds) => error.retry_after(Duration::from_secs(seconds)),
+        None => error,
+    }
+}
+
+async fn flood(cx: &Context, count: u64, bytes: usize, stream: bool) -> Result<Outputs, Error> {
+    let filler = "x".repeat(bytes);
+    let output = |n: u64| Output::new(json!({ "n": n, "filler": filler }));
+    if !stream {
+        return Ok((0..count).map(output).collect());
+    }
+    for n in 0..count {
+        cx.emit(output(n)).await?;
+    }
+    Ok(Outputs::none())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sluice_sdk::testing::Harness;
+
+    #[tokio::test]
+    async fn without_an_order_it_passes_the_input_on() {
+        let outputs =
+            Harness::new(crate::component()).action("act", json!({}), json!({ "a": 1 })).await.unwrap();
+        assert_eq!(outputs[0].body.get(), r#"{"a":1}"#);
+    }
+
+    #[tokio::test]
+    async fn it_fails_only_as_many_times_as_asked() {
+        let order = json!({ "do": "error", "retryable": true, "times": 1 });
+        let error =
+            Harness::new(crate::component()).action("act", order.clone(), json!({})).await.unwrap_err();
+        assert_eq!((error.code.as_str(), error.retryable), ("as_asked", true));
+        assert!(Harness::new(crate::component()).attempt(2).action("act", order, json!({})).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_flood_has_as_many_outputs_as_asked() {
+        for stream in [true, false] {
+            let order = json!({ "do": "flood", "count": 1500, "bytes": 10, "stream": stream });
+            let outputs = Harness::new(crate::component()).action("act", json!({}), order).await.unwrap();
+            assert_eq!(outputs.len(), 1500);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! A `sluice serve` process.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tokio::process::{Child, Command};
+
+use crate::{Api, eventually};
+
+/// A running `sluice serve`. Killed when it is dropped.
+pub struct Orchestrator {
+    child: Child,
+    /// From the start of the process until it was ready.
+    pub ready_after: Duration,
+}
+
+/// The `sluice` program beside the one that runs now.
+///
+/// # Errors
+/// When it was not built.
+pub fn program() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("SLUICE_BIN") {
+        return Ok(path.into());
+    }
+    let own = std::env::current_exe()?;
+    let folder = own.ancestors().find(|folder| folder.join("sluice").is_file());
+    let folder = folder.context("the sluice program is not built; run `cargo build -p sluice` in the same profile")?;
+    Ok(folder.join("sluice"))
+}
+
+impl Orchestrator {
+    /// Starts one and waits until it is ready. Its log goes to `data/log`, what it prints to `data/out`.
+    ///
+    /// # Errors
+    /// When it ends, or is not ready in time.
+    pub async fn start(data: &Path, environment: &[(String, String)], api: &Api) -> Result<Self> {
+        let file = |name: &str| std::fs::File::options().create(true).append(true).open(data.join(name));
+        let started = Instant::now();
+        let mut child = Command::new(program()?)
+            .arg("serve")
+            .envs(environment.iter().cloned())
+            .current_dir(data)
+            .stdin(Stdio::null())
+            .stdout(file("out")?)
+            .stderr(file("log")?)
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start sluice")?;
+        let url = format!("{}/readyz", api.base());
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let patience = Duration::from_secs(60);
+        loop {
+            if let Some(status) = child.try_wait()? {
+                let log = std::fs::read_to_string(data.join("log")).unwrap_or_default();
+                let tail: Vec<&str> = log.lines().rev().take(15).collect();
+                bail!("sluice ended with {status}:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+            }
+            if http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(Self { child, ready_after: started.elapsed() });
+            }
+            if started.elapsed() > patience {
+                bail!("sluice was not ready within {patience:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Kills it without warning (SIGKILL).
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child.kill().await?;
+        Ok(())
+    }
+
+    /// Asks it to end (SIGTERM) and waits; how it ended.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub async fn terminate(mut self) -> Result<std::process::ExitStatus> {
+        let pid = self.child.id().context("it has ended already")?;
+        Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await?;
+        let patience = Duration::from_secs(40);
+        tokio::time::timeout(patience, self.child.wait()).await.context("it did not end in time")?.map_err(Into::into)
+    }
+
+    /// The resident memory of a process in KiB.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn memory_kib(pid: u32) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+    }
+}
+
+/// The first token, which the first `serve` on a data directory prints once.
+///
+/// # Errors
+/// When it was not printed in time.
+pub(crate) async fn first_token(data: &Path) -> Result<String> {
+    eventually("the first token", Duration::from_secs(20), || async {
+        let out = std::fs::read_to_string(data.join("out")).unwrap_or_default();
+        let words = out.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+        Ok(words.into_iter().find(|word| word.starts_with("sluice_api_")).map(str::to_owned))
+    })
+    .await
+}

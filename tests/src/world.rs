@@ -1,0 +1,209 @@
+//! A whole Sluice of a test's own.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::orchestrator::first_token;
+use crate::{Api, Broker, Orchestrator, docker, eventually, unique};
+
+/// A virtual host, a container network, a data directory and an orchestrator.
+pub struct World {
+    /// The name that tells its containers, network and virtual host from others.
+    pub name: String,
+    /// Its virtual host.
+    pub broker: Broker,
+    /// The operator API.
+    pub api: Api,
+    /// The address of this machine as its containers see it.
+    pub host: String,
+    environment: Vec<(String, String)>,
+    orchestrator: Option<Orchestrator>,
+    data: TempDir,
+}
+
+/// The image of a component of this repository, as `deploy/images/build` names it.
+#[must_use]
+pub fn component_image(name: &str) -> String {
+    format!("sluice/{name}:{}", env!("CARGO_PKG_VERSION"))
+}
+
+impl World {
+    /// Makes a world in which these components are installed.
+    ///
+    /// # Errors
+    /// When Docker or the broker is away, or an image was not built.
+    pub async fn start(purpose: &str, components: &[&str]) -> Result<Self> {
+        Self::start_with(purpose, components, &[]).await
+    }
+
+    /// As [`start`](Self::start), with more settings as environment variables.
+    ///
+    /// # Errors
+    /// When Docker or the broker is away, or an image was not built.
+    pub async fn start_with(purpose: &str, components: &[&str], settings: &[(&str, &str)]) -> Result<Self> {
+        // A provider may be installed already by another world.
+        let _ = rustls::crypto::ring::default_provider().install_default().is_ok();
+        let name = unique(purpose);
+        let broker = Broker::create(&name).await?;
+        let data = tempfile::tempdir()?;
+        let listen = |port: u16| format!("127.0.0.1:{port}");
+        let (api_port, metrics_port) = (free_port()?, free_port()?);
+        let mut environment: Vec<(String, String)> = [
+            ("SLUICE__INSTALLATION", name.clone()),
+            ("SLUICE__DATA_DIR", path(data.path())),
+            ("SLUICE__API__LISTEN", listen(api_port)),
+            ("SLUICE__METRICS__LISTEN", listen(metrics_port)),
+            ("SLUICE__BROKER__URL", broker.amqp_url()),
+            ("SLUICE__BROKER__MANAGEMENT_URL", broker.management_url()),
+            ("SLUICE__RUNTIME__NETWORK", name.clone()),
+            ("SLUICE__LOG__LEVEL", "info".to_owned()),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
+        environment.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        let base = format!("http://127.0.0.1:{api_port}");
+        let orchestrator = Orchestrator::start(data.path(), &environment, &Api::new(&base, "")?).await?;
+        let api = Api::new(&base, &first_token(data.path()).await?)?;
+        let format = "{{(index .IPAM.Config 0).Gateway}}";
+        let host = docker(&["network", "inspect", "--format", format, &name]).await?;
+        let world = Self { name, broker, api, host, environment, orchestrator: Some(orchestrator), data };
+        for component in components {
+            let body = json!({ "image": component_image(component) });
+            world.api.call("POST", "/api/v1/connectors", Some(body)).await.context("run deploy/images/build first")?;
+        }
+        Ok(world)
+    }
+
+    /// The data directory; `log` and `out` in it are what the orchestrator wrote.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// The orchestrator that runs now.
+    #[must_use]
+    pub fn orchestrator(&self) -> Option<&Orchestrator> {
+        self.orchestrator.as_ref()
+    }
+
+    /// Ends the orchestrator without warning and starts another on the same data.
+    ///
+    /// # Errors
+    /// When the new one does not become ready.
+    pub async fn kill_and_restart(&mut self) -> Result<()> {
+        if let Some(orchestrator) = self.orchestrator.take() {
+            orchestrator.kill().await?;
+        }
+        self.orchestrator = Some(Orchestrator::start(self.data.path(), &self.environment, &self.api).await?);
+        Ok(())
+    }
+
+    /// Asks the orchestrator to end and starts another on the same data.
+    ///
+    /// # Errors
+    /// When the old one does not end well, or the new one does not become ready.
+    pub async fn restart(&mut self) -> Result<std::process::ExitStatus> {
+        let old = self.orchestrator.take().context("it does not run")?;
+        let status = old.terminate().await?;
+        self.orchestrator = Some(Orchestrator::start(self.data.path(), &self.environment, &self.api).await?);
+        Ok(status)
+    }
+
+    /// An instance document for this world's broker, and the secrets that go with it.
+    #[must_use]
+    pub fn broker_instance(&self, name: &str) -> (String, Value) {
+        let (_, port, user, password) = self.broker.parts();
+        let text = format!(
+            "sluice: 1\nkind: instance\nname: {name}\nconnector: rabbitmq\nsettings: {{ url: \"amqp://{}:{port}/{}\" }}\nsecrets: {{ username: {{ env: U }}, password: {{ env: P }} }}\n",
+            self.host,
+            self.broker.vhost()
+        );
+        (text, json!({ name: { "username": user, "password": password } }))
+    }
+
+    /// Waits until a flow runs.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn running(&self, flow: &str) -> Result<()> {
+        eventually(&format!("flow {flow} to run"), Duration::from_secs(60), || async {
+            let view = self.api.get(&format!("/api/v1/flows/{flow}")).await?;
+            anyhow::ensure!(view["status"] == "running", "{} {}", view["status"], view["reasons"]);
+            Ok(Some(()))
+        })
+        .await
+    }
+
+    /// The names of the containers of this world.
+    ///
+    /// # Errors
+    /// When Docker does not answer.
+    pub async fn containers(&self) -> Result<Vec<String>> {
+        let label = format!("label=io.sluice.installation={}", self.name);
+        let names = docker(&["ps", "--filter", &label, "--format", "{{.Names}}"]).await?;
+        Ok(names.lines().map(str::to_owned).collect())
+    }
+
+    /// The container of a component that runs now.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn container(&self, component: &str) -> Result<String> {
+        let deployments = self.api.get("/api/v1/deployments").await?;
+        let list = deployments["items"].as_array().or_else(|| deployments.as_array()).context("no list")?;
+        let of = |deployment: &&Value| deployment["component"] == component;
+        let found = list.iter().filter(of).find_map(|deployment| deployment["container"]["name"].as_str());
+        Ok(found.with_context(|| format!("no container of {component}"))?.to_owned())
+    }
+
+    /// Ends everything and removes what it made.
+    ///
+    /// # Errors
+    /// When something stays.
+    pub async fn stop(mut self) -> Result<()> {
+        if let Some(orchestrator) = self.orchestrator.take() {
+            orchestrator.kill().await?;
+        }
+        let users = format!("sluice-{}-", self.name);
+        for user in self.broker.users(&users).await? {
+            self.broker.call("DELETE", &["users", &user], None).await?;
+        }
+        self.broker.remove().await?;
+        self.remove_containers();
+        Ok(())
+    }
+
+    fn remove_containers(&self) {
+        let label = format!("label=io.sluice.installation={}", self.name);
+        let script = format!(
+            "docker ps -aq --filter {label} | xargs -r docker rm -f >/dev/null 2>&1; docker network rm {} >/dev/null 2>&1",
+            self.name
+        );
+        let _ = std::process::Command::new("sh").arg("-c").arg(script).status().is_ok();
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // A test that failed leaves its log where its reader sees it.
+        if std::thread::panicking() {
+            let kept = std::env::temp_dir().join(format!("{}.log", self.name));
+            let _ = std::fs::copy(self.data.path().join("log"), kept).is_ok();
+        }
+        self.remove_containers();
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+fn path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
