@@ -60,7 +60,6 @@ impl World {
             ("SLUICE__METRICS__LISTEN", listen(metrics_port)),
             ("SLUICE__BROKER__URL", broker.amqp_url()),
             ("SLUICE__BROKER__MANAGEMENT_URL", broker.management_url()),
-            ("SLUICE__RUNTIME__NETWORK", name.clone()),
             ("SLUICE__LOG__LEVEL", "info".to_owned()),
         ]
         .into_iter()
@@ -71,7 +70,7 @@ impl World {
         let orchestrator = Orchestrator::start(data.path(), &environment, &Api::new(&base, "")?).await?;
         let api = Api::new(&base, &first_token(data.path()).await?)?;
         let format = "{{(index .IPAM.Config 0).Gateway}}";
-        let host = docker(&["network", "inspect", "--format", format, &name]).await?;
+        let host = docker(&["network", "inspect", "--format", format, &format!("sluice-{name}")]).await?;
         let world = Self { name, broker, api, host, environment, orchestrator: Some(orchestrator), data };
         for component in components {
             let body = json!({ "image": component_image(component) });
@@ -182,7 +181,7 @@ impl World {
     fn remove_containers(&self) {
         let label = format!("label=io.sluice.installation={}", self.name);
         let script = format!(
-            "docker ps -aq --filter {label} | xargs -r docker rm -f >/dev/null 2>&1; docker network rm {} >/dev/null 2>&1",
+            "docker ps -aq --filter {label} | xargs -r docker rm -f >/dev/null 2>&1; docker network rm sluice-{} >/dev/null 2>&1",
             self.name
         );
         let _ = std::process::Command::new("sh").arg("-c").arg(script).status().is_ok();

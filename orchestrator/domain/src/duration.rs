@@ -78,7 +78,7 @@ impl fmt::Display for Delay {
         let millis = self.millis();
         let units = [(DAY, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
         let (size, unit) =
-            units.into_iter().find(|(size, _)| millis % size == 0).expect("everything divides by one");
+            units.into_iter().find(|(size, _)| millis.is_multiple_of(*size)).expect("everything divides by one");
         write!(f, "{}{unit}", millis / size)
     }
 }

@@ -1,0 +1,10 @@
+//! Input mappings that cannot be read.
+
+use super::Context;
+use crate::{Code, Report};
+
+pub(crate) fn check(context: &Context<'_>, report: &mut Report) {
+    for gate in &context.gates {
+        context.faults(Code::Mapping, &gate.mapping_faults, report);
+    }
+}

@@ -1,0 +1,55 @@
+//! Whether the instances that a deployer binds are the ones that the template asks for.
+
+use sluice_domain::Alias;
+
+use super::Demand;
+use crate::check::{Context, secret_faults, setting_faults};
+use crate::near::{quote, suggest};
+use crate::{Code, Report};
+
+pub(super) fn check(demand: &Demand<'_>, context: &Context<'_>, report: &mut Report) {
+    let asked = &demand.doc.template.instances;
+    for alias in demand.instances.keys().filter(|alias| !asked.contains_key(*alias)) {
+        let message = format!("the template asks for no instance called `{alias}`");
+        let help = suggest(alias.as_str(), "aliases", asked.keys().map(Alias::as_str));
+        report.push(context.at(Code::UnknownAlias, "/instances", message).help(help));
+    }
+    for (alias, binding) in asked {
+        let pointer = format!("/instances/{alias}");
+        let connector = context.catalogue.newest(binding.connector.as_str(), binding.version.as_ref());
+        let Some(name) = demand.instances.get(alias) else {
+            let used = context.steps().any(|(_, step)| step.uses.source == *alias);
+            if used && connector.is_some_and(|connector| connector.descriptor.needs_instance()) {
+                let message =
+                    format!("no instance of `{}` is bound to the alias `{alias}`", binding.connector);
+                report.push(context.at(Code::UnboundInstance, &pointer, message));
+            }
+            continue;
+        };
+        let Some(facts) = context.catalogue.instances.get(name) else {
+            let message = format!("there is no instance `{name}`, which is bound to `{alias}`");
+            let fitting = context.catalogue.instances.iter();
+            let fitting = fitting.filter(|(_, facts)| facts.connector == binding.connector);
+            let help = suggest(name.as_str(), "instances", fitting.map(|(name, _)| name.as_str()));
+            report.push(context.at(Code::UnknownInstance, &pointer, message).help(help));
+            continue;
+        };
+        if facts.connector != binding.connector {
+            let message = format!(
+                "the instance `{name}` belongs to `{}`, but `{alias}` asks for `{}`",
+                facts.connector, binding.connector
+            );
+            report.push(context.at(Code::OtherConnector, &pointer, message));
+            continue;
+        }
+        let Some(connector) = connector else { continue };
+        let secrets: Vec<&str> = facts.secret_fields.iter().map(String::as_str).collect();
+        let settings =
+            setting_faults(connector, &facts.settings, "").into_iter().map(|fault| (Code::Settings, fault));
+        let secrets = secret_faults(connector, &secrets, "").into_iter().map(|fault| (Code::Secrets, fault));
+        for (code, fault) in settings.chain(secrets) {
+            let message = format!("the instance {}: {}", quote(name.as_str()), fault.message);
+            report.push(context.at(code, &pointer, message));
+        }
+    }
+}

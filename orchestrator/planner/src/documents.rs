@@ -1,0 +1,98 @@
+//! The documents that files hold, already parsed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use sluice_domain::{Alias, FlowName, InstanceName, Template, TemplateRef};
+use sluice_protocol::ComponentName;
+
+use crate::Places;
+
+/// The documents of some files. A document with faults is here too as far as it could be read; the report that came
+/// with it has the errors.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Documents {
+    /// The templates.
+    pub templates: Vec<TemplateDoc>,
+    /// The instances.
+    pub instances: Vec<InstanceDoc>,
+    /// The flows.
+    pub flows: Vec<FlowDoc>,
+}
+
+/// A template and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TemplateDoc {
+    /// The template.
+    pub template: Template,
+    /// The text of this document alone; reading it again gives the same template.
+    pub source: String,
+    /// Where its values stand in the file.
+    pub places: Places,
+    /// The file.
+    pub file: String,
+    /// What of it could not be read.
+    pub(crate) gaps: Gaps,
+}
+
+/// An instance and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InstanceDoc {
+    /// Its name.
+    pub name: InstanceName,
+    /// The connector it belongs to.
+    pub connector: ComponentName,
+    /// Plain settings.
+    pub settings: Map<String, Value>,
+    /// Where each secret comes from.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// Where its values stand in the file.
+    pub places: Places,
+    /// The file.
+    pub file: String,
+}
+
+/// Where a secret comes from. Whoever applies the file reads it; files never hold secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// An environment variable.
+    Env(String),
+    /// A file, relative to the file that names it.
+    File(String),
+}
+
+/// A flow and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlowDoc {
+    /// Its name.
+    pub name: FlowName,
+    /// The template it is made of.
+    pub template: TemplateRef,
+    /// The parameters, an object.
+    pub params: Value,
+    /// Which instance stands for which alias.
+    pub instances: BTreeMap<Alias, InstanceName>,
+    /// Where its values stand in the file.
+    pub places: Places,
+    /// The file.
+    pub file: String,
+}
+
+/// What of a template could not be read, so that nothing is said to be missing that only has a fault of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Gaps {
+    /// Where each step of the template stands in the list of the file.
+    pub(crate) positions: Vec<usize>,
+    /// Ids of steps that are not in the template.
+    pub(crate) steps: BTreeSet<String>,
+    /// Whether anything is missing that references may mean.
+    pub(crate) any: bool,
+}
+
+impl TemplateDoc {
+    /// The JSON Pointer of a field of a step, given by its position in the template.
+    pub(crate) fn pointer(&self, step: usize, field: &str) -> String {
+        let position = self.gaps.positions.get(step).copied().unwrap_or(step);
+        format!("/steps/{position}{field}")
+    }
+}

@@ -1,0 +1,72 @@
+//! The nearest known name, for people who mistyped one.
+
+/// The known name that `given` was probably meant to be, if one is near enough.
+pub(crate) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    // Distances to a long text cost its length squared, and nobody mistypes a name into hundreds of characters.
+    if given.len() > 100 {
+        return None;
+    }
+    let far = given.chars().count().max(3) / 3;
+    known
+        .into_iter()
+        .filter(|name| name.len() <= 100)
+        .map(|name| (strsim::osa_distance(&given.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= far.max(1) && *distance < name.chars().count())
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// A help text that offers the nearest name, or else lists what there is.
+pub(crate) fn suggest<'k>(given: &str, what: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    const SHOWN: usize = 12;
+    let known: Vec<&str> = known.into_iter().collect();
+    if let Some(name) = nearest(given, known.iter().copied()) {
+        return format!("did you mean `{name}`?");
+    }
+    if known.is_empty() {
+        return format!("there is no {what} to choose from");
+    }
+    let mut list = known.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if known.len() > SHOWN {
+        list.push_str(", …");
+    }
+    format!("{what}: {list}")
+}
+
+/// User text inside a message: short, on one line, without characters that change how text is shown.
+pub(crate) fn quote(text: &str) -> String {
+    const SHOWN: usize = 64;
+    let mut quoted = String::from("`");
+    for (index, letter) in text.chars().enumerate() {
+        if index == SHOWN {
+            quoted.push('…');
+            break;
+        }
+        let hidden = letter.is_control()
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if hidden {
+            quoted.extend(letter.escape_unicode());
+        } else {
+            quoted.push(letter);
+        }
+    }
+    quoted.push('`');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_offered_only_when_it_is_near() {
+        assert_eq!(nearest("confg", ["id", "config", "use"]), Some("config"));
+        assert_eq!(nearest("banana", ["id", "config", "use"]), None);
+    }
+
+    #[test]
+    fn quoted_text_cannot_turn_the_line_around() {
+        assert_eq!(quote("a\u{202e}b\n"), "`a\\u{202e}b\\u{a}`");
+        assert!(quote(&"x".repeat(300)).chars().count() < 70);
+    }
+}

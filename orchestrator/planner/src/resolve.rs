@@ -1,0 +1,99 @@
+//! Which connector and function a step means.
+
+use semver::VersionReq;
+use serde_json::Value;
+use sluice_domain::{Connector, Step, Template};
+use sluice_protocol::gateway::Role;
+use sluice_protocol::{Action, FunctionName, Port, Trigger, TriggerKind};
+
+use crate::Catalogue;
+
+/// A step's connector and function.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resolved<'c> {
+    pub(crate) connector: &'c Connector,
+    pub(crate) function: Function<'c>,
+}
+
+/// A function.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Function<'c> {
+    Trigger(&'c Trigger),
+    Action(&'c Action),
+}
+
+impl<'c> Function<'c> {
+    /// The function of this name.
+    fn find(connector: &'c Connector, name: &FunctionName) -> Option<Self> {
+        let descriptor = &connector.descriptor;
+        let trigger = descriptor.triggers.get(name).map(Self::Trigger);
+        trigger.or_else(|| descriptor.actions.get(name).map(Self::Action))
+    }
+
+    pub(crate) fn role(self) -> Role {
+        match self {
+            Self::Action(_) => Role::Action,
+            Self::Trigger(trigger) => match trigger.kind {
+                TriggerKind::Polling => Role::Polling,
+                TriggerKind::Listener => Role::Listener,
+            },
+        }
+    }
+
+    pub(crate) fn is_trigger(self) -> bool {
+        matches!(self, Self::Trigger(_))
+    }
+
+    pub(crate) fn config(self) -> Option<&'c Value> {
+        match self {
+            Self::Trigger(trigger) => trigger.config.as_ref(),
+            Self::Action(action) => action.config.as_ref(),
+        }
+    }
+
+    pub(crate) fn output(self) -> Option<&'c Value> {
+        match self {
+            Self::Trigger(trigger) => trigger.output.as_ref(),
+            Self::Action(action) => action.output.as_ref(),
+        }
+    }
+
+    /// Its ports; `out` alone when it names none.
+    pub(crate) fn ports(self) -> Vec<Port> {
+        let ports = match self {
+            Self::Trigger(trigger) => &trigger.ports,
+            Self::Action(action) => &action.ports,
+        };
+        if ports.is_empty() { vec![Port::default()] } else { ports.clone() }
+    }
+}
+
+/// The connector's name and the versions that will do for what a step uses.
+pub(crate) fn wanted<'t>(template: &'t Template, source: &'t str) -> (&'t str, Option<&'t VersionReq>) {
+    let binding = template.instances.iter().find(|(alias, _)| alias.as_str() == source);
+    match binding {
+        Some((_, binding)) => (binding.connector.as_str(), binding.version.as_ref()),
+        None => (source, None),
+    }
+}
+
+/// The connector that a step uses.
+pub(crate) fn connector<'c>(
+    template: &Template,
+    step: &Step,
+    catalogue: &'c Catalogue,
+) -> Option<&'c Connector> {
+    let (name, version) = wanted(template, step.uses.source.as_str());
+    catalogue.newest(name, version)
+}
+
+/// The connector and function that a step uses.
+pub(crate) fn resolve<'c>(
+    template: &Template,
+    step: &Step,
+    catalogue: &'c Catalogue,
+) -> Option<Resolved<'c>> {
+    let connector = connector(template, step, catalogue)?;
+    let function = Function::find(connector, &step.uses.function)?;
+    Some(Resolved { connector, function })
+}
