@@ -1,1 +1,11 @@
-//! End-to-end tests.
+//! End-to-end tests: a whole Sluice on real containers and a real broker, and the rules of the house.
+
+mod adoption;
+mod containers;
+mod lifecycle;
+mod orders;
+mod poison;
+mod polling;
+mod sharing;
+mod surfaces;
+mod tidy;

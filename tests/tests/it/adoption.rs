@@ -1,0 +1,115 @@
+//! Kills: a component, the orchestrator, every connection. Nothing is lost, and duplicates are recognisable.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use sluice_tests::{World, docker, eventually};
+
+const TEMPLATE: &str = r#"
+---
+sluice: 1
+kind: template
+name: relay
+version: 1.0.0
+instances:
+  shop: { connector: rabbitmq }
+steps:
+  - id: listen
+    use: shop/listen
+    config: { queue: source }
+  - id: out
+    use: shop/publish
+    input: { n: $.body.n, doubled: = body.n * 2 }
+    config: { exchange: "", routing_key: sink }
+    concurrency: 8
+"#;
+
+/// The ids that arrived at the sink, and how often each.
+type Ledger = BTreeMap<String, u32>;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_when_parts_are_killed_and_containers_are_adopted() -> Result<()> {
+    let mut world = World::start("kills", &["rabbitmq"]).await?;
+    let amqp = world.broker.connect().await?;
+    amqp.queue("source", None).await?;
+    amqp.queue("sink", None).await?;
+    let (instance, secrets) = world.broker_instance("shop");
+    let body = json!({
+        "files": [{ "name": "relay.yaml", "text": instance + TEMPLATE }],
+        "instances": { "shop": "shop" }, "secrets": secrets,
+    });
+    world.api.call("POST", "/api/v1/apply", Some(body)).await?;
+    world.running("relay").await?;
+    let total = 6000;
+    let source = world.broker.connect().await?;
+    let publishing = tokio::spawn(async move {
+        for start in (0..total).step_by(500) {
+            let chunk: Vec<(String, Vec<u8>)> =
+                (start..start + 500).map(|n| (format!("m-{n}"), json!({ "n": n }).to_string().into_bytes())).collect();
+            source.publish_all("", "source", &chunk).await?;
+        }
+        anyhow::Ok(())
+    });
+    moved(&world, 500).await?;
+    docker(&["kill", &world.container("rabbitmq").await?]).await?;
+    moved(&world, 1500).await?;
+    let before = world.container("rabbitmq").await?;
+    let started = docker(&["inspect", "--format", "{{.State.StartedAt}}", &before]).await?;
+    world.kill_and_restart().await?;
+    moved(&world, 3000).await?;
+    let after = docker(&["inspect", "--format", "{{.State.StartedAt}}", &before]).await?;
+    assert_eq!(started, after, "the container was not adopted");
+    world.broker.drop_connections().await?;
+    publishing.await??;
+
+    let mut ledger = Ledger::new();
+    let amqp = world.broker.connect().await?;
+    let drained = amqp.drain("sink", |id, _| {
+        *ledger.entry(id).or_default() += 1;
+        ledger.len() == total as usize
+    });
+    let patience = Duration::from_secs(120);
+    let in_time = tokio::time::timeout(patience, drained).await;
+    in_time.with_context(|| format!("{} of {total} arrived", ledger.len()))??;
+    let letters = world.api.get("/api/v1/dead-letters").await?;
+    assert_eq!(letters["items"].as_array().map(Vec::len), Some(0), "{letters}");
+    world.stop().await
+}
+
+/// Waits until so many messages left for the sink, as far as this orchestrator process and its history count.
+async fn moved(world: &World, count: u32) -> Result<()> {
+    let amqp = world.broker.connect().await?;
+    eventually(&format!("{count} messages at the sink"), Duration::from_secs(60), || async {
+        Ok((amqp.depth("sink").await? >= count).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_graceful_stop_ends_well_and_loses_nothing() -> Result<()> {
+    let mut world = World::start("graceful", &["rabbitmq"]).await?;
+    let amqp = world.broker.connect().await?;
+    amqp.queue("source", None).await?;
+    amqp.queue("sink", None).await?;
+    let (instance, secrets) = world.broker_instance("shop");
+    let body = json!({
+        "files": [{ "name": "relay.yaml", "text": instance + TEMPLATE }],
+        "instances": { "shop": "shop" }, "secrets": secrets,
+    });
+    world.api.call("POST", "/api/v1/apply", Some(body)).await?;
+    let messages: Vec<(String, Vec<u8>)> =
+        (0..2000).map(|n| (format!("m-{n}"), json!({ "n": n }).to_string().into_bytes())).collect();
+    amqp.publish_all("", "source", &messages).await?;
+    moved(&world, 200).await?;
+    let status = world.restart().await?;
+    assert!(status.success(), "{status}");
+    let mut ledger = Ledger::new();
+    let drained = amqp.drain("sink", |id, _| {
+        *ledger.entry(id).or_default() += 1;
+        ledger.len() == 2000
+    });
+    tokio::time::timeout(Duration::from_secs(60), drained).await.context("waiting for 2000")??;
+    world.stop().await
+}

@@ -1,0 +1,155 @@
+//! The rules of the house, as tests: arrows between crates, file lengths, headers, documented error codes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// All Rust files of the workspace, relative to its root.
+fn sources() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> =
+        ["orchestrator", "component-sdk", "components", "tests"].iter().map(|name| root().join(name)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+                found.push((name, std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found
+}
+
+/// The manifests by package name.
+fn manifests() -> BTreeMap<String, String> {
+    let workspace = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let members = workspace.split("members = [").nth(1).unwrap().split(']').next().unwrap();
+    let folders = members.lines().filter_map(|line| line.trim().trim_end_matches(',').strip_prefix('"')?.strip_suffix('"'));
+    folders
+        .map(|folder| {
+            let text = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+            let name = text.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"')).unwrap();
+            (name.to_owned(), text)
+        })
+        .collect()
+}
+
+/// The dependencies of a manifest that are not only for its tests.
+fn dependencies(manifest: &str) -> BTreeSet<String> {
+    let section = manifest.split("\n[dependencies]").nth(1).unwrap_or("").split("\n[").next().unwrap_or("");
+    let names = section.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+    names.filter(|name| !name.is_empty() && !name.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[test]
+fn crates_point_inward_only() {
+    let allowed: &[(&str, &[&str])] = &[
+        ("sluice-protocol", &[]),
+        ("sluice-mapping", &[]),
+        ("sluice-sdk", &["sluice-protocol", "sluice-mapping"]),
+        ("sluice-domain", &["sluice-protocol", "sluice-mapping"]),
+        ("sluice-planner", &["sluice-domain", "sluice-mapping", "sluice-protocol"]),
+        ("sluice-ports", &["sluice-domain", "sluice-protocol"]),
+        ("sluice-engine", &["sluice-domain", "sluice-planner", "sluice-ports", "sluice-protocol", "sluice-mapping"]),
+        ("sluice-docker", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
+        ("sluice-rabbitmq", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
+        ("sluice-store", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
+        ("sluice-testkit", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
+        (
+            "sluice-http",
+            &["sluice-domain", "sluice-planner", "sluice-engine", "sluice-ports", "sluice-protocol", "sluice-mapping"],
+        ),
+        ("sluice-tests", &["sluice-protocol"]),
+    ];
+    let allowed: BTreeMap<&str, &[&str]> = allowed.iter().copied().collect();
+    for (name, manifest) in manifests() {
+        let ours: BTreeSet<String> =
+            dependencies(&manifest).into_iter().filter(|name| name.starts_with("sluice")).collect();
+        if name == "sluice" {
+            continue;
+        }
+        let may: BTreeSet<String> = match allowed.get(name.as_str()) {
+            Some(names) => names.iter().map(|name| (*name).to_owned()).collect(),
+            None if name.starts_with("sluice-component-") => BTreeSet::from(["sluice-sdk".to_owned()]),
+            None => panic!("{name} has no rule; add it here and to docs/architecture.md"),
+        };
+        let more: Vec<_> = ours.difference(&may).collect();
+        assert!(more.is_empty(), "{name} may not name {more:?}");
+    }
+}
+
+#[test]
+fn each_outside_library_is_known_to_its_adapter_only() {
+    let owners: &[(&str, &[&str])] = &[
+        ("bollard", &["sluice-docker"]),
+        ("sqlx", &["sluice-store"]),
+        ("axum", &["sluice-http"]),
+        ("lapin", &["sluice-rabbitmq", "sluice-sdk", "sluice-component-rabbitmq", "sluice-tests"]),
+        ("jsonata-core", &["sluice-mapping"]),
+        ("jsonpath-rust", &["sluice-mapping"]),
+    ];
+    for (name, manifest) in manifests() {
+        let used = dependencies(&manifest);
+        for (library, owners) in owners {
+            assert!(!used.contains(*library) || owners.contains(&name.as_str()), "{name} may not name {library}");
+        }
+    }
+    for pure in ["sluice-domain", "sluice-planner"] {
+        let used = dependencies(&manifests()[pure]);
+        for outside in ["tokio", "tracing", "rand", "reqwest"] {
+            assert!(!used.contains(outside), "{pure} is pure and may not name {outside}");
+        }
+    }
+}
+
+#[test]
+fn every_crate_inherits_the_lints() {
+    for (name, manifest) in manifests() {
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{name} does not inherit the lints");
+    }
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are_for() {
+    for (name, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= 600, "{name} has {lines} lines; 400 is the rule, 600 the ceiling");
+        assert!(text.starts_with("//!"), "{name} does not begin with //!");
+        assert!(!name.ends_with("/mod.rs"), "{name}: foo.rs beside foo/, not mod.rs");
+        if name.ends_with("/lib.rs") {
+            assert!(lines <= 80, "{name} is a table of contents, and has {lines} lines");
+        }
+    }
+}
+
+#[test]
+fn tests_wait_on_conditions_and_are_never_ignored() {
+    let (ignored, asleep) = (concat!("#[", "ignore"), concat!("thread", "::sleep"));
+    for (name, text) in sources() {
+        assert!(!text.contains(ignored), "{name} ignores a test");
+        let simulates = name.starts_with("components/faulty/") || name.contains("/examples/");
+        assert!(simulates || !text.contains(asleep), "{name} sleeps");
+    }
+}
+
+#[test]
+fn every_error_code_has_a_page_and_every_page_a_code() {
+    let all: String = sources().into_iter().filter(|(name, _)| !name.starts_with("tests/")).map(|(_, text)| text).collect();
+    let mut pages = 0;
+    for entry in std::fs::read_dir(root().join("docs/errors")).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        let Some(code) = name.strip_suffix(".md") else { continue };
+        if code == "README" {
+            continue;
+        }
+        assert!(all.contains(code), "docs/errors/{name} is about a code that does not exist");
+        pages += 1;
+    }
+    assert!(pages > 50, "only {pages} pages");
+}
