@@ -1,0 +1,49 @@
+//! The store in one SQLite file.
+//!
+//! Writes go through a pool of one connection, each in one `BEGIN IMMEDIATE` transaction. Reads have connections of their
+//! own, so that a long list never waits for a writer nor holds one up.
+
+mod catalogue;
+mod containers;
+mod dead_letters;
+mod flow_versions;
+mod flows;
+mod history;
+mod instances;
+mod open;
+mod prune;
+mod record;
+mod step_runs;
+mod templates;
+mod ticks;
+mod tokens;
+
+use std::fs::File;
+
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Sqlite, Transaction};
+
+use crate::failure::Outcome;
+
+pub use open::OpenError;
+
+/// The store in one SQLite file.
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    /// Held for as long as the store is open, so that there is one process only.
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Begins to write. What is not committed is rolled back when the transaction is dropped.
+    async fn begin(&self) -> Outcome<Transaction<'static, Sqlite>> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Closes the store: waits for what is under way and writes the log back into the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

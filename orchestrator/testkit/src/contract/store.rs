@@ -1,0 +1,35 @@
+//! The contract of [`Store`](sluice_ports::store::Store).
+
+mod catalogue;
+mod containers;
+mod dead_letters;
+mod flows;
+mod history;
+mod prune;
+mod tokens;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sluice_ports::store::Store;
+
+/// Makes stores to try the contract on.
+#[async_trait]
+pub trait StoreHarness: Send + Sync {
+    /// A new empty store.
+    async fn store(&self) -> Arc<dyn Store>;
+}
+
+/// Runs the whole contract.
+///
+/// # Panics
+/// Where the store breaks its contract.
+pub async fn suite(harness: &dyn StoreHarness) {
+    catalogue::suite(harness).await;
+    flows::suite(harness).await;
+    history::suite(harness).await;
+    prune::suite(harness).await;
+    dead_letters::suite(harness).await;
+    tokens::suite(harness).await;
+    containers::suite(harness).await;
+}

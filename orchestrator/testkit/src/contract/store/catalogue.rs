@@ -1,0 +1,89 @@
+//! Connectors, instances and templates.
+
+use std::collections::BTreeMap;
+
+use sluice_ports::store::StoredInstance;
+use sluice_ports::{Fault, SealedSecret};
+
+use super::StoreHarness;
+use crate::contract::{fault_of, ok};
+use crate::fixtures::{connector, instance, template};
+
+pub(super) async fn suite(harness: &dyn StoreHarness) {
+    connectors_are_listed_by_name_then_newest_first(harness).await;
+    a_connector_is_replaced_and_removed(harness).await;
+    an_instance_keeps_its_secrets(harness).await;
+    a_published_template_never_changes(harness).await;
+}
+
+async fn connectors_are_listed_by_name_then_newest_first(harness: &dyn StoreHarness) {
+    let store = harness.store().await;
+    for (name, version) in [("b", "1.0.0"), ("a", "1.9.0"), ("a", "1.10.0"), ("a", "2.0.0-rc.1")] {
+        ok(store.put_connector(&connector(name, version)).await);
+    }
+    let listed: Vec<_> = ok(store.connectors().await);
+    let listed: Vec<_> =
+        listed.iter().map(|connector| format!("{} {}", connector.name(), connector.version())).collect();
+    assert_eq!(listed, ["a 2.0.0-rc.1", "a 1.10.0", "a 1.9.0", "b 1.0.0"]);
+}
+
+async fn a_connector_is_replaced_and_removed(harness: &dyn StoreHarness) {
+    let store = harness.store().await;
+    let (one, two) = (connector("a", "1.0.0"), connector("a", "2.0.0"));
+    ok(store.put_connector(&connector("a", "1.0.0")).await);
+    ok(store.put_connector(&two).await);
+    let mut changed = one;
+    changed.digest = format!("sha256:{}", "1".repeat(64)).parse().expect("a digest");
+    ok(store.put_connector(&changed).await);
+    assert_eq!(ok(store.connectors().await), [two, changed.clone()]);
+    ok(store.remove_connector(changed.name(), Some(changed.version())).await);
+    let again = store.remove_connector(changed.name(), Some(changed.version())).await;
+    assert_eq!(fault_of(again), Fault::NotFound);
+    ok(store.remove_connector(changed.name(), None).await);
+    assert_eq!(fault_of(store.remove_connector(changed.name(), None).await), Fault::NotFound);
+}
+
+async fn an_instance_keeps_its_secrets(harness: &dyn StoreHarness) {
+    let store = harness.store().await;
+    let sealed = |byte: u8| SealedSecret { key_id: "k1".to_owned(), sealed: vec![byte, 0, 255] };
+    let secrets = BTreeMap::from([("password".to_owned(), sealed(1)), ("token".to_owned(), sealed(2))]);
+    let stored = StoredInstance { instance: instance("crm-1"), secrets };
+    ok(store.put_instance(&stored).await);
+    ok(store.put_instance(&StoredInstance { instance: instance("a"), secrets: BTreeMap::new() }).await);
+    let name = &stored.instance.name;
+    assert!(ok(store.instance(name).await) == Some(stored.clone()), "an instance is kept whole");
+
+    let secrets = BTreeMap::from([("token".to_owned(), sealed(3))]);
+    let replaced = StoredInstance { secrets, ..stored.clone() };
+    ok(store.put_instance(&replaced).await);
+    assert!(ok(store.instance(name).await) == Some(replaced), "replacing it forgets the secrets it had");
+    assert_eq!(ok(store.instances().await), [instance("a"), instance("crm-1")]);
+
+    ok(store.remove_instance(name).await);
+    assert!(ok(store.instance(name).await).is_none());
+    assert_eq!(fault_of(store.remove_instance(name).await), Fault::NotFound);
+    let bare = StoredInstance { secrets: BTreeMap::new(), ..stored };
+    ok(store.put_instance(&bare).await);
+    assert!(ok(store.instance(&bare.instance.name).await) == Some(bare), "its secrets went with it");
+}
+
+async fn a_published_template_never_changes(harness: &dyn StoreHarness) {
+    let store = harness.store().await;
+    let first = template("orders", "1.9.0");
+    ok(store.put_template(&first, "source 1").await);
+    ok(store.put_template(&first, "source 1").await);
+    let mut other = first.clone();
+    other.title = "Another".to_owned();
+    assert_eq!(fault_of(store.put_template(&other, "source 2").await), Fault::Conflict);
+    let second = template("orders", "1.10.0");
+    let foreign = template("invoices", "1.0.0");
+    ok(store.put_template(&second, "source 3").await);
+    ok(store.put_template(&foreign, "source 4").await);
+    assert_eq!(ok(store.templates().await), [foreign, second.clone(), first.clone()]);
+    let versions = ok(store.template_versions(&first.name).await);
+    let expect = [(second.clone(), "source 3".to_owned()), (first.clone(), "source 1".to_owned())];
+    assert_eq!(versions, expect);
+    ok(store.remove_template(&first.name, &first.version).await);
+    assert_eq!(fault_of(store.remove_template(&first.name, &first.version).await), Fault::NotFound);
+    assert_eq!(ok(store.template_versions(&first.name).await).len(), 1);
+}

@@ -1,0 +1,24 @@
+//! In-memory fakes. Each keeps its port's contract and has levers for what goes wrong in the world.
+
+mod broker;
+mod clock;
+mod entropy;
+mod runtime;
+mod store;
+mod users;
+mod vault;
+
+pub use broker::{MemoryBroker, Stored};
+pub use clock::ManualClock;
+pub use entropy::CountingEntropy;
+pub use runtime::{MemoryRuntime, Started};
+pub use store::MemoryStore;
+pub use users::MemoryUsers;
+pub use vault::MemoryVault;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks, also after a test's panic: the fakes change their state in one go.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,82 @@
+//! A store that forgets everything when it goes.
+
+mod access;
+mod catalogue;
+mod dead_letters;
+mod flows;
+mod history;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+use chrono::{DateTime, Utc};
+use sluice_domain::compiled::CompiledFlow;
+use sluice_domain::{
+    ApiToken, Connector, ContainerStart, ContainerStartId, DeadLetter, DeadLetterId, Execution, Flow, FlowId,
+    FlowVersion, InstanceName, StepCounters, StepId, StepRun, Template, TemplateName, TokenId,
+};
+use sluice_ports::store::{StoredInstance, TickState};
+use sluice_ports::{Fault, PortError};
+use sluice_protocol::{ComponentName, ExecutionId, MessageId};
+
+use super::lock;
+
+/// A store that forgets everything when it goes.
+#[derive(Default)]
+pub struct MemoryStore(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    down: bool,
+    failing_writes: u32,
+    connectors: BTreeMap<(ComponentName, semver::Version), Connector>,
+    instances: BTreeMap<InstanceName, StoredInstance>,
+    templates: BTreeMap<(TemplateName, semver::Version), (Template, String)>,
+    flows: BTreeMap<FlowId, Flow>,
+    versions: BTreeMap<(FlowId, FlowVersion), Version>,
+    ticks: BTreeMap<(FlowId, StepId), TickState>,
+    counters: BTreeMap<(FlowId, StepId), StepCounters>,
+    executions: BTreeMap<ExecutionId, Execution>,
+    /// In the order in which they were first noted.
+    runs: BTreeMap<u64, StepRun>,
+    places: BTreeMap<MessageId, u64>,
+    retries: BTreeMap<ExecutionId, ExecutionId>,
+    letters: BTreeMap<DeadLetterId, DeadLetter>,
+    tokens: BTreeMap<TokenId, ApiToken>,
+    starts: BTreeMap<ContainerStartId, ContainerStart>,
+}
+
+struct Version {
+    compiled: CompiledFlow,
+    seen_at: Option<DateTime<Utc>>,
+}
+
+impl MemoryStore {
+    /// Makes every call fail for now, or no longer.
+    pub fn set_down(&self, down: bool) {
+        lock(&self.0).down = down;
+    }
+
+    /// Makes the next so many writes fail for now, without effect.
+    pub fn fail_writes(&self, count: u32) {
+        lock(&self.0).failing_writes = count;
+    }
+
+    fn read(&self, operation: impl Into<String>) -> Result<MutexGuard<'_, State>, PortError> {
+        let state = lock(&self.0);
+        if state.down {
+            return Err(PortError::new(Fault::Transient, operation, "the fake is down"));
+        }
+        Ok(state)
+    }
+
+    fn write(&self, operation: impl Into<String>) -> Result<MutexGuard<'_, State>, PortError> {
+        let operation = operation.into();
+        let mut state = self.read(operation.clone())?;
+        if state.failing_writes > 0 {
+            state.failing_writes -= 1;
+            return Err(PortError::new(Fault::Transient, operation, "the test says so"));
+        }
+        Ok(state)
+    }
+}

@@ -1,0 +1,91 @@
+//! Connectors, instances and templates.
+
+use async_trait::async_trait;
+use sluice_domain::{Connector, Instance, InstanceName, Template, TemplateName};
+use sluice_ports::PortError;
+use sluice_ports::store::{CatalogueStore, StoredInstance};
+use sluice_protocol::ComponentName;
+
+use super::MemoryStore;
+
+#[async_trait]
+impl CatalogueStore for MemoryStore {
+    async fn put_connector(&self, connector: &Connector) -> Result<(), PortError> {
+        let key = (connector.name().clone(), connector.version().clone());
+        self.write(format!("install connector {} {}", key.0, key.1))?
+            .connectors
+            .insert(key, connector.clone());
+        Ok(())
+    }
+
+    async fn connectors(&self) -> Result<Vec<Connector>, PortError> {
+        let mut connectors: Vec<_> = self.read("list connectors")?.connectors.values().cloned().collect();
+        connectors.sort_by(|a, b| a.name().cmp(b.name()).then_with(|| b.version().cmp(a.version())));
+        Ok(connectors)
+    }
+
+    async fn remove_connector(
+        &self,
+        name: &ComponentName,
+        version: Option<&semver::Version>,
+    ) -> Result<(), PortError> {
+        let operation = format!("remove connector {name}");
+        let mut state = self.write(&operation)?;
+        let before = state.connectors.len();
+        state.connectors.retain(|key, _| key.0 != *name || version.is_some_and(|version| key.1 != *version));
+        if state.connectors.len() == before { Err(PortError::not_found(operation)) } else { Ok(()) }
+    }
+
+    async fn put_instance(&self, stored: &StoredInstance) -> Result<(), PortError> {
+        let name = stored.instance.name.clone();
+        self.write(format!("keep instance {name}"))?.instances.insert(name, stored.clone());
+        Ok(())
+    }
+
+    async fn instance(&self, name: &InstanceName) -> Result<Option<StoredInstance>, PortError> {
+        Ok(self.read(format!("read instance {name}"))?.instances.get(name).cloned())
+    }
+
+    async fn instances(&self) -> Result<Vec<Instance>, PortError> {
+        Ok(self.read("list instances")?.instances.values().map(|stored| stored.instance.clone()).collect())
+    }
+
+    async fn remove_instance(&self, name: &InstanceName) -> Result<(), PortError> {
+        let operation = format!("remove instance {name}");
+        let removed = self.write(&operation)?.instances.remove(name);
+        removed.map(|_| ()).ok_or_else(|| PortError::not_found(operation))
+    }
+
+    async fn put_template(&self, template: &Template, source: &str) -> Result<(), PortError> {
+        let key = (template.name.clone(), template.version.clone());
+        let operation = format!("publish template {} {}", key.0, key.1);
+        let mut state = self.write(&operation)?;
+        match state.templates.get(&key) {
+            Some((published, _)) if published == template => Ok(()),
+            Some(_) => Err(PortError::conflict(operation)),
+            None => {
+                state.templates.insert(key, (template.clone(), source.to_owned()));
+                Ok(())
+            }
+        }
+    }
+
+    async fn templates(&self) -> Result<Vec<Template>, PortError> {
+        let state = self.read("list templates")?;
+        let mut templates: Vec<_> = state.templates.values().map(|(template, _)| template.clone()).collect();
+        templates.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| b.version.cmp(&a.version)));
+        Ok(templates)
+    }
+
+    async fn template_versions(&self, name: &TemplateName) -> Result<Vec<(Template, String)>, PortError> {
+        let state = self.read(format!("read template {name}"))?;
+        let versions = state.templates.iter().filter(|(key, _)| key.0 == *name);
+        Ok(versions.rev().map(|(_, version)| version.clone()).collect())
+    }
+
+    async fn remove_template(&self, name: &TemplateName, version: &semver::Version) -> Result<(), PortError> {
+        let operation = format!("remove template {name} {version}");
+        let removed = self.write(&operation)?.templates.remove(&(name.clone(), version.clone()));
+        removed.map(|_| ()).ok_or_else(|| PortError::not_found(operation))
+    }
+}
