@@ -34,7 +34,8 @@ impl Error {
         Self { kind: Kind::Failure, info: ErrorInfo::new(code, &message.to_string(), false) }
     }
 
-    /// Nothing failed, but the input is to come again later; burns no attempt.
+    /// Nothing failed, but the input is to come again later, as the next attempt. No retry policy applies; after a
+    /// hundred attempts it is given up.
     #[must_use]
     pub fn rebound(code: &str, message: impl fmt::Display) -> Self {
         Self { kind: Kind::Rebound, info: ErrorInfo::new(code, &message.to_string(), true) }

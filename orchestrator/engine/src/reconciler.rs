@@ -69,7 +69,8 @@ async fn reconcile(core: &Core, declared: &mut Declared) -> Result<(), sluice_po
     declare(core, declared, &wanted).await?;
     let containers = core.ports.runtime.list().await?;
     let starts = core.ports.store.starts().await?.into_iter().map(|start| start.id).collect();
-    let observed = plan::Observed { containers, starts, silent: apply::silent(core) };
+    let silent = apply::silent(core, &containers);
+    let observed = plan::Observed { containers, starts, silent };
     let plan = {
         let mut states = core.deployments();
         apply::take_in(core, &mut states, &wanted, &observed);

@@ -1,8 +1,8 @@
 //! The recorder: writes history and counters in batches, off the hot path.
 //!
-//! Counters count every message. Step runs go through a bounded channel; when the store cannot keep up, successful runs
-//! are dropped and counted. Both are at most [`EVERY`] late; a kill of the process
-//! loses that much of history and counters, never a message.
+//! Counters count every message. Step runs go through a bounded channel; when the store cannot keep up, they are dropped
+//! and counted. Both are at most [`EVERY`] late; a kill of the process loses that much of history and counters, never a
+//! message. Dead letters do not come this way.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -166,7 +166,7 @@ async fn send(
     state: &TickState,
 ) {
     let at = state.pending.map(|(_, at)| at);
-    let body = json!({ "tick": tick, "at": at });
+    let body = json!({ "tick": tick, "scheduled_at": at });
     let context = Notes { cursor: state.cursor.clone(), ..Notes::default() }.write();
     let key = live.compiled.address(id).to_key();
     let record = EnvelopeRef {

@@ -1,1 +1,27 @@
-fn main() {}
+//! The `sluice` command: the orchestrator, and the operator's tool for it.
+//!
+//! `serve` puts adapters and engine together (`wire`); every other command is a client of the API, or works on files
+//! alone. What goes wrong ends as a [`failure::Failure`] with a code, a sentence and help, and as the exit code.
+
+mod catalogue;
+mod cli;
+mod client;
+mod config;
+mod context;
+mod failure;
+mod files;
+mod logs;
+mod output;
+mod secrets;
+mod serve;
+mod wire;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // The cryptography of every TLS connection, chosen before there can be one.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return ExitCode::FAILURE;
+    }
+    cli::run()
+}

@@ -73,7 +73,9 @@ impl Engine {
             )));
         };
         let snapshot = self.core.snapshot();
-        let live = snapshot.version_of(address).or_else(|| snapshot.current(address.flow));
+        // A mapping that failed is mended in a newer version; everything else finishes on the version it started on.
+        let (own, newest) = (snapshot.version_of(address), snapshot.current(address.flow));
+        let live = if letter.reason == DeadReason::Mapping { newest.or(own) } else { own.or(newest) };
         let live = live.filter(|live| live.compiled.steps.contains_key(&address.step));
         let Some(live) = live else {
             return Err(gone(format!(

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use sluice_domain::{ContainerStart, ContainerStartId, DeploymentId, Limits};
 use sluice_ports::PortError;
-use sluice_ports::runtime::{ContainerSpec, ContainerState};
+use sluice_ports::runtime::{Container, ContainerSpec, ContainerState};
 use sluice_protocol::gateway::Boot;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -23,14 +23,23 @@ use crate::views::DeploymentStatus;
 
 /// A container that ran for longer than this counts as one that worked.
 const STABLE: Duration = Duration::from_secs(60);
+/// A container that is neither running nor ended for longer than this was left over by a process that died.
+const NEVER_STARTED: Duration = Duration::from_secs(60);
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_MOST: Duration = Duration::from_secs(60);
 
-/// Starts that did not speak to the gateway for too long.
-pub(crate) fn silent(core: &Core) -> BTreeSet<ContainerStartId> {
+/// Starts that did not speak to the gateway for too long, and containers that were made but never started.
+pub(crate) fn silent(core: &Core, containers: &[Container]) -> BTreeSet<ContainerStartId> {
     let limit = core.settings.liveness;
     let silent = |at: &Instant| at.elapsed() > limit;
-    core.contacts().iter().filter(|(_, at)| silent(at)).map(|(start, _)| *start).collect()
+    let now = core.ports.clock.now();
+    let stuck = |container: &&Container| {
+        let age = (now - container.created_at).to_std().unwrap_or_default();
+        container.state == ContainerState::Transition && age > NEVER_STARTED
+    };
+    let stuck: Vec<ContainerStartId> = containers.iter().filter(stuck).map(|container| container.start).collect();
+    let contacts = core.contacts();
+    contacts.iter().filter(|(_, at)| silent(at)).map(|(start, _)| *start).chain(stuck).collect()
 }
 
 /// Updates what is known of the deployments: which container serves them, and which ended.

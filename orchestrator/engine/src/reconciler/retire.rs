@@ -20,8 +20,8 @@ const QUIET: Duration = Duration::from_secs(2);
 
 /// Whether nothing of a version is under way: none of its messages was seen lately, and its lanes are empty.
 ///
-/// What waits in a retry tier counts as under way in the process that put it there. After a restart that is not known,
-/// so a version is not quiet before its longest retry and its longest run could be over.
+/// What waits in a retry tier counts as under way in the process that put it there. A restarted process does not know of
+/// it: such a retry wakes a stopped flow again when it is due, and of a deleted flow it becomes a dead letter.
 pub(crate) async fn is_quiet(core: &Core, live: &LiveFlow) -> bool {
     if live.under_way() > 0 {
         return false;

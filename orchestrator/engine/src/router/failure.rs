@@ -33,6 +33,14 @@ pub(crate) struct Failed<'a> {
     pub(crate) suspected: u32,
 }
 
+/// Decides about an outcome whose component did not send the input back: without it there is nothing to try again.
+pub(crate) fn without_input(cx: &mut Cx<'_>, effects: &mut Effects, id: &StepId, outcome: &Outcome) {
+    let code = outcome.error.as_ref().map_or("none", |error| error.code.as_str());
+    let text = format!("the component did not send the input back with its outcome (its error: {code})");
+    effects.count(id, |counters| counters.failed += 1);
+    last(cx, effects, id, outcome, (ErrorInfo::new("input_missing", &text, false), DeadReason::Malformed));
+}
+
 /// Decides about an outcome with an error.
 pub(crate) fn failed(
     cx: &mut Cx<'_>,

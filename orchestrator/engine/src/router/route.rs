@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sluice_domain::compiled::{Carry, CompiledStep};
 use sluice_domain::{RunStatus, StepId, StepRun};
 use sluice_protocol::gateway::Role;
-use sluice_protocol::{ExecutionId, Outcome, Output, Status, limits};
+use sluice_protocol::{ExecutionId, Outcome, Output, Status};
 
 use super::effects::{Effects, TickEnd};
 use super::failure;
@@ -24,6 +24,9 @@ pub(crate) fn route(cx: &mut Cx<'_>, id: &StepId, outcome: &Outcome) -> Effects 
     effects.count(id, |counters| counters.micros += outcome.micros);
     match outcome.status {
         Status::Ok | Status::Partial => done(cx, &mut effects, (id, step), outcome),
+        Status::Error | Status::Rebound | Status::Suspect if outcome.retained.is_none() => {
+            failure::without_input(cx, &mut effects, id, outcome);
+        }
         Status::Error => failure::failed(cx, &mut effects, (id, step), outcome),
         Status::Rebound => failure::rebound(cx, &mut effects, (id, step), outcome),
         Status::Suspect => failure::suspected(cx, &mut effects, (id, step), outcome),
@@ -62,7 +65,7 @@ fn done(cx: &mut Cx<'_>, effects: &mut Effects, (id, step): (&StepId, &CompiledS
     if is_trigger {
         notes = Notes { recorded: cx.sampled, ..Notes::default() };
     }
-    let outputs = &outcome.outputs[..outcome.outputs.len().min(limits::OUTPUTS)];
+    let outputs = &outcome.outputs;
     for (index, output) in outputs.iter().enumerate() {
         let number = outcome.offset + index as u64;
         let execution = if is_trigger { Some(outcome.input.execution(number)) } else { outcome.execution };

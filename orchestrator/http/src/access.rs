@@ -1,0 +1,135 @@
+//! Who may call what: denied unless a rule here allows it.
+//!
+//! The decision is made for the route that matched, never for the text of the path, so that no spelling of a path gets
+//! around it. What matches no route needs a token too, so that nobody without one learns which routes there are.
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sluice_domain::{ApiToken, Permission};
+
+use crate::ApiState;
+use crate::problem::{Answer, ErrorCode, Refusal};
+
+/// Whether callers need a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// They do.
+    Tokens,
+    /// They do not: everybody may do everything. Only for listeners on the loopback address.
+    Insecure,
+}
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller(Option<ApiToken>);
+
+impl Caller {
+    /// Tells callers apart.
+    pub(crate) fn id(&self) -> String {
+        self.0.as_ref().map_or_else(|| "anybody".to_owned(), |token| token.id.to_string())
+    }
+}
+
+/// Routes that need no token. They answer nothing that is worth one.
+const OPEN: [&str; 3] = ["/healthz", "/readyz", "/openapi.json"];
+
+/// Mutating methods that change nothing: they only evaluate what they are given.
+const EVALUATES: [&str; 2] = ["/api/v1/validate", "/api/v1/mappings/evaluate"];
+
+pub(crate) async fn layer(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match admit(&state, &parts).await {
+        Ok(caller) => {
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn admit(state: &ApiState, parts: &Parts) -> Answer<Caller> {
+    let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    let open = route.is_some_and(|route| OPEN.contains(&route)) && parts.method.is_safe();
+    if open || state.access == Access::Insecure {
+        return Ok(Caller(None));
+    }
+    let token = bearer(&parts.headers).ok_or_else(unauthorized)?;
+    let token = state.engine.authenticate(token).await?.ok_or_else(unauthorized)?;
+    let needed = needed(&parts.method, route.unwrap_or_default());
+    if token.may(needed) {
+        return Ok(Caller(Some(token)));
+    }
+    let detail = format!("this needs the permission `{needed}`, which the token `{}` does not have", token.name);
+    Err(Refusal::new(ErrorCode::Forbidden, detail))
+}
+
+/// The permission that a route needs.
+fn needed(method: &Method, route: &str) -> Permission {
+    let tokens = route.starts_with("/api/v1/tokens");
+    let connectors = route.starts_with("/api/v1/connectors");
+    if tokens || (connectors && !method.is_safe()) {
+        Permission::Admin
+    } else if method.is_safe() || EVALUATES.contains(&route) {
+        Permission::Read
+    } else {
+        Permission::Write
+    }
+}
+
+/// The one answer to a missing, malformed, unknown, expired or revoked token.
+pub(crate) fn unauthorized() -> Refusal {
+    Refusal::new(ErrorCode::Unauthorized, "send a valid token in the header `Authorization: Bearer …`")
+}
+
+/// The token of the one `Authorization` header, if it has the form of one.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let fits = scheme.eq_ignore_ascii_case("bearer") && (1..=512).contains(&token.len());
+    let plain = token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte));
+    (fits && plain).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_well_formed_bearer_is_a_token() {
+        for (values, expect) in [
+            (&["Bearer abc"][..], Some("abc")),
+            (&["bearer abc"], Some("abc")),
+            (&["Basic abc"], None),
+            (&["Bearer "], None),
+            (&["Bearer a b"], None),
+            (&["Bearer"], None),
+            (&["Bearer a", "Bearer a"], None),
+            (&[], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, value.parse().unwrap());
+            }
+            assert_eq!(bearer(&headers), expect, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn tokens_and_connectors_are_the_administrators_affair() {
+        for (method, route, expect) in [
+            (Method::GET, "/api/v1/flows", Permission::Read),
+            (Method::POST, "/api/v1/flows/{flow}/start", Permission::Write),
+            (Method::POST, "/api/v1/validate", Permission::Read),
+            (Method::GET, "/api/v1/tokens", Permission::Admin),
+            (Method::GET, "/api/v1/connectors", Permission::Read),
+            (Method::POST, "/api/v1/connectors", Permission::Admin),
+            (Method::DELETE, "/", Permission::Write),
+        ] {
+            assert_eq!(needed(&method, route), expect, "{method} {route}");
+        }
+    }
+}

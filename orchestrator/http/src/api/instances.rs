@@ -1,0 +1,46 @@
+//! Instances. They are made and changed by applying files.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use sluice_domain::InstanceName;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::extract::{Named, Query};
+use crate::page::{self, PageQuery};
+use crate::problem::Answer;
+use crate::{ApiState, dto};
+
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get, delete))
+}
+
+/// Lists the instances by name.
+#[utoipa::path(get, path = "/api/v1/instances", tag = "instances",
+    params(("limit" = Option<u32>, Query, description = "1 to 1000"), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = dto::Page<dto::Instance>)))]
+async fn list(
+    State(state): State<ApiState>,
+    Query(query): Query<PageQuery>,
+) -> Answer<Json<dto::Page<dto::Instance>>> {
+    let items: Vec<dto::Instance> = state.engine.instances().await?.into_iter().map(Into::into).collect();
+    page::of_all(items, &query, |instance| instance.name.clone()).map(Json)
+}
+
+/// Shows an instance without its secrets.
+#[utoipa::path(get, path = "/api/v1/instances/{instance}", tag = "instances",
+    params(("instance" = String, Path, description = "Its name")),
+    responses((status = 200, body = dto::Instance)))]
+async fn get(State(state): State<ApiState>, Named(name): Named<InstanceName>) -> Answer<Json<dto::Instance>> {
+    Ok(Json(state.engine.instance(&name).await?.into()))
+}
+
+/// Deletes an instance with its secrets. One that a flow uses stays.
+#[utoipa::path(delete, path = "/api/v1/instances/{instance}", tag = "instances",
+    params(("instance" = String, Path, description = "Its name")),
+    responses((status = 204)))]
+async fn delete(State(state): State<ApiState>, Named(name): Named<InstanceName>) -> Answer<StatusCode> {
+    state.engine.delete_instance(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

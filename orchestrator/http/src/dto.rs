@@ -1,0 +1,29 @@
+//! What the API says in JSON. The command line reads the same types. Secrets come in, and never go out.
+
+mod apply;
+mod connector;
+mod dead_letter;
+mod deployment;
+mod execution;
+mod flow;
+mod health;
+mod instance;
+mod mapping;
+mod page;
+mod problem;
+mod template;
+mod token;
+
+pub use apply::{Applied, Apply, File, PlanItem, Validate, Validated};
+pub use connector::{Connector, Function, InstallConnector};
+pub use dead_letter::{Count, DeadLetter, EditDeadLetter, Exit, Moved};
+pub use deployment::{Container, Deployment};
+pub use execution::{Execution, ExecutionDetail, Failure, Recorded, Retried, Retry, StepRun};
+pub use flow::{Flow, FlowState, LogLine, Step, StepCounters, Trigger, Triggered};
+pub use health::{Live, Ready};
+pub use instance::Instance;
+pub use mapping::{Evaluate, Evaluated};
+pub use page::Page;
+pub use problem::{Diagnostic, Problem};
+pub use template::{AskedInstance, Template, TemplateVersion};
+pub use token::{CreateToken, CreatedToken, Token};

@@ -1,0 +1,40 @@
+//! Instances.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// A connector bound to settings and secrets.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Instance {
+    /// Its name.
+    pub name: String,
+    /// The connector it belongs to.
+    pub connector: String,
+    /// Plain settings.
+    #[schema(value_type = Object)]
+    pub settings: Map<String, Value>,
+    /// The names of the secrets it has. The secrets themselves are never shown.
+    pub secret_fields: Vec<String>,
+    /// Counts the changes, from 1.
+    pub revision: u64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was changed last.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<sluice_domain::Instance> for Instance {
+    fn from(instance: sluice_domain::Instance) -> Self {
+        Self {
+            name: instance.name.to_string(),
+            connector: instance.connector.to_string(),
+            settings: instance.settings,
+            secret_fields: instance.secret_fields.into_iter().collect(),
+            revision: instance.revision,
+            created_at: instance.created_at,
+            updated_at: instance.updated_at,
+        }
+    }
+}

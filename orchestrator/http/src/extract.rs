@@ -1,0 +1,51 @@
+//! What handlers take out of requests. Whatever a client sends wrong ends here, as a refusal that names the place.
+
+mod body;
+mod json;
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+pub(crate) use body::{Body, OptionalBody, bytes};
+
+use crate::problem::{ErrorCode, Refusal};
+
+/// The one parameter of a path, parsed into what it names.
+pub(crate) struct Named<T>(pub(crate) T);
+
+impl<S, T> FromRequestParts<S> for Named<T>
+where
+    S: Send + Sync,
+    T: FromStr<Err: Display>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let bad = |detail: String| Refusal::new(ErrorCode::BadPath, detail);
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|error| bad(error.body_text()))?;
+        let (name, text) = params.iter().next().ok_or_else(|| bad("the path lacks a name".to_owned()))?;
+        text.parse().map(Self).map_err(|error: T::Err| bad(format!("{name}: {error}")))
+    }
+}
+
+/// The query, whose fields are all known.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S, T> FromRequestParts<S> for Query<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        let bad = |error: QueryRejection| Refusal::new(ErrorCode::BadQuery, error.body_text());
+        query.map(|query| Self(query.0)).map_err(bad)
+    }
+}

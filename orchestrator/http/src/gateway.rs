@@ -1,0 +1,89 @@
+//! The component gateway. The calls are those of `sluice_protocol::gateway`; each container start has its own token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, RawPathParams, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use sluice_engine::{Engine, GatewayError};
+use sluice_protocol::gateway::{Credentials, Session, SessionRequest};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::access::{bearer, unauthorized};
+use crate::extract::{Body, Query};
+use crate::problem::{Answer, ErrorCode, Refusal};
+use crate::{guard, request_id};
+
+/// Most bytes of a body.
+const BODY: usize = 64 * 1024;
+/// How long a component may let itself be kept waiting. Less than the bound of every request.
+const WAIT: u64 = 50;
+
+/// The router of the gateway's listener.
+pub fn router(engine: Arc<Engine>) -> Router {
+    Router::new()
+        .route("/gateway/v1/session", post(session))
+        .route("/gateway/v1/assignments", get(assignments))
+        .route("/gateway/v1/credentials/{instance}", post(credentials))
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(axum::middleware::from_fn(guard::encoding))
+        .layer(CatchPanicLayer::custom(guard::panicked))
+        .layer(axum::middleware::from_fn(guard::time))
+        .layer(axum::middleware::from_fn(request_id::layer))
+        .with_state(engine)
+}
+
+#[derive(Deserialize)]
+struct Since {
+    #[serde(default)]
+    since: u64,
+    #[serde(default)]
+    wait: u64,
+}
+
+async fn session(
+    State(engine): State<Arc<Engine>>,
+    headers: HeaderMap,
+    Body(request): Body<SessionRequest>,
+) -> Answer<Json<Session>> {
+    Ok(Json(engine.gateway_session(token(&headers)?, request).await?))
+}
+
+async fn assignments(
+    State(engine): State<Arc<Engine>>,
+    headers: HeaderMap,
+    Query(query): Query<Since>,
+) -> Answer<Response> {
+    let wait = Duration::from_secs(query.wait.min(WAIT));
+    match engine.gateway_assignments(token(&headers)?, query.since, wait).await? {
+        Some(assignments) => Ok(Json(assignments).into_response()),
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
+}
+
+async fn credentials(
+    State(engine): State<Arc<Engine>>,
+    headers: HeaderMap,
+    params: RawPathParams,
+) -> Answer<Json<Credentials>> {
+    let instance = params.iter().next().map_or("", |(_, instance)| instance);
+    Ok(Json(engine.gateway_credentials(token(&headers)?, instance).await?))
+}
+
+fn token(headers: &HeaderMap) -> Answer<&str> {
+    bearer(headers).ok_or_else(unauthorized)
+}
+
+impl From<GatewayError> for Refusal {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Unauthorized => unauthorized(),
+            GatewayError::NotFound => Self::new(ErrorCode::NotFound, "this container does not use such an instance"),
+            GatewayError::Unavailable(error) => error.into(),
+        }
+    }
+}

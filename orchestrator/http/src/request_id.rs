@@ -1,0 +1,70 @@
+//! The outermost layer: every request has an id, every refusal a body that names it, every answer the security headers.
+//!
+//! Answers of refusals that were made without a body (by the router or a library) get theirs here, so that a client
+//! never sees anything but a problem.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::{Instrument, debug_span};
+
+use crate::problem::{ErrorCode, Refusal};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What every answer says: nothing here is a page, nothing is to be kept, nothing is to be guessed.
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+];
+
+pub(crate) async fn layer(request: Request, next: Next) -> Response {
+    let id = next_id();
+    let path = request.uri().path().chars().take(200).collect::<String>();
+    let span = debug_span!("request", id, method = %request.method(), path);
+    let mut response = next.run(request).instrument(span).await;
+    if let Some(refusal) = refusal_of(&response) {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = refusal.respond(&id);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(value);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+fn refusal_of(response: &Response) -> Option<Refusal> {
+    if let Some(refusal) = response.extensions().get::<Refusal>() {
+        return Some(refusal.clone());
+    }
+    let status = response.status();
+    let is_problem = status.is_client_error() || status.is_server_error();
+    let has_body = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| {
+        kind == "application/problem+json" || kind == "application/json"
+    });
+    (is_problem && !has_body).then(|| {
+        let code = ErrorCode::of_status(status);
+        Refusal::new(code, code.title())
+    })
+}
+
+/// Unique among this process's requests and very probably among those of others. It is a name, not a secret.
+fn next_id() -> String {
+    static START: OnceLock<u64> = OnceLock::new();
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let start = START.get_or_init(|| RandomState::new().hash_one(std::process::id()));
+    format!("{:012x}{:08x}", start & 0xffff_ffff_ffff, COUNT.fetch_add(1, Ordering::Relaxed))
+}

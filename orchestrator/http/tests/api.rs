@@ -1,0 +1,10 @@
+//! The operator's API on an engine whose world is in memory.
+
+#[path = "api/attacks.rs"]
+mod attacks;
+#[path = "api/document.rs"]
+mod document;
+#[path = "api/harness.rs"]
+mod harness;
+#[path = "api/resources.rs"]
+mod resources;

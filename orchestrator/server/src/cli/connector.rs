@@ -1,0 +1,94 @@
+//! `sluice connector`.
+
+use clap::Subcommand;
+use sluice_http::dto;
+
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::{Out, Table, age};
+
+const PATH: [&str; 3] = ["api", "v1", "connectors"];
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Connector {
+    /// List the installed versions of all connectors.
+    List,
+    /// Show a connector: its functions and their schemas.
+    Get {
+        /// Its name.
+        name: String,
+    },
+    /// Install a connector from its image, for example sluice/http:0.1.0. Installing again takes up a changed image.
+    Install {
+        /// The image; the container engine has it or can pull it.
+        #[arg(required = true)]
+        images: Vec<String>,
+    },
+    /// Remove a connector that no flow uses.
+    Remove {
+        /// Its name.
+        name: String,
+        /// Only this version.
+        #[arg(long)]
+        version: Option<String>,
+    },
+}
+
+impl Connector {
+    pub(crate) async fn run(self, out: Out) -> Result<(), Failure> {
+        let client = Client::find()?;
+        match self {
+            Self::List => list(&out, &client.list(&PATH, &[], usize::MAX).await?),
+            Self::Get { name } => get(&out, &client, &name).await,
+            Self::Install { images } => install(&out, &client, images).await,
+            Self::Remove { name, version } => {
+                let query: Vec<_> = version.map(|version| ("version", version)).into_iter().collect();
+                client.delete(&["api", "v1", "connectors", &name], &query).await?;
+                out.done(&format!("Removed connector {name}."));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn list(out: &Out, connectors: &[dto::Connector]) -> Result<(), Failure> {
+    let names = || connectors.iter().map(|one| format!("{}@{}", one.name, one.version)).collect();
+    out.show(connectors, names, || {
+        let mut table = Table::new(&["name", "version", "image", "functions", "installed"]);
+        for one in connectors {
+            let functions: Vec<&str> = one.triggers.iter().chain(&one.actions).map(|function| function.name.as_str()).collect();
+            let functions = functions.join(", ");
+            table.row([one.name.clone(), one.version.clone(), one.image.clone(), functions, age(one.installed_at)]);
+        }
+        table.text("No connector is installed. `sluice connector install IMAGE` installs one.")
+    })
+}
+
+async fn get(out: &Out, client: &Client, name: &str) -> Result<(), Failure> {
+    let versions: Vec<dto::Connector> = client.get(&["api", "v1", "connectors", name], &[]).await?;
+    let names = || versions.iter().map(|one| format!("{}@{}", one.name, one.version)).collect();
+    out.show(&versions, names, || versions.iter().map(describe).collect::<Vec<_>>().join("\n\n"))
+}
+
+fn describe(one: &dto::Connector) -> String {
+    let mut text = format!("{} {}  {}\nimage    {}\ndigest   {}\n", one.name, one.version, one.title, one.image, one.digest);
+    for (kind, functions) in [("trigger", &one.triggers), ("action", &one.actions)] {
+        for function in functions {
+            text += &format!("{kind:8} {}  {}\n", function.name, function.title);
+        }
+    }
+    let descriptor = serde_saphyr::to_string(&one.descriptor).unwrap_or_default();
+    text + "\n" + descriptor.trim_end()
+}
+
+async fn install(out: &Out, client: &Client, images: Vec<String>) -> Result<(), Failure> {
+    let mut installed: Vec<dto::Connector> = Vec::new();
+    for image in images {
+        installed.push(client.post(&PATH, &[], &dto::InstallConnector { image }).await?);
+    }
+    let names = || installed.iter().map(|one| format!("{}@{}", one.name, one.version)).collect();
+    out.show(&installed, names, || {
+        let line = |one: &dto::Connector| format!("Installed {} {} from {} ({}).", one.name, one.version, one.image, one.digest);
+        installed.iter().map(line).collect::<Vec<_>>().join("\n")
+    })
+}

@@ -1,0 +1,66 @@
+//! `sluice instance`.
+
+use clap::Subcommand;
+use sluice_http::dto;
+
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::{Out, Table, age, pairs};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Instance {
+    /// List the instances. `sluice apply` makes and changes them.
+    List,
+    /// Show an instance; its secrets are never shown, only their names.
+    Get {
+        /// Its name.
+        name: String,
+    },
+    /// Delete an instance, with its secrets, that no flow uses.
+    Delete {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Instance {
+    pub(crate) async fn run(self, out: Out) -> Result<(), Failure> {
+        let client = Client::find()?;
+        match self {
+            Self::List => list(&out, &client.list(&["api", "v1", "instances"], &[], usize::MAX).await?),
+            Self::Get { name } => get(&out, &client.get(&["api", "v1", "instances", &name], &[]).await?),
+            Self::Delete { name } => {
+                client.delete(&["api", "v1", "instances", &name], &[]).await?;
+                out.done(&format!("Deleted instance {name}."));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn list(out: &Out, instances: &[dto::Instance]) -> Result<(), Failure> {
+    out.show(instances, || instances.iter().map(|one| one.name.clone()).collect(), || {
+        let mut table = Table::new(&["name", "connector", "secrets", "revision", "changed"]);
+        for one in instances {
+            let secrets = one.secret_fields.join(", ");
+            let revision = one.revision.to_string();
+            table.row([one.name.clone(), one.connector.clone(), secrets, revision, age(one.updated_at)]);
+        }
+        table.text("There is no instance.")
+    })
+}
+
+fn get(out: &Out, one: &dto::Instance) -> Result<(), Failure> {
+    out.show(one, || vec![one.name.clone()], || {
+        let settings = serde_json::to_string(&one.settings).unwrap_or_default();
+        pairs(&[
+            ("name", one.name.clone()),
+            ("connector", one.connector.clone()),
+            ("settings", settings),
+            ("secrets", one.secret_fields.join(", ")),
+            ("revision", one.revision.to_string()),
+            ("made", one.created_at.to_rfc3339()),
+            ("changed", one.updated_at.to_rfc3339()),
+        ])
+    })
+}

@@ -1,0 +1,52 @@
+//! The keys: what there is, what each means, and its default. `docs/operating.md` lists the same.
+
+/// One key.
+pub(super) struct Key {
+    /// Its name in the file.
+    pub(super) name: &'static str,
+    /// Its value when it is not set; none when it has to be, or may stay unset.
+    pub(super) default: Option<&'static str>,
+}
+
+const fn key(name: &'static str, default: &'static str) -> Key {
+    Key { name, default: Some(default) }
+}
+
+const fn unset(name: &'static str) -> Key {
+    Key { name, default: None }
+}
+
+/// All keys.
+pub(super) const KEYS: &[Key] = &[
+    key("installation", "sluice"),
+    key("data_dir", "/var/lib/sluice"),
+    key("api.listen", "127.0.0.1:7400"),
+    key("api.insecure", "false"),
+    key("metrics.listen", "127.0.0.1:7401"),
+    unset("gateway.listen"),
+    unset("gateway.advertise"),
+    unset("broker.url"),
+    unset("broker.management_url"),
+    unset("broker.component_host"),
+    unset("broker.component_port"),
+    unset("broker.component_username"),
+    unset("broker.component_password"),
+    key("broker.queue_type", "auto"),
+    unset("runtime.docker_host"),
+    unset("runtime.network"),
+    key("limits.memory", "128MiB"),
+    key("limits.cpus", "1"),
+    key("limits.grace", "30s"),
+    unset("engine.workers"),
+    key("engine.prefetch", "64"),
+    key("engine.suspicions", "3"),
+    key("engine.high_watermark", "500"),
+    key("engine.low_watermark", "100"),
+    key("engine.liveness", "90s"),
+    key("history.per_second", "20"),
+    key("history.body_bytes", "65536"),
+    key("history.age", "7d"),
+    key("history.count", "10000"),
+    key("log.format", "text"),
+    key("log.level", "info"),
+];

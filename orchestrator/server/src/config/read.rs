@@ -1,0 +1,277 @@
+//! Reading the configuration, collecting all faults.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::str::FromStr;
+
+use config::{Config, File, FileFormat, Map, Value, ValueKind};
+use secrecy::SecretString;
+use sluice_domain::{Cpus, Delay, Limits, Memory};
+use sluice_rabbitmq::BrokerUrl;
+
+use super::keys::KEYS;
+use super::{BrokerPlace, Configuration, EngineNumbers, Faults, GatewayPlace, QueueChoice};
+
+/// What the environment's names begin with.
+const PREFIX: &str = "SLUICE__";
+
+/// Reads a configuration from an optional file and the environment's variables.
+pub(crate) fn read(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Configuration, Faults> {
+    let mut reader = Reader::default();
+    reader.take_file(file);
+    reader.take_environment(environment);
+    reader.refuse_unknown();
+    let configuration = reader.build();
+    match configuration {
+        Some(configuration) if reader.faults.is_empty() => Ok(configuration),
+        _ => Err(Faults(reader.faults)),
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    values: BTreeMap<String, String>,
+    faults: Vec<String>,
+}
+
+impl Reader {
+    fn fault(&mut self, key: &str, what: impl Display) {
+        self.faults.push(format!("  {key}: {what}"));
+    }
+
+    fn take_file(&mut self, file: Option<&Path>) {
+        let Some(path) = file else { return };
+        let source = File::from(path).format(FileFormat::Toml);
+        match Config::builder().add_source(source).build().and_then(Config::try_deserialize::<Map<String, Value>>) {
+            Ok(table) => self.take_table("", table),
+            Err(error) => self.fault(&path.display().to_string(), error),
+        }
+    }
+
+    fn take_table(&mut self, prefix: &str, table: Map<String, Value>) {
+        for (key, value) in table {
+            let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
+            match value.kind {
+                ValueKind::Table(inner) => self.take_table(&name, inner),
+                ValueKind::Array(_) => self.fault(&name, "a list is not expected here"),
+                ValueKind::Nil => {}
+                _ => {
+                    self.values.insert(name, value.to_string());
+                }
+            }
+        }
+    }
+
+    fn take_environment(&mut self, environment: impl IntoIterator<Item = (String, String)>) {
+        for (name, value) in environment {
+            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+            let key = rest.to_lowercase().replace("__", ".");
+            let known = KEYS.iter().any(|known| known.name == key);
+            match key.strip_suffix("_file") {
+                Some(base) if !known => match std::fs::read_to_string(&value) {
+                    Ok(text) => {
+                        self.values.insert(base.to_owned(), text.trim_end().to_owned());
+                    }
+                    Err(error) => self.fault(&name, format!("cannot read {value}: {error}")),
+                },
+                _ => {
+                    self.values.insert(key, value);
+                }
+            }
+        }
+    }
+
+    fn refuse_unknown(&mut self) {
+        let unknown: Vec<String> =
+            self.values.keys().filter(|name| !KEYS.iter().any(|key| key.name == *name)).cloned().collect();
+        for name in unknown {
+            self.fault(&name, "there is no such key");
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let default = KEYS.iter().find(|key| key.name == name).and_then(|key| key.default);
+        let given = self.values.get(name).map(String::as_str).filter(|text| !text.is_empty());
+        given.or(default).map(str::to_owned)
+    }
+
+    /// A key that may stay unset.
+    fn optional<T: FromStr>(&mut self, name: &str) -> Option<T>
+    where
+        T::Err: Display,
+    {
+        let text = self.text(name)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fault(name, format!("`{text}`: {error}"));
+                None
+            }
+        }
+    }
+
+    /// A key that has a default.
+    fn number<T: FromStr + PartialOrd + Display + Copy>(&mut self, name: &str, least: T, most: T) -> Option<T>
+    where
+        T::Err: Display,
+    {
+        let value: T = self.optional(name)?;
+        if value < least || value > most {
+            self.fault(name, format!("{value} is not between {least} and {most}"));
+            return None;
+        }
+        Some(value)
+    }
+
+    fn build(&mut self) -> Option<Configuration> {
+        let installation = self.installation();
+        let api_listen = self.optional::<SocketAddr>("api.listen");
+        let insecure = self.optional::<bool>("api.insecure");
+        if let (Some(listen), Some(true)) = (api_listen, insecure)
+            && !listen.ip().is_loopback()
+        {
+            self.fault("api.insecure", "without tokens the API may listen on the loopback address only");
+        }
+        let metrics_listen = self.optional("metrics.listen");
+        let gateway = GatewayPlace { listen: self.optional("gateway.listen"), advertise: self.gateway_url() };
+        let broker = self.broker();
+        let limits = self.limits();
+        let grace = self.optional::<Delay>("limits.grace");
+        let engine = self.engine();
+        let log_json = self.log_format();
+        Some(Configuration {
+            installation: installation?,
+            data_dir: self.text("data_dir")?.into(),
+            api_listen: api_listen?,
+            insecure: insecure?,
+            metrics_listen: metrics_listen?,
+            gateway,
+            broker: broker?,
+            docker_host: self.text("runtime.docker_host"),
+            network: self.text("runtime.network"),
+            limits: limits?,
+            grace: grace?.get(),
+            engine: engine?,
+            log_json: log_json?,
+            log_level: self.text("log.level")?,
+        })
+    }
+
+    fn installation(&mut self) -> Option<String> {
+        let name = self.text("installation")?;
+        let fits = (1..=32).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !fits {
+            self.fault("installation", "1 to 32 characters of a-z 0-9 -");
+            return None;
+        }
+        Some(name)
+    }
+
+    fn gateway_url(&mut self) -> Option<String> {
+        let url = self.text("gateway.advertise")?;
+        if url.starts_with("http://") || url.starts_with("https://") {
+            return Some(url.trim_end_matches('/').to_owned());
+        }
+        self.fault("gateway.advertise", "it is no http or https URL");
+        None
+    }
+
+    fn broker(&mut self) -> Option<BrokerPlace> {
+        // Not `optional`, whose faults repeat the value: it may hold a password.
+        let url = match self.text("broker.url").map(|text| text.parse::<BrokerUrl>()) {
+            Some(Ok(url)) => Some(url),
+            Some(Err(error)) => {
+                self.fault("broker.url", error);
+                None
+            }
+            None => {
+                self.fault("broker.url", "it is needed, for example amqp://user:password@127.0.0.1:5672/sluice");
+                None
+            }
+        };
+        let management = self.text("broker.management_url").map(SecretString::from);
+        let component_user = match (self.text("broker.component_username"), self.text("broker.component_password")) {
+            (Some(user), Some(password)) => Some((user, password.into())),
+            (None, None) => None,
+            _ => {
+                self.fault("broker.component_username", "user and password of components go together");
+                None
+            }
+        };
+        if management.is_none() && component_user.is_none() {
+            let what = "set it, so that each container gets a broker user of its own, or set broker.component_username and broker.component_password";
+            self.fault("broker.management_url", what);
+        }
+        let queue_type = match self.text("broker.queue_type")?.as_str() {
+            "auto" => QueueChoice::Auto,
+            "classic" => QueueChoice::Classic,
+            "quorum" => QueueChoice::Quorum,
+            other => {
+                self.fault("broker.queue_type", format!("`{other}` is none of auto, classic and quorum"));
+                return None;
+            }
+        };
+        let component_host = self.text("broker.component_host");
+        let component_port = self.optional("broker.component_port");
+        Some(BrokerPlace { url: url?, management, component_host, component_port, component_user, queue_type })
+    }
+
+    fn limits(&mut self) -> Option<Limits> {
+        let memory = self.optional::<Memory>("limits.memory");
+        let cpus = self.optional::<f64>("limits.cpus").and_then(|cores| match Cpus::try_from(cores) {
+            Ok(cpus) => Some(cpus),
+            Err(error) => {
+                self.fault("limits.cpus", error);
+                None
+            }
+        });
+        Some(Limits { memory: Some(memory?), cpus: Some(cpus?) })
+    }
+
+    fn engine(&mut self) -> Option<EngineNumbers> {
+        let workers = self.text("engine.workers").is_some().then(|| self.number("engine.workers", 1, 64)).flatten();
+        let prefetch = self.number("engine.prefetch", 1, 1000);
+        let suspicions = self.number("engine.suspicions", 0, 100);
+        let high = self.number("engine.high_watermark", 1, 20_000);
+        let low = self.number("engine.low_watermark", 0, 20_000);
+        if let (Some(high), Some(low)) = (high, low)
+            && low >= high
+        {
+            self.fault("engine.low_watermark", format!("{low} is not below engine.high_watermark, {high}"));
+        }
+        let liveness = self.optional::<Delay>("engine.liveness");
+        let per_second = self.number("history.per_second", 0, 1_000_000);
+        let body_bytes = self.number("history.body_bytes", 0, 1024 * 1024);
+        let age = self.optional::<Delay>("history.age");
+        let count = self.number("history.count", 1, 100_000_000);
+        Some(EngineNumbers {
+            workers,
+            prefetch: prefetch?,
+            suspicions: suspicions?,
+            high_watermark: high?,
+            low_watermark: low?,
+            liveness: liveness?.get(),
+            recorded_per_second: per_second?,
+            recorded_bytes: body_bytes?,
+            retention_age: age?.get(),
+            retention_count: count?,
+        })
+    }
+
+    fn log_format(&mut self) -> Option<bool> {
+        match self.text("log.format")?.as_str() {
+            "json" => Some(true),
+            "text" => Some(false),
+            other => {
+                self.fault("log.format", format!("`{other}` is neither json nor text"));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What configurations are read to, and how their faults are told.
+
+use super::read;
+
+fn check(variables: &[(&str, &str)]) -> Result<super::Configuration, Vec<String>> {
+    read(None, variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))).map_err(|faults| faults.0)
+}
+
+const BROKER: (&str, &str) = ("SLUICE__BROKER__URL", "amqp://u:hunter2@127.0.0.1:5672/x");
+const MANAGEMENT: (&str, &str) = ("SLUICE__BROKER__MANAGEMENT_URL", "http://u:hunter2@127.0.0.1:15672");
+
+#[test]
+fn two_urls_are_enough() {
+    let configuration = check(&[BROKER, MANAGEMENT]).ok().unwrap();
+    assert_eq!(configuration.api_listen.to_string(), "127.0.0.1:7400");
+    assert_eq!(configuration.broker.url.vhost(), "x");
+    assert!(!configuration.insecure);
+}
+
+#[test]
+fn all_faults_are_told_at_once_and_none_tells_a_secret() {
+    let faults = check(&[
+        ("SLUICE__BROKER__URL", "hunter2"),
+        ("SLUICE__API__LISTEN", "everywhere"),
+        ("SLUICE__ENGINE__WORKERS", "0"),
+        ("SLUICE__LOG__FORMAT", "xml"),
+        ("SLUICE__LIMITS__MEMORY", "1KB"),
+        ("SLUICE__COLOUR", "red"),
+        ("SLUICE__BROKER__COMPONENT_PASSWORD_FILE", "/nowhere/at/all"),
+    ])
+    .err()
+    .unwrap();
+    for key in ["broker.url", "api.listen", "engine.workers", "log.format", "limits.memory", "colour", "PASSWORD_FILE", "management_url"] {
+        assert!(faults.iter().any(|fault| fault.contains(key)), "{key} in {faults:?}");
+    }
+    assert!(!faults.join(" ").contains("hunter2"));
+}
+
+#[test]
+fn without_tokens_only_the_loopback_address_will_do() {
+    let open = ("SLUICE__API__LISTEN", "0.0.0.0:7400");
+    let faults = check(&[BROKER, MANAGEMENT, open, ("SLUICE__API__INSECURE", "true")]).err().unwrap();
+    assert!(faults[0].contains("loopback"), "{faults:?}");
+}
+
+#[test]
+fn a_secret_may_come_from_a_file_and_the_environment_wins_over_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("url");
+    std::fs::write(&secret, "amqp://u:p@broker:5672/y\n").unwrap();
+    let file = folder.path().join("sluice.toml");
+    std::fs::write(&file, "installation = \"a\"\n[api]\nlisten = \"127.0.0.1:1\"\n[engine]\nworkers = 3\n").unwrap();
+    let variables = [
+        ("SLUICE__BROKER__URL_FILE".to_owned(), secret.display().to_string()),
+        (MANAGEMENT.0.to_owned(), MANAGEMENT.1.to_owned()),
+        ("SLUICE__INSTALLATION".to_owned(), "b".to_owned()),
+    ];
+    let configuration = read(Some(&file), variables).ok().unwrap();
+    assert_eq!((configuration.installation.as_str(), configuration.broker.url.host()), ("b", "broker"));
+    assert_eq!(configuration.engine.workers, Some(3));
+}

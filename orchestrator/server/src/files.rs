@@ -1,0 +1,89 @@
+//! Files that commands read: flow files, folders of them, JSON values, and standard input as `-`.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use sluice_planner::SourceFile;
+
+use crate::failure::{Code, Failure};
+
+/// Most bytes of one file.
+const MOST: u64 = 4 << 20;
+
+/// Reads flow files. A folder stands for its files that end in `.yaml`, `.yml` or `.json`, by name.
+pub(crate) fn sources(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let found = inside(path)?;
+            if found.is_empty() {
+                let message = format!("the folder {} has no .yaml, .yml or .json file", path.display());
+                return Err(Failure::new(Code::Unreadable, message));
+            }
+            for path in found {
+                files.push(source(&path)?);
+            }
+        } else {
+            files.push(source(path)?);
+        }
+    }
+    Ok(files)
+}
+
+fn inside(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known)))
+        .filter(|path| path.is_file())
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+fn source(path: &Path) -> Result<SourceFile, Failure> {
+    let name = if is_stdin(path) { "<stdin>".to_owned() } else { path.display().to_string() };
+    Ok(SourceFile { name, text: text(path)? })
+}
+
+/// Reads a text, from standard input for `-`.
+pub(crate) fn text(path: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = if is_stdin(path) {
+        std::io::stdin().lock().take(MOST + 1).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MOST + 1).read_to_string(&mut text))
+    };
+    let bytes = read.map_err(|error| unreadable(path, &error))?;
+    if bytes as u64 > MOST {
+        return Err(Failure::new(Code::Unreadable, format!("{} is larger than 4 MiB", path.display())));
+    }
+    Ok(text)
+}
+
+/// Reads a value, as JSON or YAML.
+pub(crate) fn value(path: &Path) -> Result<Value, Failure> {
+    parse(&text(path)?, &path.display().to_string())
+}
+
+/// Reads a value. JSON first, because YAML would change some of its numbers.
+pub(crate) fn parse(text: &str, name: &str) -> Result<Value, Failure> {
+    let json = match serde_json::from_str(text) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    if text.trim_start().starts_with(['{', '[', '"']) {
+        return Err(Failure::new(Code::Unreadable, format!("{name} is no JSON: {json}")));
+    }
+    serde_saphyr::from_str(text)
+        .map_err(|error| Failure::new(Code::Unreadable, format!("{name} is neither JSON nor YAML: {error}")))
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Code::Unreadable, format!("{} cannot be read: {error}", path.display()))
+}

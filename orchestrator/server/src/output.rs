@@ -1,0 +1,111 @@
+//! What commands print: results on standard output in the form that was asked for, everything else on standard error.
+
+mod table;
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::failure::{Code, Failure};
+pub(crate) use table::{Table, age, pairs};
+
+/// The form of results.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+    /// For people and programs.
+    Yaml,
+    /// Only names or ids, one a line.
+    Name,
+}
+
+/// Where and how commands print.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Out {
+    pub(crate) format: Format,
+    pub(crate) quiet: bool,
+}
+
+impl Out {
+    /// Prints a result: `names` for `-o name`, `text` for people, the value itself for programs.
+    pub(crate) fn show<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        names: impl FnOnce() -> Vec<String>,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        let wrong = |error: &dyn Display| Failure::new(Code::Foreign, format!("the result cannot be printed: {error}"));
+        match self.format {
+            Format::Table => self.line(text().trim_end()),
+            Format::Json => self.line(&serde_json::to_string_pretty(value).map_err(|error| wrong(&error))?),
+            Format::Yaml => self.line(serde_saphyr::to_string(&value).map_err(|error| wrong(&error))?.trim_end()),
+            Format::Name => names().iter().for_each(|name| self.line(name)),
+        }
+        Ok(())
+    }
+
+    /// Prints a result that is a line of a stream.
+    pub(crate) fn item<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) {
+        match self.format {
+            Format::Table | Format::Name => self.line(&text()),
+            Format::Json => self.line(&serde_json::to_string(value).unwrap_or_default()),
+            Format::Yaml => self.line(&format!("---\n{}", serde_saphyr::to_string(value).unwrap_or_default().trim_end())),
+        }
+    }
+
+    /// Prints on standard output. A reader that went away is not our trouble.
+    #[expect(clippy::unused_self, reason = "printing goes through here, so that there is one place to change")]
+    pub(crate) fn line(&self, text: &str) {
+        drop(writeln!(std::io::stdout().lock(), "{text}"));
+    }
+
+    /// Says what was done, unless it is to be quiet or programs read.
+    pub(crate) fn done(&self, text: &str) {
+        if !self.quiet {
+            note(text);
+        }
+    }
+}
+
+/// Prints on standard error.
+pub(crate) fn note(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}
+
+/// Prints why a command was not done.
+pub(crate) fn fail(failure: &Failure) {
+    let text = failure.to_string();
+    if !colours(&std::io::stderr()) {
+        return note(&text);
+    }
+    let paint = |line: &str| match line.split_once('[') {
+        Some(("error", rest)) => format!("\u{1b}[1;31merror\u{1b}[0m[{rest}"),
+        Some(("warning", rest)) => format!("\u{1b}[1;33mwarning\u{1b}[0m[{rest}"),
+        _ => line.to_owned(),
+    };
+    note(&text.lines().map(paint).collect::<Vec<_>>().join("\n"));
+}
+
+/// Whether a stream shows colours: it is a terminal, and `NO_COLOR` is not set.
+pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Whether somebody sits there who can be asked.
+pub(crate) fn is_interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks a question that is answered with yes or no.
+pub(crate) fn confirm(question: &str) -> bool {
+    drop(write!(std::io::stderr().lock(), "{question} [y/N] "));
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer).is_ok();
+    read && matches!(answer.trim(), "y" | "Y" | "yes")
+}

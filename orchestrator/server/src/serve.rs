@@ -1,0 +1,109 @@
+//! `sluice serve`: the orchestrator.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use secrecy::ExposeSecret;
+use sluice_engine::Engine;
+use sluice_http::{Access, ApiState, ServeLimits, api_router, gateway_router, metrics_router};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, error, info, info_span};
+
+use crate::config::{self, Configuration, DEFAULT_FILE};
+use crate::{logs, wire};
+
+/// The exit code of a bad configuration (`EX_USAGE` of sysexits.h).
+const BAD_CONFIGURATION: u8 = 64;
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) async fn serve(file: Option<PathBuf>, insecure: bool) -> ExitCode {
+    let file = file.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| Path::new(path).exists()));
+    let configuration = match config::read(file.as_deref(), std::env::vars()) {
+        Ok(configuration) => configuration,
+        Err(faults) => {
+            let _ = writeln!(std::io::stderr(), "error: {faults}").is_ok();
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    let insecure = insecure || configuration.insecure;
+    if let Err(error) = wire::check_exposure(&configuration, insecure) {
+        let _ = writeln!(std::io::stderr(), "error: {error}").is_ok();
+        return ExitCode::from(BAD_CONFIGURATION);
+    }
+    logs::start(&configuration);
+    match run(&configuration, insecure).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(error = format!("{error:#}"), "sluice ends");
+            let _ = writeln!(std::io::stderr(), "error: {error:#}").is_ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(configuration: &Configuration, insecure: bool) -> Result<()> {
+    let api = TcpListener::bind(configuration.api_listen)
+        .await
+        .with_context(|| format!("the API cannot listen on {}", configuration.api_listen))?;
+    let metrics = TcpListener::bind(configuration.metrics_listen)
+        .await
+        .with_context(|| format!("the metrics cannot listen on {}", configuration.metrics_listen))?;
+    let wired = wire::wire(configuration).await?;
+    let stop = CancellationToken::new();
+    let engine_stop = CancellationToken::new();
+    let engine = Engine::start(wired.ports, wired.settings, engine_stop.clone()).await?;
+    let access = if insecure { Access::Insecure } else { Access::Tokens };
+    if !insecure {
+        announce_first_token(&engine, configuration).await?;
+    }
+    let servers = TaskTracker::new();
+    let limits = ServeLimits::default();
+    let state = ApiState::new(engine.clone(), access, stop.clone());
+    // Each container of the installation keeps a connection to the gateway.
+    let gateway_limits = ServeLimits { connections: 20_000, ..limits };
+    for (listener, router, limits, name) in [
+        (api, api_router(state), limits, "api"),
+        (metrics, metrics_router(engine.clone()), limits, "metrics"),
+        (wired.gateway, gateway_router(engine.clone()), gateway_limits, "gateway"),
+    ] {
+        let server = sluice_http::serve(listener, router, limits, stop.clone());
+        servers.spawn(server.instrument(info_span!("listener", name)));
+    }
+    servers.close();
+    info!(api = %configuration.api_listen, insecure, "sluice serves");
+    wait_for_signal().await?;
+    info!("sluice ends");
+    stop.cancel();
+    engine_stop.cancel();
+    engine.join().await;
+    servers.wait().await;
+    wired.store.close().await;
+    Ok(())
+}
+
+/// Prints an administrator's token if there is none at all yet: once, to standard output, never to the log.
+async fn announce_first_token(engine: &Arc<Engine>, configuration: &Configuration) -> Result<()> {
+    let Some(token) = engine.first_token().await? else { return Ok(()) };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "The first token of this installation, with all permissions. It is not shown again:")?;
+    writeln!(out, "\n    {}\n", token.expose_secret())?;
+    writeln!(out, "Keep it with `sluice login http://{}`.", configuration.api_listen)?;
+    out.flush()?;
+    Ok(())
+}
+
+async fn wait_for_signal() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

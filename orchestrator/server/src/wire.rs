@@ -1,0 +1,188 @@
+//! Where adapters meet ports: the one place that knows all of them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
+use sluice_docker::{Docker, DockerConfig};
+use sluice_engine::{ComponentBroker, Settings};
+use sluice_ports::runtime::{Network, Runtime};
+use sluice_ports::store::Store;
+use sluice_ports::{Clock, Entropy, Ports, Vault, broker::BrokerUsers};
+use sluice_rabbitmq::{Management, QueueType, RabbitMq};
+use sluice_store::{FileVault, SqliteStore};
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+use crate::config::{Configuration, QueueChoice};
+
+/// How long the container engine may be away at start.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The port of the gateway when none is configured. Any free one will do when it is taken.
+const GATEWAY_PORT: u16 = 7402;
+
+/// Everything that `serve` needs.
+pub(crate) struct Wired {
+    pub(crate) ports: Ports,
+    pub(crate) settings: Settings,
+    pub(crate) gateway: TcpListener,
+    pub(crate) store: Arc<SqliteStore>,
+}
+
+/// Opens the store, reaches the container engine, binds the gateway and begins to connect to the broker.
+pub(crate) async fn wire(configuration: &Configuration) -> Result<Wired> {
+    let folder = &configuration.data_dir;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the data directory {}", folder.display()))?;
+    let store = Arc::new(SqliteStore::open(&folder.join("sluice.db")).await.context("cannot open the store")?);
+    let vault: Arc<dyn Vault> = Arc::new(FileVault::open(&folder.join("keys")).context("cannot read the key file")?);
+    let docker = Docker::connect(DockerConfig {
+        host: configuration.docker_host.clone(),
+        installation: configuration.installation.clone(),
+        network: configuration.network.clone(),
+    })?;
+    let runtime: Arc<dyn Runtime> = Arc::new(docker);
+    let network = prepare(&*runtime).await?;
+    let (gateway, gateway_url) = bind_gateway(configuration, &network).await?;
+    let users = users(configuration)?;
+    let queues = queue_type(configuration, users.as_deref()).await;
+    let broker = Arc::new(RabbitMq::connect(&configuration.broker.url, queues));
+    let store_port: Arc<dyn Store> = store.clone();
+    let ports = Ports {
+        broker,
+        users: users.map(|users| users as Arc<dyn BrokerUsers>),
+        runtime,
+        store: store_port,
+        vault,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    };
+    let settings = settings(configuration, &network, gateway_url);
+    Ok(Wired { ports, settings, gateway, store })
+}
+
+/// Waits for the container engine, for a while.
+async fn prepare(runtime: &dyn Runtime) -> Result<Network> {
+    let started = tokio::time::Instant::now();
+    let mut told = false;
+    loop {
+        match runtime.prepare().await {
+            Ok(network) => return Ok(network),
+            Err(error) if error.is_transient() && started.elapsed() < PATIENCE => {
+                if !told {
+                    warn!(error = sluice_engine::chain(&error), "the container engine is away; waiting for it");
+                    told = true;
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            Err(error) => return Err(error).context("the container engine cannot be used; `sluice doctor` helps"),
+        }
+    }
+}
+
+async fn bind_gateway(configuration: &Configuration, network: &Network) -> Result<(TcpListener, String)> {
+    let place = &configuration.gateway;
+    let wanted = place.listen.unwrap_or_else(|| SocketAddr::new(network.host, GATEWAY_PORT));
+    let listener = match TcpListener::bind(wanted).await {
+        Ok(listener) => listener,
+        Err(_) if place.listen.is_none() => TcpListener::bind(SocketAddr::new(network.host, 0))
+            .await
+            .with_context(|| format!("the gateway cannot listen on {}", network.host))?,
+        Err(error) => return Err(error).with_context(|| format!("the gateway cannot listen on {wanted}")),
+    };
+    let port = listener.local_addr()?.port();
+    let url = match &place.advertise {
+        Some(url) => url.clone(),
+        None if wanted.ip().is_unspecified() => format!("http://{}", SocketAddr::new(network.host, port)),
+        None => format!("http://{}", SocketAddr::new(wanted.ip(), port)),
+    };
+    info!(url, "the component gateway listens");
+    Ok((listener, url))
+}
+
+fn users(configuration: &Configuration) -> Result<Option<Arc<Management>>> {
+    let Some(url) = &configuration.broker.management else { return Ok(None) };
+    let vhost = configuration.broker.url.vhost();
+    let management = Management::new(url.expose_secret(), vhost, &configuration.installation)?;
+    Ok(Some(Arc::new(management)))
+}
+
+async fn queue_type(configuration: &Configuration, users: Option<&Management>) -> QueueType {
+    match (configuration.broker.queue_type, users) {
+        (QueueChoice::Classic, _) | (QueueChoice::Auto, None) => QueueType::Classic,
+        (QueueChoice::Quorum, _) => QueueType::Quorum,
+        (QueueChoice::Auto, Some(users)) => match users.nodes().await {
+            Ok(nodes) if nodes > 1 => QueueType::Quorum,
+            Ok(_) => QueueType::Classic,
+            Err(error) => {
+                warn!(error = sluice_engine::chain(&error), "cannot ask the broker for its nodes; taking it for one node");
+                QueueType::Classic
+            }
+        },
+    }
+}
+
+fn settings(configuration: &Configuration, network: &Network, gateway_url: String) -> Settings {
+    let (numbers, place) = (&configuration.engine, &configuration.broker);
+    let defaults = Settings::default();
+    Settings {
+        installation: configuration.installation.clone(),
+        workers: numbers.workers.unwrap_or(defaults.workers),
+        prefetch: numbers.prefetch,
+        suspicions: numbers.suspicions,
+        high_watermark: numbers.high_watermark,
+        low_watermark: numbers.low_watermark,
+        recorded_per_second: numbers.recorded_per_second,
+        recorded_bytes: numbers.recorded_bytes,
+        retention: sluice_ports::store::Retention { age: numbers.retention_age, count: numbers.retention_count },
+        limits: configuration.limits,
+        grace: configuration.grace,
+        liveness: numbers.liveness,
+        gateway_url,
+        broker: ComponentBroker {
+            host: place.component_host.clone().unwrap_or_else(|| seen_by_components(place.url.host(), network)),
+            port: place.component_port.unwrap_or(place.url.port()),
+            tls: place.url.tls(),
+            vhost: place.url.vhost().to_owned(),
+            shared: place.component_user.clone(),
+        },
+    }
+}
+
+/// A broker on this machine's loopback address is, for a container, on the host's address of their network.
+fn seen_by_components(host: &str, network: &Network) -> String {
+    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if loopback { network.host.to_string() } else { host.to_owned() }
+}
+
+/// The system's clock.
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+}
+
+/// The system's randomness.
+struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn bits(&self) -> u128 {
+        rand::random()
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        rand::random()
+    }
+}
+
+/// Refuses to serve without tokens beyond the loopback address, whatever said so.
+pub(crate) fn check_exposure(configuration: &Configuration, insecure: bool) -> Result<()> {
+    if insecure && !configuration.api_listen.ip().is_loopback() {
+        bail!("without tokens the API may listen on the loopback address only, not on {}", configuration.api_listen);
+    }
+    Ok(())
+}

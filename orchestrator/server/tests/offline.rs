@@ -1,0 +1,95 @@
+//! Commands that need no server, run as their users run them.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+/// Runs `sluice` with nothing of the surroundings, and `input` on its standard input.
+fn sluice(arguments: &[&str], input: &str) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home.path())
+        .env("SLUICE_URL", "http://127.0.0.1:9")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that does not read its input may be gone already.
+    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+    child.wait_with_output().unwrap()
+}
+
+#[track_caller]
+fn check(arguments: &[&str], input: &str, exit: i32, stdout: &str, stderr: &str) {
+    let output = sluice(arguments, input);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(exit), "{arguments:?}\n{out}\n{err}");
+    assert!(out.contains(stdout), "{arguments:?} prints {out}");
+    assert!(err.contains(stderr), "{arguments:?} says {err}");
+}
+
+const GOOD: &str = "sluice: 1\nkind: template\nname: demo\nversion: 1.0.0\nsteps:\n  \
+                    - { id: tick, use: timer/tick, schedule: { every: 5m } }\n  \
+                    - { id: note, use: log/write }\n";
+
+#[test]
+fn a_good_file_is_valid() {
+    check(&["validate", "-"], GOOD, 0, "", "valid");
+    check(&["validate", "-", "-o", "json"], GOOD, 0, "\"valid\": true", "");
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_told_with_their_places() {
+    let bad = GOOD.replace("log/write }", "log/wrote, retrys: 1 }").replace("every: 5m", "every: soon");
+    for mistake in ["F0011", "<stdin>:6:", "<stdin>:7:", "error[A0110]"] {
+        check(&["validate", "-"], &bad, 1, "", mistake);
+    }
+    check(&["validate", "-", "-o", "json"], &bad, 1, "\"code\": \"F0011\"", "A0110");
+}
+
+#[test]
+fn expressions_are_evaluated_without_a_server() {
+    let input = r#"{"total": 12, "big": 9007199254740993}"#;
+    check(&["map", "--jsonata", "total * 2", "--input", "-"], input, 0, "24", "");
+    check(&["map", "--jsonpath", "$.big", "--input", "-"], input, 0, "9007199254740993", "");
+    check(&["map", "--jsonpath", "$.none", "--input", "-"], input, 0, "", "");
+    check(&["map", "--jsonata", "total *", "--input", "-"], input, 1, "", "error[A0111]");
+    check(&["map", "--input", "-"], input, 2, "", "required");
+}
+
+#[test]
+fn a_mapping_is_evaluated_without_a_server() {
+    let mapping = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(mapping.path(), "sum: = body.total + 1\nsame: $.body.total\nliteral: shop\n").unwrap();
+    let path = mapping.path().to_str().unwrap();
+    let expect = "{\n  \"sum\": 13,\n  \"same\": 12,\n  \"literal\": \"shop\"\n}";
+    check(&["map", "-f", path, "--input", "-"], r#"{"body": {"total": 12}}"#, 0, expect, "");
+    check(&["map", "-f", path, "--body", "--input", "-"], r#"{"total": 12}"#, 0, expect, "");
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_told_with_help() {
+    check(&["flow", "list"], "", 1, "", "error[A0101]");
+    check(&["login", "ftp://x"], "token", 2, "", "error[A0106]");
+}
+
+#[test]
+fn missing_secrets_stop_an_apply_before_anything_is_sent() {
+    let instance = "sluice: 1\nkind: instance\nname: shop\nconnector: rabbitmq\nsecrets: { a: { env: NOT_SET } }\n";
+    check(&["apply", "-f", "-"], instance, 1, "", "error[A0103]");
+}
+
+#[test]
+fn discarding_everything_needs_a_yes() {
+    check(&["dead", "discard", "--all"], "", 2, "", "--yes");
+    check(&["dead", "discard"], "", 2, "", "required");
+}
+
+#[test]
+fn completions_are_printed_for_every_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        check(&["completion", shell], "", 0, "sluice", "");
+    }
+}
