@@ -17,7 +17,7 @@ impl Api {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn new(base: &str, token: &str) -> Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
         Ok(Self { http, base: base.to_owned(), token: token.to_owned() })
     }
 
@@ -38,7 +38,8 @@ impl Api {
     /// # Errors
     /// When there is no answer.
     pub async fn raw(&self, method: &str, path: &str, body: Option<String>) -> Result<(u16, Value)> {
-        let mut request = self.http.request(method.parse()?, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        let mut request =
+            self.http.request(method.parse()?, format!("{}{path}", self.base)).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }
@@ -84,7 +85,8 @@ impl Api {
     pub async fn counters(&self, flow: &str, step: &str) -> Result<Value> {
         let flow = self.get(&format!("/api/v1/flows/{flow}")).await?;
         let steps = flow["steps"].as_array().context("no steps")?;
-        let found = steps.iter().find(|known| known["id"] == step).with_context(|| format!("no step {step}"))?;
+        let found =
+            steps.iter().find(|known| known["id"] == step).with_context(|| format!("no step {step}"))?;
         Ok(found["counters"].clone())
     }
 }

@@ -64,7 +64,8 @@ impl Broker {
     pub async fn call(&self, method: &str, path: &[&str], body: Option<&str>) -> Result<serde_json::Value> {
         let mut url = self.management.clone();
         let (user, password) = (url.username().to_owned(), url.password().unwrap_or_default().to_owned());
-        let _ = url.set_username("").is_ok() && url.set_password(None).is_ok();
+        url.set_username("").ok();
+        url.set_password(None).ok();
         url.path_segments_mut().ok().context("no base URL")?.pop_if_empty().push("api").extend(path);
         let mut request = self.http.request(method.parse()?, url).basic_auth(user, Some(password));
         if let Some(body) = body {
@@ -128,10 +129,11 @@ impl Broker {
     /// When the broker does not answer.
     pub async fn drop_connections(&self) -> Result<usize> {
         let all = self.call("GET", &["vhosts", &self.vhost, "connections"], None).await?;
-        let names: Vec<&str> = all.as_array().into_iter().flatten().filter_map(|c| c["name"].as_str()).collect();
+        let names: Vec<&str> =
+            all.as_array().into_iter().flatten().filter_map(|c| c["name"].as_str()).collect();
         for name in &names {
             // One that ended by itself meanwhile is as good.
-            let _ = self.call("DELETE", &["connections", name], None).await.is_ok();
+            self.call("DELETE", &["connections", name], None).await.ok();
         }
         Ok(names.len())
     }
@@ -170,7 +172,9 @@ impl Amqp {
     /// When the broker refuses.
     pub async fn exchange(&self, name: &str) -> Result<()> {
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        self.channel.exchange_declare(name.into(), ExchangeKind::Topic, options, FieldTable::default()).await?;
+        self.channel
+            .exchange_declare(name.into(), ExchangeKind::Topic, options, FieldTable::default())
+            .await?;
         Ok(())
     }
 
@@ -183,7 +187,9 @@ impl Amqp {
         self.channel.queue_declare(name.into(), options, FieldTable::default()).await?;
         if let Some((exchange, key)) = binding {
             let options = QueueBindOptions::default();
-            self.channel.queue_bind(name.into(), exchange.into(), key.into(), options, FieldTable::default()).await?;
+            self.channel
+                .queue_bind(name.into(), exchange.into(), key.into(), options, FieldTable::default())
+                .await?;
         }
         Ok(())
     }
@@ -215,14 +221,11 @@ impl Amqp {
     ///
     /// # Errors
     /// When the connection is lost.
-    pub async fn drain(
-        &self,
-        queue: &str,
-        mut enough: impl FnMut(String, Vec<u8>) -> bool,
-    ) -> Result<()> {
+    pub async fn drain(&self, queue: &str, mut enough: impl FnMut(String, Vec<u8>) -> bool) -> Result<()> {
         self.channel.basic_qos(500, BasicQosOptions::default()).await?;
         let options = BasicConsumeOptions::default();
-        let mut stream = self.channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await?;
+        let mut stream =
+            self.channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await?;
         while let Some(delivery) = stream.next().await {
             let delivery = delivery?;
             let id = delivery.properties.message_id().as_ref().map(ToString::to_string).unwrap_or_default();

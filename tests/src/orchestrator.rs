@@ -26,7 +26,8 @@ pub(crate) fn program() -> Result<PathBuf> {
     }
     let own = std::env::current_exe()?;
     let folder = own.ancestors().find(|folder| folder.join("sluice").is_file());
-    let folder = folder.context("the sluice program is not built; run `cargo build -p sluice` in the same profile")?;
+    let folder =
+        folder.context("the sluice program is not built; run `cargo build -p sluice` in the same profile")?;
     Ok(folder.join("sluice"))
 }
 
@@ -55,7 +56,10 @@ impl Orchestrator {
             if let Some(status) = child.try_wait()? {
                 let log = std::fs::read_to_string(data.join("log")).unwrap_or_default();
                 let tail: Vec<&str> = log.lines().rev().take(15).collect();
-                bail!("sluice ended with {status}:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+                bail!(
+                    "sluice ended with {status}:\n{}",
+                    tail.into_iter().rev().collect::<Vec<_>>().join("\n")
+                );
             }
             if http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(Self { child, ready_after: started.elapsed() });
@@ -90,7 +94,10 @@ impl Orchestrator {
         let pid = self.child.id().context("it has ended already")?;
         Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await?;
         let patience = Duration::from_secs(40);
-        tokio::time::timeout(patience, self.child.wait()).await.context("it did not end in time")?.map_err(Into::into)
+        tokio::time::timeout(patience, self.child.wait())
+            .await
+            .context("it did not end in time")?
+            .map_err(Into::into)
     }
 
     /// The resident memory of a process in KiB.

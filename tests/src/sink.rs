@@ -98,11 +98,11 @@ impl Drop for HttpSink {
 
 async fn serve(listener: TcpListener, state: Arc<State>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let _ = stream.set_nodelay(true).is_ok();
+        stream.set_nodelay(true).ok();
         let state = state.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| handle(request, state.clone()));
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.is_ok();
+            http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
         });
     }
 }
@@ -110,10 +110,12 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
 async fn handle(request: Request<Incoming>, state: Arc<State>) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().to_string();
     let headers = request.headers().iter();
-    let headers = headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let headers = headers
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     let headers = headers.collect();
     let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let body = serde_json::from_slice(&body).unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned().into());
+    let body =
+        serde_json::from_slice(&body).unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned().into());
     let received = Received { path, headers, body, at: Instant::now() };
     let delay = *state.delay.lock().unwrap_or_else(PoisonError::into_inner);
     if !delay.is_zero() {
@@ -123,6 +125,8 @@ async fn handle(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
     state.received.lock().unwrap_or_else(PoisonError::into_inner).push(received);
     let mut response = Response::new(Full::from(answer.to_string()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
     Ok(response)
 }

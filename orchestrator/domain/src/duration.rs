@@ -77,8 +77,10 @@ impl fmt::Display for Delay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.millis();
         let units = [(DAY, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
-        let (size, unit) =
-            units.into_iter().find(|(size, _)| millis.is_multiple_of(*size)).expect("everything divides by one");
+        let (size, unit) = units
+            .into_iter()
+            .find(|(size, _)| millis.is_multiple_of(*size))
+            .expect("everything divides by one");
         write!(f, "{}{unit}", millis / size)
     }
 }

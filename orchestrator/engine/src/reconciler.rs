@@ -121,7 +121,7 @@ async fn watch_events(core: Arc<Core>, hints: mpsc::Sender<()>, stop: Cancellati
                     event = events.next() => if event.is_none() { break },
                 }
                 // A full channel holds a hint already.
-                let _ = hints.try_send(()).is_ok();
+                hints.try_send(()).ok();
             }
         }
         tokio::select! {

@@ -66,7 +66,7 @@ impl Recorder {
     /// Records step runs.
     pub(crate) fn record(&self, runs: Vec<StepRun>) {
         for run in runs {
-            let _ = self.shared.tail.send(run.clone()).is_ok();
+            self.shared.tail.send(run.clone()).ok();
             if self.runs.try_send(run).is_err() {
                 self.shared.dropped.fetch_add(1, Ordering::Relaxed);
             }

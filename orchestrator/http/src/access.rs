@@ -62,7 +62,8 @@ async fn admit(state: &ApiState, parts: &Parts) -> Answer<Caller> {
     if token.may(needed) {
         return Ok(Caller(Some(token)));
     }
-    let detail = format!("this needs the permission `{needed}`, which the token `{}` does not have", token.name);
+    let detail =
+        format!("this needs the permission `{needed}`, which the token `{}` does not have", token.name);
     Err(Refusal::new(ErrorCode::Forbidden, detail))
 }
 

@@ -76,7 +76,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 pub fn router(state: ApiState) -> Router {
     let replayed = {
         let state = state.clone();
-        move |router: OpenApiRouter<ApiState>| router.layer(from_fn_with_state(state.clone(), crate::replay::layer))
+        move |router: OpenApiRouter<ApiState>| {
+            router.layer(from_fn_with_state(state.clone(), crate::replay::layer))
+        }
     };
     let (router, document) = routes(replayed).split_for_parts();
     let document = Arc::new(document);

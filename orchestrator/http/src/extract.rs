@@ -27,7 +27,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let bad = |detail: String| Refusal::new(ErrorCode::BadPath, detail);
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|error| bad(error.body_text()))?;
+        let params =
+            RawPathParams::from_request_parts(parts, state).await.map_err(|error| bad(error.body_text()))?;
         let (name, text) = params.iter().next().ok_or_else(|| bad("the path lacks a name".to_owned()))?;
         text.parse().map(Self).map_err(|error: T::Err| bad(format!("{name}: {error}")))
     }

@@ -7,7 +7,7 @@ use axum::extract::{DefaultBodyLimit, RawPathParams, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use sluice_engine::{Engine, GatewayError};
 use sluice_protocol::gateway::{Credentials, Session, SessionRequest};
@@ -15,6 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::access::{bearer, unauthorized};
 use crate::extract::{Body, Query};
+use crate::listen::Stopping;
 use crate::problem::{Answer, ErrorCode, Refusal};
 use crate::{guard, request_id};
 
@@ -55,11 +56,19 @@ async fn session(
 
 async fn assignments(
     State(engine): State<Arc<Engine>>,
+    stopping: Option<Extension<Stopping>>,
     headers: HeaderMap,
     Query(query): Query<Since>,
 ) -> Answer<Response> {
     let wait = Duration::from_secs(query.wait.min(WAIT));
-    match engine.gateway_assignments(token(&headers)?, query.since, wait).await? {
+    let asked = engine.gateway_assignments(token(&headers)?, query.since, wait);
+    let stopping = stopping.map(|Extension(stopping)| stopping).unwrap_or_default();
+    // A component that waits must not hold up a server that stops; it asks again, with backoff, until there is one.
+    let found = tokio::select! {
+        found = asked => found?,
+        () = stopping.begun() => None,
+    };
+    match found {
         Some(assignments) => Ok(Json(assignments).into_response()),
         None => Ok(StatusCode::NO_CONTENT.into_response()),
     }
@@ -82,7 +91,9 @@ impl From<GatewayError> for Refusal {
     fn from(error: GatewayError) -> Self {
         match error {
             GatewayError::Unauthorized => unauthorized(),
-            GatewayError::NotFound => Self::new(ErrorCode::NotFound, "this container does not use such an instance"),
+            GatewayError::NotFound => {
+                Self::new(ErrorCode::NotFound, "this container does not use such an instance")
+            }
             GatewayError::Unavailable(error) => error.into(),
         }
     }

@@ -32,17 +32,23 @@ pub(crate) async fn encoding(request: Request, next: Next) -> Response {
     if is_plain(request.headers()) {
         return next.run(request).await;
     }
-    Refusal::new(ErrorCode::MediaType, "a body with a `Content-Encoding` is not read; send it plain").into_response()
+    Refusal::new(ErrorCode::MediaType, "a body with a `Content-Encoding` is not read; send it plain")
+        .into_response()
 }
 
 fn is_plain(headers: &HeaderMap) -> bool {
-    headers.get_all(header::CONTENT_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"))
+    headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// What a client sees of a panic: nothing of it.
 #[expect(clippy::needless_pass_by_value, reason = "the layer that calls it hands the panic over")]
 pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     error!(panic = text.unwrap_or("without a text"), "a handler panicked");
-    Refusal::new(ErrorCode::Internal, "the request met a fault of Sluice; the log has more under its id").into_response()
+    Refusal::new(ErrorCode::Internal, "the request met a fault of Sluice; the log has more under its id")
+        .into_response()
 }

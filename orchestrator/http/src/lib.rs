@@ -20,9 +20,9 @@ mod replay;
 mod request_id;
 
 pub use access::Access;
+pub use api::{ApiState, openapi, router as api_router};
 /// What a listener serves. Callers only hand it on.
 pub use axum::Router;
-pub use api::{ApiState, openapi, router as api_router};
 pub use gateway::router as gateway_router;
 pub use listen::{ServeLimits, serve};
 pub use metrics::router as metrics_router;

@@ -46,6 +46,17 @@ impl Default for ServeLimits {
     }
 }
 
+/// Goes with every request: cancelled when the server stops, so that requests that only wait can end at once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stopping(CancellationToken);
+
+impl Stopping {
+    /// Waits until the server stops.
+    pub(crate) async fn begun(&self) {
+        self.0.cancelled().await;
+    }
+}
+
 /// Serves until `stop` is cancelled, then until the requests under way are answered.
 pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(limits.connections));
@@ -66,8 +77,11 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, s
             }
         };
         let router = router.clone();
-        let service =
-            hyper::service::service_fn(move |request: hyper::Request<Incoming>| router.clone().oneshot(request));
+        let stopping = Stopping(stop.clone());
+        let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(stopping.clone());
+            router.clone().oneshot(request)
+        });
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -101,3 +115,6 @@ fn builder(limits: ServeLimits) -> http1::Builder {
         .max_buf_size(limits.header_bytes.max(8192));
     builder
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,12 +89,16 @@ impl From<CommandError> for Refusal {
             }
             CommandError::Unavailable(cause) => {
                 warn!(error = chain(&cause), "a service is away");
-                let detail = format!("a service that is needed is away: {cause}; `sluice doctor` finds out more");
+                let detail =
+                    format!("a service that is needed is away: {cause}; `sluice doctor` finds out more");
                 Self::new(ErrorCode::Unavailable, detail)
             }
             CommandError::Internal(cause) => {
                 error!(error = chain(&cause), "a command failed");
-                Self::new(ErrorCode::Internal, "the command failed; the log has the cause under the request's id")
+                Self::new(
+                    ErrorCode::Internal,
+                    "the command failed; the log has the cause under the request's id",
+                )
             }
         }
     }
@@ -103,7 +107,11 @@ impl From<CommandError> for Refusal {
 impl Refusal {
     fn invalid(report: Report) -> Self {
         let count = report.errors().count();
-        let detail = if count == 1 { "the files have an error".to_owned() } else { format!("the files have {count} errors") };
+        let detail = if count == 1 {
+            "the files have an error".to_owned()
+        } else {
+            format!("the files have {count} errors")
+        };
         Self { diagnostics: Some(report), ..Self::new(ErrorCode::InvalidFiles, detail) }
     }
 }

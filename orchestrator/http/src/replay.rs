@@ -80,7 +80,10 @@ async fn replay(replays: &Replays, caller: &Caller, request: Request, next: Next
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, MOST_BYTES).await.map_err(|_| {
-        Refusal::new(ErrorCode::Internal, "the answer was too long to be kept; repeat without the idempotency key")
+        Refusal::new(
+            ErrorCode::Internal,
+            "the answer was too long to be kept; repeat without the idempotency key",
+        )
     })?;
     let stored = Stored { status: parts.status, headers: parts.headers.clone(), body: body.clone() };
     pending.end(stored);
@@ -94,7 +97,10 @@ fn key(headers: &HeaderMap) -> Answer<String> {
     if fits && values.next().is_none() {
         return Ok(text.to_owned());
     }
-    Err(Refusal::new(ErrorCode::BadRequest, "an `Idempotency-Key` has 1 to 255 visible ASCII characters, and stands once"))
+    Err(Refusal::new(
+        ErrorCode::BadRequest,
+        "an `Idempotency-Key` has 1 to 255 visible ASCII characters, and stands once",
+    ))
 }
 
 impl Stored {
@@ -141,7 +147,10 @@ impl Replays {
         kept.make_room();
         if let Some(entry) = kept.entries.get(key) {
             if entry.request != request {
-                return Err(Refusal::new(ErrorCode::KeyReused, "take a new idempotency key for a new request"));
+                return Err(Refusal::new(
+                    ErrorCode::KeyReused,
+                    "take a new idempotency key for a new request",
+                ));
             }
             let busy = || Refusal::new(ErrorCode::KeyBusy, "the first request still runs; ask again later");
             return entry.answer.clone().map(Some).ok_or_else(busy);

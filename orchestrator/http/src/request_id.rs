@@ -52,9 +52,10 @@ fn refusal_of(response: &Response) -> Option<Refusal> {
     }
     let status = response.status();
     let is_problem = status.is_client_error() || status.is_server_error();
-    let has_body = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| {
-        kind == "application/problem+json" || kind == "application/json"
-    });
+    let has_body = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/problem+json" || kind == "application/json");
     (is_problem && !has_body).then(|| {
         let code = ErrorCode::of_status(status);
         Refusal::new(code, code.title())

@@ -1,4 +1,5 @@
 //! The operator's API on an engine whose world is in memory.
+#![expect(clippy::unwrap_used, reason = "the whole crate is a test")]
 
 #[path = "api/attacks.rs"]
 mod attacks;

@@ -136,11 +136,13 @@ async fn watch_over(connection: &Connection, publish: &watch::Sender<State>) -> 
     loop {
         tokio::select! {
             () = publish.closed() => {
-                let _ = connection.close(200, "bye".into()).await.is_ok();
+                connection.close(200, "bye".into()).await.ok();
                 return "shut down".to_owned();
             }
             event = events.next() => match event {
                 None => return "the connection ended".to_owned(),
+                // A channel's error (a queue that is not there, say) is told here too, and leaves the connection alone.
+                Some(Event::Error(error)) if error.is_amqp_soft_error() => {}
                 Some(Event::Error(error)) => return error.to_string(),
                 Some(Event::ConnectionBlocked(reason)) => {
                     warn!(reason, "the broker blocks publishing");

@@ -62,7 +62,7 @@ async fn run(link: Link, mut messages: mpsc::UnboundedReceiver<(Publish, Answer)
             biased;
             Some((answer, result)) = confirms.next() => {
                 // Whoever asked may have gone away.
-                let _ = answer.send(result).is_ok();
+                answer.send(result).ok();
             }
             message = messages.recv() => {
                 let Some((message, answer)) = message else { break };
@@ -70,21 +70,21 @@ async fn run(link: Link, mut messages: mpsc::UnboundedReceiver<(Publish, Answer)
                     channel = open(&link).await;
                 }
                 let Some(open) = channel.as_ref() else {
-                    let _ = answer.send(Err(unknown("there is no connection to the broker"))).is_ok();
+                    answer.send(Err(unknown("there is no connection to the broker"))).ok();
                     continue;
                 };
                 match send(open, &message).await {
                     Ok(confirm) => confirms.push(Box::pin(wait(link.clone(), confirm, answer))),
                     Err(error) => {
                         channel = None;
-                        let _ = answer.send(Err(unknown(error))).is_ok();
+                        answer.send(Err(unknown(error))).ok();
                     }
                 }
             }
         }
     }
     while let Some((answer, result)) = confirms.next().await {
-        let _ = answer.send(result).is_ok();
+        answer.send(result).ok();
     }
 }
 

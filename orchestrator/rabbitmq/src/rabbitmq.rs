@@ -8,6 +8,7 @@ use sluice_domain::DeploymentId;
 use sluice_domain::topology::{self as names, LaneName};
 use sluice_ports::broker::{Broker, Consumer, Depth, Health, Publish, PublishError};
 use sluice_ports::{Fault, PortError};
+use tokio::sync::{MappedMutexGuard, MutexGuard};
 
 use crate::config::{BrokerUrl, QueueType};
 use crate::consumer::QueueConsumer;
@@ -15,15 +16,25 @@ use crate::link::Link;
 use crate::publisher::Publisher;
 use crate::topology;
 
+/// How long a channel may take to open.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// RabbitMQ as the message broker.
 pub struct RabbitMq {
     publishing: Link,
     consuming: Link,
     publisher: Publisher,
     queues: QueueType,
-    /// A channel for declaring and asking. An error closes a channel, so it is replaced after each.
-    control: tokio::sync::Mutex<Option<Channel>>,
+    /// A connection for declaring and asking, whose channels errors close.
+    controlling: Link,
+    /// The channel for declaring.
+    control: Slot,
+    /// The channel for asking. Asking for a queue that is not there closes it, which must not hit a declaration.
+    asking: Slot,
 }
+
+/// A channel that one caller uses at a time, and that is replaced after an error.
+type Slot = tokio::sync::Mutex<Option<Channel>>;
 
 impl RabbitMq {
     /// Begins to connect; returns at once. Must be called on a tokio runtime.
@@ -36,7 +47,9 @@ impl RabbitMq {
             publishing,
             consuming,
             queues,
-            control: tokio::sync::Mutex::new(None),
+            controlling: Link::open(url, "control"),
+            control: Slot::new(None),
+            asking: Slot::new(None),
         }
     }
 
@@ -58,23 +71,31 @@ impl RabbitMq {
         }
     }
 
-    async fn channel(&self) -> Result<Channel, PortError> {
-        let mut slot = self.control.lock().await;
-        if let Some(channel) = slot.as_ref().filter(|channel| channel.status().connected()) {
-            return Ok(channel.clone());
+    /// A channel of a slot, for the caller alone until the guard is dropped.
+    async fn channel<'a>(&self, slot: &'a Slot) -> Result<MappedMutexGuard<'a, Channel>, PortError> {
+        let mut slot = slot.lock().await;
+        if slot.as_ref().is_none_or(|channel| !channel.status().connected()) {
+            *slot = None;
+            let opened = tokio::time::timeout(PATIENCE, self.open_channel()).await;
+            let reason = "no connection within 10 s";
+            let opened = opened.unwrap_or_else(|_| Err(reason.into()));
+            *slot = Some(
+                opened.map_err(|error| PortError::new(Fault::Transient, "open a broker channel", error))?,
+            );
         }
-        let opening = async {
-            let (_, connection) = self.consuming.now().await.ok_or("the broker adapter was shut down")?;
-            connection.create_channel().await.map_err(|error| error.to_string())
-        };
-        let patience = std::time::Duration::from_secs(10);
-        let opened: Result<Channel, String> = tokio::time::timeout(patience, opening)
-            .await
-            .unwrap_or_else(|_| Err("no connection within 10 s".to_owned()));
-        let channel =
-            opened.map_err(|reason| PortError::new(Fault::Transient, "open a broker channel", reason))?;
-        *slot = Some(channel.clone());
-        Ok(channel)
+        Ok(MutexGuard::map(slot, |slot| slot.as_mut().expect("filled above")))
+    }
+
+    async fn open_channel(&self) -> Result<Channel, Box<dyn std::error::Error + Send + Sync>> {
+        loop {
+            let (_, connection) = self.controlling.now().await.ok_or("the broker adapter was shut down")?;
+            match connection.create_channel().await {
+                Ok(channel) => return Ok(channel),
+                // The number of a channel that an error just closed may not be free yet.
+                Err(error) if error.is_amqp_soft_error() => tokio::task::yield_now().await,
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 
@@ -92,20 +113,20 @@ fn failed(operation: String) -> impl FnOnce(lapin::Error) -> PortError {
 #[async_trait]
 impl Broker for RabbitMq {
     async fn declare_base(&self) -> Result<(), PortError> {
-        let channel = self.channel().await?;
+        let channel = self.channel(&self.control).await?;
         topology::declare_base(&channel, self.queues)
             .await
             .map_err(failed("declare the base topology".into()))
     }
 
     async fn declare_deployment(&self, deployment: DeploymentId) -> Result<(), PortError> {
-        let channel = self.channel().await?;
+        let channel = self.channel(&self.control).await?;
         let operation = failed(format!("declare the exchange of {deployment}"));
         topology::declare_deployment(&channel, deployment, self.queues).await.map_err(operation)
     }
 
     async fn declare_lane(&self, lane: &LaneName) -> Result<(), PortError> {
-        let channel = self.channel().await?;
+        let channel = self.channel(&self.control).await?;
         topology::declare_lane(&channel, lane, self.queues).await.map_err(failed(format!("declare {lane}")))
     }
 
@@ -117,18 +138,18 @@ impl Broker for RabbitMq {
                 "only lanes are ever deleted",
             ));
         }
-        let channel = self.channel().await?;
+        let channel = self.channel(&self.control).await?;
         topology::delete_if_idle(&channel, queue).await.map_err(failed(format!("delete {queue}")))
     }
 
     async fn delete_exchange(&self, deployment: DeploymentId) -> Result<(), PortError> {
-        let channel = self.channel().await?;
+        let channel = self.channel(&self.control).await?;
         let operation = failed(format!("delete the exchange of {deployment}"));
         topology::delete_exchange(&channel, deployment).await.map_err(operation)
     }
 
     async fn depth(&self, queue: &str) -> Result<Option<Depth>, PortError> {
-        let channel = self.channel().await?;
+        let channel = self.channel(&self.asking).await?;
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         match channel.queue_declare(queue.into(), passive, FieldTable::default()).await {
             Ok(found) => Ok(Some(Depth { ready: found.message_count(), consumers: found.consumer_count() })),

@@ -40,7 +40,8 @@ pub(crate) fn offline(folder: Option<&Path>, documents: &Documents) -> Result<Ca
 
 /// The `component.json` of a folder, and those of the folders in it.
 fn descriptors(folder: &Path) -> Result<Vec<std::path::PathBuf>, Failure> {
-    let failed = |error| Failure::new(Code::Unreadable, format!("{} cannot be read: {error}", folder.display()));
+    let failed =
+        |error| Failure::new(Code::Unreadable, format!("{} cannot be read: {error}", folder.display()));
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         found.push(entry.map_err(failed)?.path().join("component.json"));

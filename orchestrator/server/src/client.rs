@@ -52,7 +52,11 @@ impl Client {
         &self.context.url
     }
 
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &[&str], query: Query<'_>) -> Result<T, Failure> {
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: Query<'_>,
+    ) -> Result<T, Failure> {
         read(self.send(self.request(Method::GET, path).query(query).timeout(PATIENCE)).await?).await
     }
 
@@ -89,7 +93,11 @@ impl Client {
         read(self.send(request).await?).await
     }
 
-    pub(crate) async fn patch<B: Serialize, T: DeserializeOwned>(&self, path: &[&str], body: &B) -> Result<T, Failure> {
+    pub(crate) async fn patch<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &B,
+    ) -> Result<T, Failure> {
         read(self.send(self.request(Method::PATCH, path).json(body).timeout(PATIENCE)).await?).await
     }
 
@@ -105,20 +113,28 @@ impl Client {
     ) -> Result<impl Stream<Item = Result<T, Failure>> + Unpin + use<T>, Failure> {
         let request = self.request(Method::GET, path).query(query).header("accept", "application/x-ndjson");
         let response = self.send(request).await?;
-        let lines = futures_util::stream::unfold((response.bytes_stream().boxed(), Vec::new()), |(mut bytes, mut held)| async {
-            loop {
-                if let Some(end) = held.iter().position(|byte| *byte == b'\n') {
-                    let line: Vec<u8> = held.drain(..=end).collect();
-                    let item = serde_json::from_slice(&line).map_err(|error| foreign(&error));
-                    return Some((item, (bytes, held)));
+        let lines = futures_util::stream::unfold(
+            (response.bytes_stream().boxed(), Vec::new()),
+            |(mut bytes, mut held)| async {
+                loop {
+                    if let Some(end) = held.iter().position(|byte| *byte == b'\n') {
+                        let line: Vec<u8> = held.drain(..=end).collect();
+                        let item = serde_json::from_slice(&line).map_err(|error| foreign(&error));
+                        return Some((item, (bytes, held)));
+                    }
+                    match bytes.next().await {
+                        Some(Ok(chunk)) if held.len() + chunk.len() <= LINE => held.extend_from_slice(&chunk),
+                        Some(Ok(_)) => {
+                            return Some((
+                                Err(foreign(&"a line is too long")),
+                                (futures_util::stream::empty().boxed(), Vec::new()),
+                            ));
+                        }
+                        Some(Err(_)) | None => return None,
+                    }
                 }
-                match bytes.next().await {
-                    Some(Ok(chunk)) if held.len() + chunk.len() <= LINE => held.extend_from_slice(&chunk),
-                    Some(Ok(_)) => return Some((Err(foreign(&"a line is too long")), (futures_util::stream::empty().boxed(), Vec::new()))),
-                    Some(Err(_)) | None => return None,
-                }
-            }
-        });
+            },
+        );
         Ok(lines.boxed())
     }
 

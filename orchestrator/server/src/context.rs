@@ -34,15 +34,17 @@ impl Context {
         let url = given("SLUICE_URL");
         // A kept token belongs to the kept server; another server must not get to see it.
         let same = url.is_none() || url.as_deref().map(trimmed) == kept.url.as_deref().map(trimmed);
-        let token = given("SLUICE_TOKEN").or(kept.token.filter(|_| same)).map(SecretString::from);
+        let token = given("SLUICE_TOKEN").or_else(|| kept.token.filter(|_| same)).map(SecretString::from);
         let url = parse(&url.or(kept.url).unwrap_or_else(|| LOCAL.to_owned()))?;
         Ok(Self { url, token })
     }
 
     /// Keeps the context in a file that only its owner may read.
     pub(crate) fn keep(&self) -> Result<PathBuf, Failure> {
-        let path = path().ok_or_else(|| Failure::new(Code::Unreadable, "neither XDG_CONFIG_HOME nor HOME is set"))?;
-        let failed = |error| Failure::new(Code::Unreadable, format!("cannot write {}: {error}", path.display()));
+        let path = path()
+            .ok_or_else(|| Failure::new(Code::Unreadable, "neither XDG_CONFIG_HOME nor HOME is set"))?;
+        let failed =
+            |error| Failure::new(Code::Unreadable, format!("cannot write {}: {error}", path.display()));
         if let Some(folder) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         }
@@ -61,7 +63,8 @@ impl Context {
 pub(crate) fn parse(text: &str) -> Result<Url, Failure> {
     let url: Option<Url> = text.parse().ok().filter(|url: &Url| matches!(url.scheme(), "http" | "https"));
     url.filter(Url::has_host).ok_or_else(|| {
-        Failure::new(Code::Usage, format!("`{text}` is no URL of a server")).help(format!("write it like {LOCAL}"))
+        Failure::new(Code::Usage, format!("`{text}` is no URL of a server"))
+            .help(format!("write it like {LOCAL}"))
     })
 }
 
@@ -80,7 +83,8 @@ fn read() -> Result<Kept, Failure> {
     let file = config::File::from(path.as_path()).format(config::FileFormat::Toml);
     let read = config::Config::builder().add_source(file).build().and_then(config::Config::try_deserialize);
     read.map_err(|_| {
-        Failure::new(Code::Unreadable, format!("{} cannot be read", path.display())).help("repeat `sluice login URL`")
+        Failure::new(Code::Unreadable, format!("{} cannot be read", path.display()))
+            .help("repeat `sluice login URL`")
     })
 }
 

@@ -35,7 +35,9 @@ fn inside(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
     let mut found: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known)))
+        .filter(|path| {
+            path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known))
+        })
         .filter(|path| path.is_file())
         .collect();
     found.sort();

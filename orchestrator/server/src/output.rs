@@ -40,11 +40,15 @@ impl Out {
         names: impl FnOnce() -> Vec<String>,
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
-        let wrong = |error: &dyn Display| Failure::new(Code::Foreign, format!("the result cannot be printed: {error}"));
+        let wrong = |error: &dyn Display| {
+            Failure::new(Code::Foreign, format!("the result cannot be printed: {error}"))
+        };
         match self.format {
             Format::Table => self.line(text().trim_end()),
             Format::Json => self.line(&serde_json::to_string_pretty(value).map_err(|error| wrong(&error))?),
-            Format::Yaml => self.line(serde_saphyr::to_string(&value).map_err(|error| wrong(&error))?.trim_end()),
+            Format::Yaml => {
+                self.line(serde_saphyr::to_string(&value).map_err(|error| wrong(&error))?.trim_end())
+            }
             Format::Name => names().iter().for_each(|name| self.line(name)),
         }
         Ok(())
@@ -55,12 +59,17 @@ impl Out {
         match self.format {
             Format::Table | Format::Name => self.line(&text()),
             Format::Json => self.line(&serde_json::to_string(value).unwrap_or_default()),
-            Format::Yaml => self.line(&format!("---\n{}", serde_saphyr::to_string(value).unwrap_or_default().trim_end())),
+            Format::Yaml => {
+                self.line(&format!("---\n{}", serde_saphyr::to_string(value).unwrap_or_default().trim_end()))
+            }
         }
     }
 
     /// Prints on standard output. A reader that went away is not our trouble.
-    #[expect(clippy::unused_self, reason = "printing goes through here, so that there is one place to change")]
+    #[expect(
+        clippy::unused_self,
+        reason = "printing goes through here, so that there is one place to change"
+    )]
     pub(crate) fn line(&self, text: &str) {
         drop(writeln!(std::io::stdout().lock(), "{text}"));
     }

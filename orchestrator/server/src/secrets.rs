@@ -39,12 +39,18 @@ pub(crate) fn resolve(files: &[SourceFile]) -> Result<Secrets, Failure> {
 fn read(doc: &InstanceDoc, source: &SecretSource) -> Result<String, (String, &'static str)> {
     match source {
         SecretSource::Env(name) => std::env::var(name).map_err(|_| {
-            (format!("the environment variable `{name}` is not set, or no text"), "set it and repeat the command")
+            (
+                format!("the environment variable `{name}` is not set, or no text"),
+                "set it and repeat the command",
+            )
         }),
         SecretSource::File(path) => {
             let path = beside(&doc.file, path);
             let text = std::fs::read_to_string(&path).map_err(|error| {
-                (format!("`{}` cannot be read: {error}", path.display()), "the path is relative to the file that names it")
+                (
+                    format!("`{}` cannot be read: {error}", path.display()),
+                    "the path is relative to the file that names it",
+                )
             })?;
             // An editor ends the last line; the line break is no part of the secret.
             let text = text.strip_suffix('\n').unwrap_or(&text);

@@ -27,13 +27,13 @@ pub(crate) async fn serve(file: Option<PathBuf>, insecure: bool) -> ExitCode {
     let configuration = match config::read(file.as_deref(), std::env::vars()) {
         Ok(configuration) => configuration,
         Err(faults) => {
-            let _ = writeln!(std::io::stderr(), "error: {faults}").is_ok();
+            writeln!(std::io::stderr(), "error: {faults}").ok();
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
     let insecure = insecure || configuration.insecure;
     if let Err(error) = wire::check_exposure(&configuration, insecure) {
-        let _ = writeln!(std::io::stderr(), "error: {error}").is_ok();
+        writeln!(std::io::stderr(), "error: {error}").ok();
         return ExitCode::from(BAD_CONFIGURATION);
     }
     logs::start(&configuration);
@@ -41,7 +41,7 @@ pub(crate) async fn serve(file: Option<PathBuf>, insecure: bool) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(error = format!("{error:#}"), "sluice ends");
-            let _ = writeln!(std::io::stderr(), "error: {error:#}").is_ok();
+            writeln!(std::io::stderr(), "error: {error:#}").ok();
             ExitCode::FAILURE
         }
     }

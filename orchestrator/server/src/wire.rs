@@ -35,9 +35,12 @@ pub(crate) struct Wired {
 /// Opens the store, reaches the container engine, binds the gateway and begins to connect to the broker.
 pub(crate) async fn wire(configuration: &Configuration) -> Result<Wired> {
     let folder = &configuration.data_dir;
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the data directory {}", folder.display()))?;
-    let store = Arc::new(SqliteStore::open(&folder.join("sluice.db")).await.context("cannot open the store")?);
-    let vault: Arc<dyn Vault> = Arc::new(FileVault::open(&folder.join("keys")).context("cannot read the key file")?);
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the data directory {}", folder.display()))?;
+    let store =
+        Arc::new(SqliteStore::open(&folder.join("sluice.db")).await.context("cannot open the store")?);
+    let vault: Arc<dyn Vault> =
+        Arc::new(FileVault::open(&folder.join("keys")).context("cannot read the key file")?);
     let docker = Docker::connect(DockerConfig {
         host: configuration.docker_host.clone(),
         installation: configuration.installation.clone(),
@@ -72,12 +75,17 @@ async fn prepare(runtime: &dyn Runtime) -> Result<Network> {
             Ok(network) => return Ok(network),
             Err(error) if error.is_transient() && started.elapsed() < PATIENCE => {
                 if !told {
-                    warn!(error = sluice_engine::chain(&error), "the container engine is away; waiting for it");
+                    warn!(
+                        error = sluice_engine::chain(&error),
+                        "the container engine is away; waiting for it"
+                    );
                     told = true;
                 }
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
-            Err(error) => return Err(error).context("the container engine cannot be used; `sluice doctor` helps"),
+            Err(error) => {
+                return Err(error).context("the container engine cannot be used; `sluice doctor` helps");
+            }
         }
     }
 }
@@ -117,7 +125,10 @@ async fn queue_type(configuration: &Configuration, users: Option<&Management>) -
             Ok(nodes) if nodes > 1 => QueueType::Quorum,
             Ok(_) => QueueType::Classic,
             Err(error) => {
-                warn!(error = sluice_engine::chain(&error), "cannot ask the broker for its nodes; taking it for one node");
+                warn!(
+                    error = sluice_engine::chain(&error),
+                    "cannot ask the broker for its nodes; taking it for one node"
+                );
                 QueueType::Classic
             }
         },
@@ -136,13 +147,19 @@ fn settings(configuration: &Configuration, network: &Network, gateway_url: Strin
         low_watermark: numbers.low_watermark,
         recorded_per_second: numbers.recorded_per_second,
         recorded_bytes: numbers.recorded_bytes,
-        retention: sluice_ports::store::Retention { age: numbers.retention_age, count: numbers.retention_count },
+        retention: sluice_ports::store::Retention {
+            age: numbers.retention_age,
+            count: numbers.retention_count,
+        },
         limits: configuration.limits,
         grace: configuration.grace,
         liveness: numbers.liveness,
         gateway_url,
         broker: ComponentBroker {
-            host: place.component_host.clone().unwrap_or_else(|| seen_by_components(place.url.host(), network)),
+            host: place
+                .component_host
+                .clone()
+                .unwrap_or_else(|| seen_by_components(place.url.host(), network)),
             port: place.component_port.unwrap_or(place.url.port()),
             tls: place.url.tls(),
             vhost: place.url.vhost().to_owned(),
@@ -182,7 +199,10 @@ impl Entropy for SystemEntropy {
 /// Refuses to serve without tokens beyond the loopback address, whatever said so.
 pub(crate) fn check_exposure(configuration: &Configuration, insecure: bool) -> Result<()> {
     if insecure && !configuration.api_listen.ip().is_loopback() {
-        bail!("without tokens the API may listen on the loopback address only, not on {}", configuration.api_listen);
+        bail!(
+            "without tokens the API may listen on the loopback address only, not on {}",
+            configuration.api_listen
+        );
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
 //! Commands that need no server, run as their users run them.
+#![expect(clippy::unwrap_used, reason = "the whole crate is a test")]
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -77,7 +78,8 @@ fn a_server_that_does_not_answer_is_told_with_help() {
 
 #[test]
 fn missing_secrets_stop_an_apply_before_anything_is_sent() {
-    let instance = "sluice: 1\nkind: instance\nname: shop\nconnector: rabbitmq\nsecrets: { a: { env: NOT_SET } }\n";
+    let instance =
+        "sluice: 1\nkind: instance\nname: shop\nconnector: rabbitmq\nsecrets: { a: { env: NOT_SET } }\n";
     check(&["apply", "-f", "-"], instance, 1, "", "error[A0103]");
 }
 

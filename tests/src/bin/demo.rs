@@ -49,7 +49,7 @@ async fn warehouse(address: &str) -> Result<()> {
         let lines = lines.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(request, lines.clone()));
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.is_ok();
+            http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
         });
     }
 }
@@ -58,7 +58,10 @@ async fn answer(request: Request<Incoming>, lines: Lines) -> Result<Response<Ful
     let (status, body) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/") => {
             let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-            (StatusCode::OK, json!({ "count": lines.len(), "last": lines.iter().rev().take(10).collect::<Vec<_>>() }))
+            (
+                StatusCode::OK,
+                json!({ "count": lines.len(), "last": lines.iter().rev().take(10).collect::<Vec<_>>() }),
+            )
         }
         (&Method::POST, "/lines") => match Limited::new(request.into_body(), 1 << 20).collect().await {
             Ok(body) => take(&body.to_bytes(), &lines),
@@ -68,7 +71,9 @@ async fn answer(request: Request<Incoming>, lines: Lines) -> Result<Response<Ful
     };
     let mut response = Response::new(Full::from(format!("{body}\n")));
     *response.status_mut() = status;
-    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
     Ok(response)
 }
 
@@ -95,7 +100,7 @@ async fn forward(from: String, to: String) -> Result<()> {
         let to = to.clone();
         tokio::spawn(async move {
             if let Ok(mut far) = TcpStream::connect(&to).await {
-                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await.is_ok();
+                tokio::io::copy_bidirectional(&mut near, &mut far).await.ok();
             }
         });
     }
@@ -104,22 +109,24 @@ async fn forward(from: String, to: String) -> Result<()> {
 async fn shop(count: u32) -> Result<()> {
     let file = std::env::var("DEMO_AMQP_URL_FILE").context("DEMO_AMQP_URL_FILE is not set")?;
     let url = std::fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
-    let _ = rustls::crypto::ring::default_provider().install_default().is_ok();
+    rustls::crypto::ring::default_provider().install_default().ok();
     let amqp = Amqp::connect(url.trim()).await?;
     amqp.exchange("shop.events").await?;
     if count == 0 {
         return Ok(());
     }
     let run = rand::random::<u32>();
-    let orders: Vec<(String, Vec<u8>)> =
-        (1..=count).map(|number| (format!("order-{run:08x}-{number}"), order(number).to_string().into_bytes())).collect();
+    let orders: Vec<(String, Vec<u8>)> = (1..=count)
+        .map(|number| (format!("order-{run:08x}-{number}"), order(number).to_string().into_bytes()))
+        .collect();
     amqp.publish_all("shop.events", "order.created", &orders).await?;
     writeln!(std::io::stdout(), "{count} orders published")?;
     Ok(())
 }
 
 fn order(number: u32) -> Value {
-    const PEOPLE: [(&str, &str); 4] = [("Ada", "Lovelace"), ("Alan", "Turing"), ("Grace", "Hopper"), ("Edsger", "Dijkstra")];
+    const PEOPLE: [(&str, &str); 4] =
+        [("Ada", "Lovelace"), ("Alan", "Turing"), ("Grace", "Hopper"), ("Edsger", "Dijkstra")];
     let (first, last) = PEOPLE[number as usize % PEOPLE.len()];
     let price = 2.5 + f64::from(number % 7);
     let lines: Vec<Value> = (0..1 + number % 3)

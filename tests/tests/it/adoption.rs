@@ -46,8 +46,9 @@ async fn nothing_is_lost_when_parts_are_killed_and_containers_are_adopted() -> R
     let source = world.broker.connect().await?;
     let publishing = tokio::spawn(async move {
         for start in (0..total).step_by(500) {
-            let chunk: Vec<(String, Vec<u8>)> =
-                (start..start + 500).map(|n| (format!("m-{n}"), json!({ "n": n }).to_string().into_bytes())).collect();
+            let chunk: Vec<(String, Vec<u8>)> = (start..start + 500)
+                .map(|n| (format!("m-{n}"), json!({ "n": n }).to_string().into_bytes()))
+                .collect();
             source.publish_all("", "source", &chunk).await?;
         }
         anyhow::Ok(())

@@ -42,14 +42,22 @@ steps:
         assert_eq!(inspected[0]["Config"]["User"], "10001:10001");
         assert!(host["PidsLimit"].as_i64().is_some_and(|pids| pids > 0));
     }
-    let listener = docker(&["inspect", "--format", "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}", &world.container("rabbitmq").await?]).await?;
+    let listener = docker(&[
+        "inspect",
+        "--format",
+        "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}",
+        &world.container("rabbitmq").await?,
+    ])
+    .await?;
     assert_eq!(listener, format!("{} 500000000", 64 << 20));
     let deployments = world.api.get("/api/v1/deployments").await?.to_string();
     let instances = world.api.get("/api/v1/instances/shop").await?.to_string();
     let logs = docker(&["logs", &world.container("rabbitmq").await?]).await.unwrap_or_default();
     let own = std::fs::read_to_string(world.data().join("log"))?;
     let database = std::fs::read(world.data().join("sluice.db"))?;
-    for (place, text) in [("deployments", &deployments), ("instance", &instances), ("logs", &logs), ("own log", &own)] {
+    for (place, text) in
+        [("deployments", &deployments), ("instance", &instances), ("logs", &logs), ("own log", &own)]
+    {
         assert!(!text.contains(canary), "the secret shows in {place}");
     }
     let found = database.windows(canary.len()).any(|window| window == canary.as_bytes());
@@ -67,7 +75,10 @@ async fn foreign_objects_are_refused(world: &World) -> Result<()> {
     assert_eq!(rights["configure"], "^$");
     for right in ["write", "read"] {
         let pattern = rights[right].as_str().unwrap_or_default();
-        assert!(pattern.starts_with("^v1\\.") && pattern.ends_with('$') && pattern.contains("dep_"), "{pattern}");
+        assert!(
+            pattern.starts_with("^v1\\.") && pattern.ends_with('$') && pattern.contains("dep_"),
+            "{pattern}"
+        );
     }
     Ok(())
 }

@@ -49,8 +49,12 @@ async fn a_flow_is_paused_resumed_updated_and_deleted_without_a_trace() -> Resul
         Ok(sink.received().iter().any(|received| received.body["v"] == "1.1.0").then_some(()))
     })
     .await?;
-    let again = world.api.apply(&template("1.1.0", &url, "  - { id: note, use: log/write }"), json!({})).await?;
-    assert!(again["items"].as_array().is_some_and(|items| items.iter().all(|item| item["action"] == "keep")), "{again}");
+    let again =
+        world.api.apply(&template("1.1.0", &url, "  - { id: note, use: log/write }"), json!({})).await?;
+    assert!(
+        again["items"].as_array().is_some_and(|items| items.iter().all(|item| item["action"] == "keep")),
+        "{again}"
+    );
 
     world.api.call("POST", "/api/v1/flows/life/pause", None).await?;
     let flow = world.api.get("/api/v1/flows/life").await?;
@@ -70,7 +74,10 @@ async fn a_flow_is_paused_resumed_updated_and_deleted_without_a_trace() -> Resul
         let lanes: Vec<String> =
             world.broker.queues().await?.into_iter().filter(|name| name.starts_with("v1.q.")).collect();
         let users = world.broker.users(&format!("sluice-{}-", world.name)).await?;
-        anyhow::ensure!(containers.is_empty() && lanes.is_empty() && users.is_empty(), "{containers:?} {lanes:?} {users:?}");
+        anyhow::ensure!(
+            containers.is_empty() && lanes.is_empty() && users.is_empty(),
+            "{containers:?} {lanes:?} {users:?}"
+        );
         Ok(Some(()))
     })
     .await?;

@@ -63,7 +63,8 @@ async fn orders_are_split_filtered_mapped_and_posted_once_each() -> Result<()> {
     world.running("orders").await?;
     listening(&world, &amqp).await?;
 
-    let orders: Vec<(String, Vec<u8>)> = (0..200).map(|number| (format!("order-{number}"), order(number))).collect();
+    let orders: Vec<(String, Vec<u8>)> =
+        (0..200).map(|number| (format!("order-{number}"), order(number))).collect();
     amqp.publish_all("shop.events", "order.created", &orders).await?;
     // Every second order is below the minimum; the others have two lines each.
     eventually("200 lines", PATIENCE, || async { Ok((sink.count() >= 200).then_some(())) }).await?;
@@ -90,7 +91,10 @@ async fn orders_are_split_filtered_mapped_and_posted_once_each() -> Result<()> {
 pub(crate) async fn listening(world: &World, amqp: &sluice_tests::Amqp) -> Result<()> {
     let probe = [("probe".to_owned(), br#"{"total":0,"lines":[]}"#.to_vec())];
     eventually("the listener's queue", PATIENCE, || async {
-        let bindings = world.broker.call("GET", &["exchanges", world.broker.vhost(), "shop.events", "bindings", "source"], None).await?;
+        let bindings = world
+            .broker
+            .call("GET", &["exchanges", world.broker.vhost(), "shop.events", "bindings", "source"], None)
+            .await?;
         Ok(bindings.as_array().is_some_and(|list| !list.is_empty()).then_some(()))
     })
     .await?;
@@ -123,7 +127,11 @@ async fn history_shows_every_step(world: &World) -> Result<()> {
             let runs = one["runs"].as_array().cloned().unwrap_or_default();
             let steps: Vec<&str> = runs.iter().filter_map(|run| run["step"].as_str()).collect();
             if steps.contains(&"listen") && steps.contains(&"post") && steps.contains(&"note") {
-                let post = runs.iter().find(|run| run["step"] == "post").map(ToString::to_string).unwrap_or_default();
+                let post = runs
+                    .iter()
+                    .find(|run| run["step"] == "post")
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
                 assert!(post.contains("sku") && post.contains("Ada Lovelace"), "{post}");
                 return Ok(Some(()));
             }

@@ -71,7 +71,8 @@ async fn poison_ends_as_two_dead_letters_and_every_good_message_arrives() -> Res
         Ok((items.len() == 2).then_some(items))
     })
     .await?;
-    let of = |number: u64| letters.iter().find(move |letter| letter.to_string().contains(&format!("{number}")));
+    let of =
+        |number: u64| letters.iter().find(move |letter| letter.to_string().contains(&format!("{number}")));
     let crashed = letters.iter().find(|letter| letter["reason"] == "crashed").context("no crashed one")?;
     let hung = letters.iter().find(|letter| letter["reason"] == "exhausted").context("no exhausted one")?;
     assert!(of(300).is_some() && crashed["exit"]["code"].as_i64().is_some_and(|code| code != 0), "{crashed}");

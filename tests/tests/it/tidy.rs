@@ -1,4 +1,5 @@
 //! The rules of the house, as tests: arrows between crates, file lengths, headers, documented error codes.
+#![expect(clippy::unwrap_used, reason = "a file of this repository that cannot be read is a failed test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,8 +11,10 @@ fn root() -> PathBuf {
 /// All Rust files of the workspace, relative to its root.
 fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> =
-        ["orchestrator", "component-sdk", "components", "tests"].iter().map(|name| root().join(name)).collect();
+    let mut folders: Vec<PathBuf> = ["orchestrator", "component-sdk", "components", "tests"]
+        .iter()
+        .map(|name| root().join(name))
+        .collect();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
@@ -30,11 +33,14 @@ fn sources() -> Vec<(String, String)> {
 fn manifests() -> BTreeMap<String, String> {
     let workspace = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let members = workspace.split("members = [").nth(1).unwrap().split(']').next().unwrap();
-    let folders = members.lines().filter_map(|line| line.trim().trim_end_matches(',').strip_prefix('"')?.strip_suffix('"'));
+    let folders = members
+        .lines()
+        .filter_map(|line| line.trim().trim_end_matches(',').strip_prefix('"')?.strip_suffix('"'));
     folders
         .map(|folder| {
             let text = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
-            let name = text.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"')).unwrap();
+            let name =
+                text.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"')).unwrap();
             (name.to_owned(), text)
         })
         .collect()
@@ -56,14 +62,24 @@ fn crates_point_inward_only() {
         ("sluice-domain", &["sluice-protocol", "sluice-mapping"]),
         ("sluice-planner", &["sluice-domain", "sluice-mapping", "sluice-protocol"]),
         ("sluice-ports", &["sluice-domain", "sluice-protocol"]),
-        ("sluice-engine", &["sluice-domain", "sluice-planner", "sluice-ports", "sluice-protocol", "sluice-mapping"]),
+        (
+            "sluice-engine",
+            &["sluice-domain", "sluice-planner", "sluice-ports", "sluice-protocol", "sluice-mapping"],
+        ),
         ("sluice-docker", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
         ("sluice-rabbitmq", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
         ("sluice-store", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
         ("sluice-testkit", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
         (
             "sluice-http",
-            &["sluice-domain", "sluice-planner", "sluice-engine", "sluice-ports", "sluice-protocol", "sluice-mapping"],
+            &[
+                "sluice-domain",
+                "sluice-planner",
+                "sluice-engine",
+                "sluice-ports",
+                "sluice-protocol",
+                "sluice-mapping",
+            ],
         ),
         ("sluice-tests", &["sluice-protocol"]),
     ];
@@ -97,7 +113,10 @@ fn each_outside_library_is_known_to_its_adapter_only() {
     for (name, manifest) in manifests() {
         let used = dependencies(&manifest);
         for (library, owners) in owners {
-            assert!(!used.contains(*library) || owners.contains(&name.as_str()), "{name} may not name {library}");
+            assert!(
+                !used.contains(*library) || owners.contains(&name.as_str()),
+                "{name} may not name {library}"
+            );
         }
     }
     for pure in ["sluice-domain", "sluice-planner"] {
@@ -140,7 +159,8 @@ fn tests_wait_on_conditions_and_are_never_ignored() {
 
 #[test]
 fn every_error_code_has_a_page_and_every_page_a_code() {
-    let all: String = sources().into_iter().filter(|(name, _)| !name.starts_with("tests/")).map(|(_, text)| text).collect();
+    let all: String =
+        sources().into_iter().filter(|(name, _)| !name.starts_with("tests/")).map(|(_, text)| text).collect();
     let mut pages = 0;
     for entry in std::fs::read_dir(root().join("docs/errors")).unwrap() {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();

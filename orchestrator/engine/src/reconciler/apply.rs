@@ -37,7 +37,8 @@ pub(crate) fn silent(core: &Core, containers: &[Container]) -> BTreeSet<Containe
         let age = (now - container.created_at).to_std().unwrap_or_default();
         container.state == ContainerState::Transition && age > NEVER_STARTED
     };
-    let stuck: Vec<ContainerStartId> = containers.iter().filter(stuck).map(|container| container.start).collect();
+    let stuck: Vec<ContainerStartId> =
+        containers.iter().filter(stuck).map(|container| container.start).collect();
     let contacts = core.contacts();
     contacts.iter().filter(|(_, at)| silent(at)).map(|(start, _)| *start).chain(stuck).collect()
 }

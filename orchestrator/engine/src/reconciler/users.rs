@@ -27,7 +27,8 @@ pub(crate) async fn sweep(core: &Core) {
 
 /// Forgets starts whose container never came to be, because the process that made them died in between.
 async fn forget_starts(core: &Core) {
-    let (Ok(starts), Ok(containers)) = (core.ports.store.starts().await, core.ports.runtime.list().await) else {
+    let (Ok(starts), Ok(containers)) = (core.ports.store.starts().await, core.ports.runtime.list().await)
+    else {
         return;
     };
     let there: BTreeSet<ContainerStartId> = containers.into_iter().map(|container| container.start).collect();

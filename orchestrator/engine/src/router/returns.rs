@@ -7,7 +7,7 @@ use sluice_domain::{DeadLetter, DeadLetterState, DeadReason, StepAddress, Tier, 
 use sluice_ports::Ports;
 use sluice_ports::broker::{Delivery, Publish, PublishError, Target};
 use sluice_protocol::batch::{self, Encoding};
-use sluice_protocol::{Envelope, ErrorInfo, Headers, MessageId};
+use sluice_protocol::{Envelope, ErrorInfo, MessageId};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -168,7 +168,7 @@ fn letter(ports: &Ports, table: &Table, record: &[u8]) -> DeadLetter {
             Some(envelope) => envelope.body.get().to_owned(),
             None => serde_json::to_string(&String::from_utf8_lossy(record)).unwrap_or_default(),
         },
-        headers: envelope.as_ref().map(|envelope| envelope.headers.clone()).unwrap_or_else(Headers::new),
+        headers: envelope.as_ref().map(|envelope| envelope.headers.clone()).unwrap_or_default(),
         context: envelope.and_then(|envelope| envelope.context).map(|raw| raw.get().to_owned()),
         state: DeadLetterState::Waiting,
         redrives: 0,

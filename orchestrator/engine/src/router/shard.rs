@@ -108,7 +108,7 @@ impl Shard {
                 }
             }
         }
-        let _ = tokio::time::timeout(FAREWELL, self.say_farewell()).await.is_ok();
+        tokio::time::timeout(FAREWELL, self.say_farewell()).await.ok();
     }
 
     fn submit(&self, delivery: Delivery) -> impl Future<Output = (DeliveryTag, Vec<Routed>)> + use<> {

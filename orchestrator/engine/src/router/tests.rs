@@ -60,7 +60,10 @@ fn outcome(live: &LiveFlow, step: &str, status: Status) -> Outcome {
         context: None,
         micros: 5,
         traceparent: None,
-        retained: Some(Retained { body: to_raw_value(&json!({"kept": 1})).unwrap(), headers: Headers::new() }),
+        retained: Some(Retained {
+            body: to_raw_value(&json!({"kept": 1})).unwrap(),
+            headers: Headers::new(),
+        }),
     }
 }
 
@@ -93,7 +96,8 @@ fn order() -> Value {
 #[test]
 fn an_output_is_split_and_mapped_and_goes_to_the_next_lane() {
     let live = flow(ORDERS, json!({ "minimum": 5 }));
-    let effects = route_with(&live, "orders", &with_output(outcome(&live, "orders", Status::Ok), order()), None);
+    let effects =
+        route_with(&live, "orders", &with_output(outcome(&live, "orders", Status::Ok), order()), None);
     let expect = |sku| json!({ "sku": sku, "order": 18_446_744_073_709_551_615_u64, "total": 20 });
     assert_eq!(bodies(&effects), vec![expect("a"), expect("b")]);
     let lane = live.compiled.steps[&"lines".parse::<StepId>().unwrap()].lane.clone();
@@ -109,13 +113,17 @@ fn the_same_outcome_gives_the_same_ids_again() {
     let live = flow(ORDERS, json!({ "minimum": 5 }));
     let outcome = with_output(outcome(&live, "orders", Status::Ok), order());
     let ids = |effects: &Effects| effects.sends.iter().map(|send| send.id).collect::<Vec<_>>();
-    assert_eq!(ids(&route_with(&live, "orders", &outcome, None)), ids(&route_with(&live, "orders", &outcome, None)));
+    assert_eq!(
+        ids(&route_with(&live, "orders", &outcome, None)),
+        ids(&route_with(&live, "orders", &outcome, None))
+    );
 }
 
 #[test]
 fn a_message_whose_condition_is_false_is_counted_as_filtered() {
     let live = flow(ORDERS, json!({ "minimum": 50 }));
-    let effects = route_with(&live, "orders", &with_output(outcome(&live, "orders", Status::Ok), order()), None);
+    let effects =
+        route_with(&live, "orders", &with_output(outcome(&live, "orders", Status::Ok), order()), None);
     assert!(effects.sends.is_empty());
     let (_, counts) = effects.counts.iter().find(|(step, _)| step.as_str() == "lines").unwrap();
     assert_eq!((counts.filtered, counts.received), (1, 0));
@@ -124,7 +132,8 @@ fn a_message_whose_condition_is_false_is_counted_as_filtered() {
 #[test]
 fn an_earlier_output_travels_only_where_a_later_mapping_reads_it() {
     let live = flow(ORDERS, json!({ "minimum": 5 }));
-    let effects = route_with(&live, "orders", &with_output(outcome(&live, "orders", Status::Ok), order()), None);
+    let effects =
+        route_with(&live, "orders", &with_output(outcome(&live, "orders", Status::Ok), order()), None);
     let first = &envelopes(&effects)[0];
     assert!(first.context.as_ref().unwrap().get().contains("orders"));
     let next = Outcome { context: first.context.clone(), ..outcome(&live, "lines", Status::Ok) };
@@ -221,12 +230,25 @@ fn error_routes_pass_on_or_hand_over() {
   - { id: alert, use: demo/act, after: [] }
 ";
     let live = flow(steps, json!({}));
-    let effects = route_with(&live, "risky", &with_error(outcome(&live, "risky", Status::Error), "http_404", false), None);
+    let effects = route_with(
+        &live,
+        "risky",
+        &with_error(outcome(&live, "risky", Status::Error), "http_404", false),
+        None,
+    );
     let body = &bodies(&effects)[0];
     assert_eq!((&body["error"]["code"], &body["input"]), (&json!("http_404"), &json!({ "kept": 1 })));
     assert_eq!(envelopes(&effects)[0].step.as_str().rsplit('/').next(), Some("alert"));
-    assert_eq!(effects.runs.iter().find(|run| run.step.as_str() == "risky").unwrap().status, RunStatus::Handled);
-    let effects = route_with(&live, "soft", &with_error(outcome(&live, "soft", Status::Error), "http_404", false), None);
+    assert_eq!(
+        effects.runs.iter().find(|run| run.step.as_str() == "risky").unwrap().status,
+        RunStatus::Handled
+    );
+    let effects = route_with(
+        &live,
+        "soft",
+        &with_error(outcome(&live, "soft", Status::Error), "http_404", false),
+        None,
+    );
     assert_eq!(bodies(&effects), vec![json!({ "kept": 1 })]);
     assert_eq!(envelopes(&effects)[0].step.as_str().rsplit('/').next(), Some("tail"));
     assert!(effects.dead.is_empty());

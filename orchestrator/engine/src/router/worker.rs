@@ -83,7 +83,7 @@ impl Workers {
         let (reply, answer) = oneshot::channel();
         let worker = usize::from(shard) % self.inboxes.len();
         // A worker that is gone drops the reply, which the shard sees.
-        let _ = self.inboxes[worker].send(Job { delivery, snapshot, now, reply }).is_ok();
+        self.inboxes[worker].send(Job { delivery, snapshot, now, reply }).ok();
         answer
     }
 }
@@ -94,7 +94,7 @@ fn work(settings: &Settings, exits: &Exits, jobs: &mpsc::Receiver<Job>) {
     while let Ok(job) = jobs.recv() {
         let mut bench = Bench { settings, exits, evaluator: &mut evaluator, samples: &mut samples };
         let routed = bench.take_apart(&job);
-        let _ = job.reply.send(routed).is_ok();
+        job.reply.send(routed).ok();
     }
 }
 

@@ -35,7 +35,10 @@ async fn apply(State(state): State<ApiState>, Body(body): Body<dto::Apply>) -> A
 /// Finds everything that is wrong with files.
 #[utoipa::path(post, path = "/api/v1/validate", tag = "files", request_body = dto::Validate,
     responses((status = 200, body = dto::Validated)))]
-async fn validate(State(state): State<ApiState>, Body(body): Body<dto::Validate>) -> Answer<Json<dto::Validated>> {
+async fn validate(
+    State(state): State<ApiState>,
+    Body(body): Body<dto::Validate>,
+) -> Answer<Json<dto::Validated>> {
     let report = state.engine.validate(&files(body.files)).await?;
     let diagnostics = report.iter().map(Into::into).collect();
     Ok(Json(dto::Validated { valid: !report.has_errors(), diagnostics }))

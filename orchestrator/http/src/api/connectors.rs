@@ -42,10 +42,8 @@ async fn install(
     State(state): State<ApiState>,
     Body(body): Body<dto::InstallConnector>,
 ) -> Answer<(StatusCode, Json<dto::Connector>)> {
-    let image: ImageRef = body
-        .image
-        .parse()
-        .map_err(|error| Refusal::new(ErrorCode::BadField, format!("`image`: {error}")))?;
+    let image: ImageRef =
+        body.image.parse().map_err(|error| Refusal::new(ErrorCode::BadField, format!("`image`: {error}")))?;
     let connector = state.engine.install_connector(&image).await?;
     Ok((StatusCode::CREATED, Json((&connector).into())))
 }
@@ -72,7 +70,8 @@ struct Which {
     version: Option<semver::Version>,
 }
 
-/// Removes a version of a connector, or all of them. One that a flow uses stays.
+/// Removes a version of a connector, or all of them. Flows that run keep the image that they were compiled with; the last
+/// version of a connector that an instance belongs to stays.
 #[utoipa::path(delete, path = "/api/v1/connectors/{connector}", tag = "connectors",
     params(
         ("connector" = String, Path, description = "Its name"),

@@ -48,12 +48,16 @@ struct Of {
         ("cursor" = Option<String>, Query),
     ),
     responses((status = 200, body = dto::Page<dto::DeadLetter>)))]
-async fn list(State(state): State<ApiState>, Query(which): Query<Which>) -> Answer<Json<dto::Page<dto::DeadLetter>>> {
+async fn list(
+    State(state): State<ApiState>,
+    Query(which): Query<Which>,
+) -> Answer<Json<dto::Page<dto::DeadLetter>>> {
     let limit = page::limit(which.limit)?;
     let before = page::after(which.cursor.as_deref())?;
     let flow = id_of(&state, which.flow.as_deref()).await?;
     let filter = DeadLetterFilter { flow, state: which.state, before, limit };
-    let found = page::of_cut(state.engine.dead_letters(&filter).await?, limit, |found| (found.created_at, found.id));
+    let found =
+        page::of_cut(state.engine.dead_letters(&filter).await?, limit, |found| (found.created_at, found.id));
     Ok(Json(found.map(Into::into)))
 }
 

@@ -22,7 +22,8 @@ async fn list(
     State(state): State<ApiState>,
     Query(query): Query<PageQuery>,
 ) -> Answer<Json<dto::Page<dto::Deployment>>> {
-    let mut items: Vec<dto::Deployment> = state.engine.deployments().await?.into_iter().map(Into::into).collect();
+    let mut items: Vec<dto::Deployment> =
+        state.engine.deployments().await?.into_iter().map(Into::into).collect();
     items.sort_by(|a, b| a.id.cmp(&b.id));
     page::of_all(items, &query, |deployment| deployment.id.clone()).map(Json)
 }

@@ -44,12 +44,16 @@ struct Which {
         ("cursor" = Option<String>, Query),
     ),
     responses((status = 200, body = dto::Page<dto::Execution>)))]
-async fn list(State(state): State<ApiState>, Query(which): Query<Which>) -> Answer<Json<dto::Page<dto::Execution>>> {
+async fn list(
+    State(state): State<ApiState>,
+    Query(which): Query<Which>,
+) -> Answer<Json<dto::Page<dto::Execution>>> {
     let limit = page::limit(which.limit)?;
     let before = page::after(which.cursor.as_deref())?;
     let flow = id_of(&state, which.flow.as_deref()).await?;
     let filter = ExecutionFilter { flow, status: which.status, before, limit };
-    let found = page::of_cut(state.engine.executions(&filter).await?, limit, |found| (found.started_at, found.id));
+    let found =
+        page::of_cut(state.engine.executions(&filter).await?, limit, |found| (found.started_at, found.id));
     Ok(Json(found.map(Into::into)))
 }
 
@@ -57,7 +61,10 @@ async fn list(State(state): State<ApiState>, Query(which): Query<Which>) -> Answ
 #[utoipa::path(get, path = "/api/v1/executions/{execution}", tag = "executions",
     params(("execution" = String, Path, description = "Its id")),
     responses((status = 200, body = dto::ExecutionDetail)))]
-async fn get(State(state): State<ApiState>, Named(id): Named<ExecutionId>) -> Answer<Json<dto::ExecutionDetail>> {
+async fn get(
+    State(state): State<ApiState>,
+    Named(id): Named<ExecutionId>,
+) -> Answer<Json<dto::ExecutionDetail>> {
     let (execution, runs) = state.engine.execution(id).await?;
     let step_runs = runs.into_iter().map(Into::into).collect();
     Ok(Json(dto::ExecutionDetail { execution: execution.into(), step_runs }))

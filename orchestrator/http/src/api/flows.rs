@@ -22,7 +22,10 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 #[utoipa::path(get, path = "/api/v1/flows", tag = "flows",
     params(("limit" = Option<u32>, Query, description = "1 to 1000"), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = dto::Page<dto::Flow>)))]
-async fn list(State(state): State<ApiState>, Query(query): Query<PageQuery>) -> Answer<Json<dto::Page<dto::Flow>>> {
+async fn list(
+    State(state): State<ApiState>,
+    Query(query): Query<PageQuery>,
+) -> Answer<Json<dto::Page<dto::Flow>>> {
     let items: Vec<dto::Flow> = state.engine.flows().await?.into_iter().map(Into::into).collect();
     page::of_all(items, &query, |flow| flow.flow.name.clone()).map(Json)
 }

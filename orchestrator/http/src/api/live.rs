@@ -57,7 +57,11 @@ async fn logs(
 #[utoipa::path(get, path = "/api/v1/flows/{flow}/tail", tag = "flows",
     params(("flow" = String, Path, description = "Its name or id")),
     responses((status = 200, body = dto::StepRun, content_type = "text/event-stream")))]
-async fn tail(State(state): State<ApiState>, Named(flow): Named<FlowRef>, headers: HeaderMap) -> Answer<Response> {
+async fn tail(
+    State(state): State<ApiState>,
+    Named(flow): Named<FlowRef>,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let (only, runs) = state.engine.tail(Some(&flow)).await?;
     Ok(live::respond(&state, &headers, "run", heard(runs, only)))
 }

@@ -17,7 +17,10 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 /// Evaluates a mapping, a JSONata expression or a JSONPath.
 #[utoipa::path(post, path = "/api/v1/mappings/evaluate", tag = "mappings", request_body = dto::Evaluate,
     responses((status = 200, body = dto::Evaluated)))]
-async fn evaluate(State(state): State<ApiState>, Body(body): Body<dto::Evaluate>) -> Answer<Json<dto::Evaluated>> {
+async fn evaluate(
+    State(state): State<ApiState>,
+    Body(body): Body<dto::Evaluate>,
+) -> Answer<Json<dto::Evaluated>> {
     let request = request(body)?;
     // It may compute for as long as the limits allow, so it must not hold up a thread that others wait for.
     let evaluated = tokio::task::spawn_blocking(move || state.engine.evaluate(request)).await;
@@ -31,6 +34,8 @@ fn request(body: dto::Evaluate) -> Answer<EvaluateRequest> {
         (Some(mapping), None, None) => Ok(EvaluateRequest::Mapping { mapping, input }),
         (None, Some(expression), None) => Ok(EvaluateRequest::Jsonata { expression, input }),
         (None, None, Some(path)) => Ok(EvaluateRequest::JsonPath { path, input }),
-        _ => Err(Refusal::new(ErrorCode::BadField, "send exactly one of `mapping`, `jsonata` and `jsonpath`")),
+        _ => {
+            Err(Refusal::new(ErrorCode::BadField, "send exactly one of `mapping`, `jsonata` and `jsonpath`"))
+        }
     }
 }

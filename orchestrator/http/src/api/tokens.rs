@@ -21,7 +21,10 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens",
     params(("limit" = Option<u32>, Query, description = "1 to 1000"), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = dto::Page<dto::Token>)))]
-async fn list(State(state): State<ApiState>, Query(query): Query<PageQuery>) -> Answer<Json<dto::Page<dto::Token>>> {
+async fn list(
+    State(state): State<ApiState>,
+    Query(query): Query<PageQuery>,
+) -> Answer<Json<dto::Page<dto::Token>>> {
     let mut items: Vec<dto::Token> = state.engine.tokens().await?.into_iter().map(Into::into).collect();
     items.sort_by(|a, b| a.id.cmp(&b.id));
     page::of_all(items, &query, |token| token.id.clone()).map(Json)
@@ -35,7 +38,8 @@ async fn create(
     Body(body): Body<dto::CreateToken>,
 ) -> Answer<(StatusCode, Json<dto::CreatedToken>)> {
     let bad = |field: &str, error: String| Refusal::new(ErrorCode::BadField, format!("`{field}`: {error}"));
-    let permissions = body.permissions.iter().map(|text| text.parse::<Permission>()).collect::<Result<_, _>>();
+    let permissions =
+        body.permissions.iter().map(|text| text.parse::<Permission>()).collect::<Result<_, _>>();
     let permissions = permissions.map_err(|error| bad("permissions", error.to_string()))?;
     let expires_in = body.expires_in.as_deref().map(str::parse::<Delay>).transpose();
     let expires_in = expires_in.map_err(|error| bad("expires_in", error.to_string()))?.map(Delay::get);

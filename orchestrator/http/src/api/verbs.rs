@@ -22,7 +22,12 @@ pub(super) fn replayed_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(trigger))
 }
 
-async fn want(state: &ApiState, flow: &FlowRef, headers: &HeaderMap, intent: Intent) -> Answer<impl IntoResponse + use<>> {
+async fn want(
+    state: &ApiState,
+    flow: &FlowRef,
+    headers: &HeaderMap,
+    intent: Intent,
+) -> Answer<impl IntoResponse + use<>> {
     etag::check(state, flow, headers).await?;
     let flow = state.engine.set_intent(flow, intent).await?;
     Ok((StatusCode::ACCEPTED, etag::header(&flow), Json(dto::FlowState::from(flow))))

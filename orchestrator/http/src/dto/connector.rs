@@ -59,7 +59,11 @@ impl From<&sluice_domain::Connector> for Connector {
             image: connector.image.to_string(),
             digest: connector.digest.to_string(),
             installed_at: connector.installed_at,
-            triggers: descriptor.triggers.iter().map(|(name, trigger)| function(name, &trigger.title)).collect(),
+            triggers: descriptor
+                .triggers
+                .iter()
+                .map(|(name, trigger)| function(name, &trigger.title))
+                .collect(),
             actions: descriptor.actions.iter().map(|(name, action)| function(name, &action.title)).collect(),
             descriptor: serde_json::to_value(descriptor).unwrap_or_default(),
         }

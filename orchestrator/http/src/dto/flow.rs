@@ -121,7 +121,8 @@ pub struct LogLine {
 
 impl From<FlowView> for Flow {
     fn from(view: FlowView) -> Self {
-        let counters = |step: &sluice_domain::StepId| view.counters.steps.get(step).map(Into::into).unwrap_or_default();
+        let counters =
+            |step: &sluice_domain::StepId| view.counters.steps.get(step).map(Into::into).unwrap_or_default();
         let steps = view.steps.iter().map(|step| Step {
             id: step.id.to_string(),
             uses: step.uses.clone(),
@@ -159,7 +160,11 @@ impl From<sluice_domain::Flow> for FlowState {
             name: flow.name.to_string(),
             template: flow.template.to_string(),
             params: flow.params,
-            instances: flow.instances.iter().map(|(alias, name)| (alias.to_string(), name.to_string())).collect(),
+            instances: flow
+                .instances
+                .iter()
+                .map(|(alias, name)| (alias.to_string(), name.to_string()))
+                .collect(),
             version: flow.version.0,
             intent: flow.intent.to_string(),
             created_at: flow.created_at,

@@ -52,14 +52,19 @@ impl From<&sluice_domain::Template> for Template {
             connector: binding.connector.to_string(),
             version: binding.version.as_ref().map(ToString::to_string),
         };
-        let step = |step: &sluice_domain::Step| format!("{}: {}/{}", step.id, step.uses.source, step.uses.function);
+        let step =
+            |step: &sluice_domain::Step| format!("{}: {}/{}", step.id, step.uses.source, step.uses.function);
         Self {
             name: template.name.to_string(),
             version: template.version.to_string(),
             title: template.title.clone(),
             description: template.description.clone(),
             parameters: template.parameters.clone(),
-            instances: template.instances.iter().map(|(alias, binding)| (alias.to_string(), asked(binding))).collect(),
+            instances: template
+                .instances
+                .iter()
+                .map(|(alias, binding)| (alias.to_string(), asked(binding)))
+                .collect(),
             steps: template.steps.iter().map(step).collect(),
         }
     }

@@ -27,7 +27,10 @@ where
         let kind = is_json(request.headers());
         let bytes = bytes(request, state).await?;
         if !kind {
-            return Err(Refusal::new(ErrorCode::MediaType, "send the body with `Content-Type: application/json`"));
+            return Err(Refusal::new(
+                ErrorCode::MediaType,
+                "send the body with `Content-Type: application/json`",
+            ));
         }
         json::read(&bytes).map(Self)
     }
@@ -47,7 +50,10 @@ where
             return Ok(Self(T::default()));
         }
         if !kind {
-            return Err(Refusal::new(ErrorCode::MediaType, "send the body with `Content-Type: application/json`"));
+            return Err(Refusal::new(
+                ErrorCode::MediaType,
+                "send the body with `Content-Type: application/json`",
+            ));
         }
         json::read(&bytes).map(Self)
     }

@@ -39,7 +39,8 @@ fn numbers(bytes: &[u8]) -> Result<(), String> {
             b'"' => quoted = !quoted,
             b'-' | b'0'..=b'9' if !quoted => {
                 let rest = &bytes[at..];
-                let end = rest.iter().position(|byte| !b"+-.eE0123456789".contains(byte)).unwrap_or(rest.len());
+                let end =
+                    rest.iter().position(|byte| !b"+-.eE0123456789".contains(byte)).unwrap_or(rest.len());
                 let text = std::str::from_utf8(&rest[..end]).unwrap_or_default();
                 let whole = !text.contains(['.', 'e', 'E']);
                 if whole && text.len() > 18 && text.parse::<i64>().is_err() && text.parse::<u64>().is_err() {

@@ -23,14 +23,25 @@ async fn only_a_whole_and_valid_token_opens_anything() {
         &[&format!("Bearer {good}"), &format!("Bearer {good}")],
     ];
     for values in cases {
-        for path in ["/api/v1/flows", "/nothing", "//flows", "/api/v1/Flows", "/api/v1/flows/", "/healthz/../api/v1/flows"] {
+        for path in [
+            "/api/v1/flows",
+            "/nothing",
+            "//flows",
+            "/api/v1/Flows",
+            "/api/v1/flows/",
+            "/healthz/../api/v1/flows",
+        ] {
             let mut request = Request::builder().uri(path);
             for value in values {
                 request = request.header("authorization", *value);
             }
             let answer = server.send(request.body(Body::empty()).unwrap()).await;
             assert_eq!(answer.status, 401, "{values:?} {path}");
-            assert!(answer.is_problem() && answer.headers.contains_key("www-authenticate"), "{}", answer.text);
+            assert!(
+                answer.is_problem() && answer.headers.contains_key("www-authenticate"),
+                "{}",
+                answer.text
+            );
             assert!(!answer.text.contains(&good), "{}", answer.text);
             bodies.push(answer.json()["detail"].clone());
         }
@@ -128,7 +139,8 @@ async fn a_stream_without_length_is_cut_at_the_bound() {
     let chunk = axum::body::Bytes::from(vec![b' '; 64 * 1024]);
     let endless = futures_util::stream::repeat_with(move || Ok::<_, std::io::Error>(chunk.clone()));
     let authorization = format!("Bearer {}", server.token(Permission::Admin));
-    let request = Request::builder().method("POST").uri("/api/v1/apply").header("content-type", "application/json");
+    let request =
+        Request::builder().method("POST").uri("/api/v1/apply").header("content-type", "application/json");
     let request = request.header("authorization", authorization).body(Body::from_stream(endless)).unwrap();
     let answer = server.send(request).await;
     assert_eq!(answer.status, 413, "{}", answer.text);

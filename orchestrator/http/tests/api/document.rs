@@ -33,7 +33,11 @@ async fn status(server: &Server, method: &str, path: &str, token: Option<&str>) 
         request = request.header("authorization", format!("Bearer {token}"));
     }
     let answer = server.send(request.body(Body::empty()).unwrap()).await;
-    assert!(answer.status < 400 || answer.is_problem() || path == "/readyz", "{method} {path}: {}", answer.text);
+    assert!(
+        answer.status < 400 || answer.is_problem() || path == "/readyz",
+        "{method} {path}: {}",
+        answer.text
+    );
     answer.status
 }
 
@@ -68,5 +72,8 @@ async fn the_document_is_served_and_is_the_one_that_was_agreed() {
         std::fs::write(path, &text).unwrap();
     }
     let agreed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(agreed == text, "the API changed; if that is meant, run this test with UPDATE=1 and commit openapi.json");
+    assert!(
+        agreed == text,
+        "the API changed; if that is meant, run this test with UPDATE=1 and commit openapi.json"
+    );
 }

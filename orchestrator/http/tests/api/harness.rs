@@ -44,7 +44,10 @@ impl Answer {
         let kind = self.headers.get("content-type").is_some_and(|kind| kind == "application/problem+json");
         let body: Value = serde_json::from_str(&self.text).unwrap_or_default();
         let id = self.headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-        kind && body["code"].is_string() && body["status"] == self.status && body["request_id"] == id && !id.is_empty()
+        kind && body["code"].is_string()
+            && body["status"] == self.status
+            && body["request_id"] == id
+            && !id.is_empty()
     }
 }
 
@@ -74,7 +77,8 @@ impl Server {
             entropy: Arc::new(CountingEntropy::default()),
         };
         let stop = CancellationToken::new();
-        let engine = Engine::start(ports, Settings { workers: 1, ..Settings::default() }, stop.clone()).await.unwrap();
+        let engine =
+            Engine::start(ports, Settings { workers: 1, ..Settings::default() }, stop.clone()).await.unwrap();
         let mut tokens = Vec::new();
         for permission in [Permission::Read, Permission::Write, Permission::Admin] {
             let token = engine.create_token("test", BTreeSet::from([permission]), None).await.unwrap();
@@ -106,7 +110,13 @@ impl Server {
         self.call_with(method, path, body, &[]).await
     }
 
-    pub(crate) async fn call_with(&self, method: &str, path: &str, body: Option<&str>, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         request = request.header("authorization", format!("Bearer {}", self.token(Permission::Admin)));
         if body.is_some() {
@@ -120,7 +130,8 @@ impl Server {
 
     /// Installs the connector and deploys a flow `demo`.
     pub(crate) async fn deploy(&self) {
-        let installed = self.call("POST", "/api/v1/connectors", Some(&format!(r#"{{"image":"{IMAGE}"}}"#))).await;
+        let installed =
+            self.call("POST", "/api/v1/connectors", Some(&format!(r#"{{"image":"{IMAGE}"}}"#))).await;
         assert_eq!(installed.status, 201, "{}", installed.text);
         let applied = self.call("POST", "/api/v1/apply", Some(&apply(FLOW))).await;
         assert_eq!(applied.status, 200, "{}", applied.text);

@@ -34,7 +34,8 @@ async fn faulty_files_are_refused_with_all_their_diagnostics() {
     let faulty = FLOW.replace("demo/act", "demo/acts").replace("name: demo\n", "name: demo\ncolour: red\n");
     let answer = server.call("POST", "/api/v1/apply", Some(&apply(&faulty))).await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (422, Some("A0009")), "{}", answer.text);
-    let codes: Vec<_> = answer.json()["diagnostics"].as_array().unwrap().iter().map(|found| found["code"].clone()).collect();
+    let codes: Vec<_> =
+        answer.json()["diagnostics"].as_array().unwrap().iter().map(|found| found["code"].clone()).collect();
     assert_eq!(codes, ["F0011", "F0022"], "{}", answer.text);
     let checked = server.call("POST", "/api/v1/validate", Some(&apply(&faulty))).await;
     assert_eq!((checked.status, checked.json()["valid"].as_bool()), (200, Some(false)), "{}", checked.text);

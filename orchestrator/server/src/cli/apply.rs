@@ -18,7 +18,7 @@ use crate::{files, secrets};
 #[derive(Debug, Args)]
 pub(crate) struct Files {
     /// Files, folders, or `-` for standard input.
-    #[arg(short, long = "file", required = true, value_name = "FILE|DIR|-")]
+    #[arg(short = 'f', long = "file", required = true, value_name = "FILE|DIR|-")]
     files: Vec<PathBuf>,
     /// A parameter of the flow that a lone template becomes; the value is JSON, or else a text.
     #[arg(long = "set", value_name = "KEY=VALUE")]

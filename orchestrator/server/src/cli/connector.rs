@@ -24,7 +24,7 @@ pub(crate) enum Connector {
         #[arg(required = true)]
         images: Vec<String>,
     },
-    /// Remove a connector that no flow uses.
+    /// Remove a connector that no instance belongs to. Flows that run keep the image that they were made with.
     Remove {
         /// Its name.
         name: String,
@@ -56,9 +56,16 @@ fn list(out: &Out, connectors: &[dto::Connector]) -> Result<(), Failure> {
     out.show(connectors, names, || {
         let mut table = Table::new(&["name", "version", "image", "functions", "installed"]);
         for one in connectors {
-            let functions: Vec<&str> = one.triggers.iter().chain(&one.actions).map(|function| function.name.as_str()).collect();
+            let functions: Vec<&str> =
+                one.triggers.iter().chain(&one.actions).map(|function| function.name.as_str()).collect();
             let functions = functions.join(", ");
-            table.row([one.name.clone(), one.version.clone(), one.image.clone(), functions, age(one.installed_at)]);
+            table.row([
+                one.name.clone(),
+                one.version.clone(),
+                one.image.clone(),
+                functions,
+                age(one.installed_at),
+            ]);
         }
         table.text("No connector is installed. `sluice connector install IMAGE` installs one.")
     })
@@ -71,7 +78,10 @@ async fn get(out: &Out, client: &Client, name: &str) -> Result<(), Failure> {
 }
 
 fn describe(one: &dto::Connector) -> String {
-    let mut text = format!("{} {}  {}\nimage    {}\ndigest   {}\n", one.name, one.version, one.title, one.image, one.digest);
+    let mut text = format!(
+        "{} {}  {}\nimage    {}\ndigest   {}\n",
+        one.name, one.version, one.title, one.image, one.digest
+    );
     for (kind, functions) in [("trigger", &one.triggers), ("action", &one.actions)] {
         for function in functions {
             text += &format!("{kind:8} {}  {}\n", function.name, function.title);
@@ -88,7 +98,9 @@ async fn install(out: &Out, client: &Client, images: Vec<String>) -> Result<(), 
     }
     let names = || installed.iter().map(|one| format!("{}@{}", one.name, one.version)).collect();
     out.show(&installed, names, || {
-        let line = |one: &dto::Connector| format!("Installed {} {} from {} ({}).", one.name, one.version, one.image, one.digest);
+        let line = |one: &dto::Connector| {
+            format!("Installed {} {} from {} ({}).", one.name, one.version, one.image, one.digest)
+        };
         installed.iter().map(line).collect::<Vec<_>>().join("\n")
     })
 }

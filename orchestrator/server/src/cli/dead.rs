@@ -102,7 +102,9 @@ impl Which {
         }
         let mut failed = None;
         for id in &self.ids {
-            let moved = client.post::<_, dto::Moved>(&["api", "v1", "dead-letters", id, verb], &[], &Value::Null).await;
+            let moved = client
+                .post::<_, dto::Moved>(&["api", "v1", "dead-letters", id, verb], &[], &Value::Null)
+                .await;
             match moved {
                 Ok(moved) if moved.moved => out.done(&format!("{id} {done}.")),
                 Ok(_) => out.done(&format!("{id} had been moved on before.")),

@@ -23,7 +23,17 @@ impl Deployment {
 }
 
 fn table(found: &[dto::Deployment]) -> String {
-    let mut table = Table::new(&["component", "version", "scope", "status", "container", "memory", "age", "starts", "flows"]);
+    let mut table = Table::new(&[
+        "component",
+        "version",
+        "scope",
+        "status",
+        "container",
+        "memory",
+        "age",
+        "starts",
+        "flows",
+    ]);
     for one in found {
         let container = one.container.as_ref();
         let status = match &one.reason {

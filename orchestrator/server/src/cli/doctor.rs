@@ -55,7 +55,13 @@ impl Doctor {
             tokio::join!(docker(&config), broker(&config), management(&config), api());
         let findings = [data_dir(&config), docker, broker, management, api];
         let sound = findings.iter().all(|finding| finding.ok);
-        let names = || findings.iter().filter(|finding| !finding.ok).map(|finding| finding.requirement.to_owned()).collect();
+        let names = || {
+            findings
+                .iter()
+                .filter(|finding| !finding.ok)
+                .map(|finding| finding.requirement.to_owned())
+                .collect()
+        };
         out.show(&findings[..], names, || findings.iter().map(describe).collect())?;
         Ok((!sound).then_some(Exit::Failed))
     }
@@ -85,7 +91,9 @@ async fn docker(config: &Configuration) -> Finding {
         network: config.network.clone(),
     };
     let found = match Docker::connect(settings) {
-        Ok(docker) => in_time(async { docker.version().await.map_err(|error| sluice_engine::chain(&error)) }).await,
+        Ok(docker) => {
+            in_time(async { docker.version().await.map_err(|error| sluice_engine::chain(&error)) }).await
+        }
         Err(error) => Err(sluice_engine::chain(&error)),
     };
     let help = "install Docker, start it, and let this user reach its socket (group docker), or set SLUICE__RUNTIME__DOCKER_HOST";
@@ -96,8 +104,14 @@ async fn broker(config: &Configuration) -> Finding {
     let url = &config.broker.url;
     let broker = RabbitMq::connect(url, QueueType::Classic);
     let up = broker.wait_until_up(PATIENCE).await;
-    let found = up.map(|()| format!("{url} answers")).map_err(|error| format!("{url}: {}", sluice_engine::chain(&error)));
-    Finding::of("broker", found, "start RabbitMQ, and set SLUICE__BROKER__URL to amqp://user:password@host:5672/vhost")
+    let found = up
+        .map(|()| format!("{url} answers"))
+        .map_err(|error| format!("{url}: {}", sluice_engine::chain(&error)));
+    Finding::of(
+        "broker",
+        found,
+        "start RabbitMQ, and set SLUICE__BROKER__URL to amqp://user:password@host:5672/vhost",
+    )
 }
 
 async fn management(config: &Configuration) -> Finding {

@@ -71,16 +71,29 @@ async fn list(
     let query: Vec<_> = flow.into_iter().chain(status.map(|status| ("status", status))).collect();
     let found: Vec<dto::Execution> = client.list(&["api", "v1", "executions"], &query, limit).await?;
     let flows = flow_names(client).await;
-    out.show(&found, || found.iter().map(|one| one.id.clone()).collect(), || {
-        let mut table = Table::new(&["id", "flow", "status", "runs", "took", "started"]);
-        for one in &found {
-            let flow = flows.get(&one.flow).unwrap_or(&one.flow).clone();
-            let took = (one.updated_at - one.started_at).num_microseconds().and_then(|micros| micros.try_into().ok());
-            let took = took.map(duration).unwrap_or_default();
-            table.row([one.id.clone(), flow, one.status.clone(), one.runs.to_string(), took, age(one.started_at)]);
-        }
-        table.text("There is no execution.")
-    })
+    out.show(
+        &found,
+        || found.iter().map(|one| one.id.clone()).collect(),
+        || {
+            let mut table = Table::new(&["id", "flow", "status", "runs", "took", "started"]);
+            for one in &found {
+                let flow = flows.get(&one.flow).unwrap_or(&one.flow).clone();
+                let took = (one.updated_at - one.started_at)
+                    .num_microseconds()
+                    .and_then(|micros| micros.try_into().ok());
+                let took = took.map(duration).unwrap_or_default();
+                table.row([
+                    one.id.clone(),
+                    flow,
+                    one.status.clone(),
+                    one.runs.to_string(),
+                    took,
+                    age(one.started_at),
+                ]);
+            }
+            table.text("There is no execution.")
+        },
+    )
 }
 
 /// The names of flows by id, as far as they can be found out. They are only nicer to read.
@@ -90,23 +103,28 @@ pub(super) async fn flow_names(client: &Client) -> BTreeMap<String, String> {
 }
 
 fn get(out: &Out, one: &dto::ExecutionDetail) -> Result<(), Failure> {
-    out.show(one, || vec![one.execution.id.clone()], || {
-        let execution = &one.execution;
-        let head = pairs(&[
-            ("id", execution.id.clone()),
-            ("flow", format!("{} (version {})", execution.flow, execution.version)),
-            ("status", execution.status.clone()),
-            ("retry of", execution.retry_of.clone().unwrap_or_default()),
-            ("started", execution.started_at.to_rfc3339()),
-        ]);
-        let runs: Vec<String> = one.step_runs.iter().map(run).collect();
-        format!("{head}\n{}", runs.join("\n"))
-    })
+    out.show(
+        one,
+        || vec![one.execution.id.clone()],
+        || {
+            let execution = &one.execution;
+            let head = pairs(&[
+                ("id", execution.id.clone()),
+                ("flow", format!("{} (version {})", execution.flow, execution.version)),
+                ("status", execution.status.clone()),
+                ("retry of", execution.retry_of.clone().unwrap_or_default()),
+                ("started", execution.started_at.to_rfc3339()),
+            ]);
+            let runs: Vec<String> = one.step_runs.iter().map(run).collect();
+            format!("{head}\n{}", runs.join("\n"))
+        },
+    )
 }
 
 fn run(run: &dto::StepRun) -> String {
     let attempt = if run.attempt > 1 { format!(", attempt {}", run.attempt) } else { String::new() };
-    let error = run.error.as_ref().map(|error| format!("{}: {}", error.code, error.message)).unwrap_or_default();
+    let error =
+        run.error.as_ref().map(|error| format!("{}: {}", error.code, error.message)).unwrap_or_default();
     let body = |body: &Option<dto::Recorded>| body.as_ref().map(recorded).unwrap_or_default();
     let details = pairs(&[
         ("  message", run.id.clone()),

@@ -117,7 +117,8 @@ async fn delete(out: &Out, client: &Client, change: Change) -> Result<(), Failur
 async fn send(out: &Out, client: &Client, trigger: Trigger) -> Result<(), Failure> {
     let body = match (trigger.body, trigger.body_file) {
         (Some(text), _) => Some(
-            serde_json::from_str(&text).map_err(|error| Failure::new(Code::Usage, format!("--body is no JSON: {error}")))?,
+            serde_json::from_str(&text)
+                .map_err(|error| Failure::new(Code::Usage, format!("--body is no JSON: {error}")))?,
         ),
         (None, Some(path)) => Some(files::value(&path)?),
         (None, None) => None,

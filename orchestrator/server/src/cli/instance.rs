@@ -39,28 +39,36 @@ impl Instance {
 }
 
 fn list(out: &Out, instances: &[dto::Instance]) -> Result<(), Failure> {
-    out.show(instances, || instances.iter().map(|one| one.name.clone()).collect(), || {
-        let mut table = Table::new(&["name", "connector", "secrets", "revision", "changed"]);
-        for one in instances {
-            let secrets = one.secret_fields.join(", ");
-            let revision = one.revision.to_string();
-            table.row([one.name.clone(), one.connector.clone(), secrets, revision, age(one.updated_at)]);
-        }
-        table.text("There is no instance.")
-    })
+    out.show(
+        instances,
+        || instances.iter().map(|one| one.name.clone()).collect(),
+        || {
+            let mut table = Table::new(&["name", "connector", "secrets", "revision", "changed"]);
+            for one in instances {
+                let secrets = one.secret_fields.join(", ");
+                let revision = one.revision.to_string();
+                table.row([one.name.clone(), one.connector.clone(), secrets, revision, age(one.updated_at)]);
+            }
+            table.text("There is no instance.")
+        },
+    )
 }
 
 fn get(out: &Out, one: &dto::Instance) -> Result<(), Failure> {
-    out.show(one, || vec![one.name.clone()], || {
-        let settings = serde_json::to_string(&one.settings).unwrap_or_default();
-        pairs(&[
-            ("name", one.name.clone()),
-            ("connector", one.connector.clone()),
-            ("settings", settings),
-            ("secrets", one.secret_fields.join(", ")),
-            ("revision", one.revision.to_string()),
-            ("made", one.created_at.to_rfc3339()),
-            ("changed", one.updated_at.to_rfc3339()),
-        ])
-    })
+    out.show(
+        one,
+        || vec![one.name.clone()],
+        || {
+            let settings = serde_json::to_string(&one.settings).unwrap_or_default();
+            pairs(&[
+                ("name", one.name.clone()),
+                ("connector", one.connector.clone()),
+                ("settings", settings),
+                ("secrets", one.secret_fields.join(", ")),
+                ("revision", one.revision.to_string()),
+                ("made", one.created_at.to_rfc3339()),
+                ("changed", one.updated_at.to_rfc3339()),
+            ])
+        },
+    )
 }

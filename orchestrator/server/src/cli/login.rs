@@ -37,7 +37,8 @@ impl Login {
         };
         let token = token.trim().to_owned();
         if token.is_empty() {
-            return Err(Failure::new(Code::Usage, "there is no token").help("the first start of `sluice serve` prints one"));
+            return Err(Failure::new(Code::Usage, "there is no token")
+                .help("the first start of `sluice serve` prints one"));
         }
         let client = Client::new(Context { url: url.clone(), token: Some(token.clone().into()) })?;
         let _: Value = client.get(&["api", "v1", "flows"], &[("limit", "1".to_owned())]).await?;

@@ -18,7 +18,7 @@ use crate::output::Out;
 #[command(group = ArgGroup::new("what").required(true))]
 pub(crate) struct Map {
     /// A file with a mapping (JSON or YAML).
-    #[arg(short, long = "file", group = "what", value_name = "FILE")]
+    #[arg(short = 'f', long = "file", group = "what", value_name = "FILE")]
     mapping: Option<PathBuf>,
     /// A JSONata expression.
     #[arg(long, group = "what", value_name = "EXPR")]

@@ -42,7 +42,8 @@ fn list(out: &Out, templates: &[dto::Template]) -> Result<(), Failure> {
 }
 
 async fn get(out: &Out, client: &Client, reference: &str) -> Result<(), Failure> {
-    let (name, version) = reference.split_once('@').map_or((reference, None), |(name, version)| (name, Some(version)));
+    let (name, version) =
+        reference.split_once('@').map_or((reference, None), |(name, version)| (name, Some(version)));
     let versions: Vec<dto::TemplateVersion> = client.get(&["api", "v1", "templates", name], &[]).await?;
     let wanted = |one: &&dto::TemplateVersion| version.is_none_or(|version| version == one.template.version);
     let Some(found) = versions.iter().find(wanted) else {

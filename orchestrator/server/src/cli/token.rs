@@ -62,24 +62,32 @@ impl Create {
             expires_in: self.expires_in.map(|time| time.to_string()),
         };
         let created: dto::CreatedToken = client.post(&PATH, &[], &body).await?;
-        out.done(&format!("Token {} ({}). It is shown only now:", created.info.id, created.info.permissions.join(", ")));
+        out.done(&format!(
+            "Token {} ({}). It is shown only now:",
+            created.info.id,
+            created.info.permissions.join(", ")
+        ));
         out.show(&created, || vec![created.info.id.clone()], || created.token.clone())
     }
 }
 
 fn list(out: &Out, tokens: &[dto::Token]) -> Result<(), Failure> {
-    out.show(tokens, || tokens.iter().map(|one| one.id.clone()).collect(), || {
-        let mut table = Table::new(&["id", "name", "permissions", "made", "expires", "revoked"]);
-        for one in tokens {
-            table.row([
-                one.id.clone(),
-                one.name.clone(),
-                one.permissions.join(", "),
-                age(one.created_at),
-                one.expires_at.map(|at| at.to_rfc3339()).unwrap_or_default(),
-                one.revoked_at.map(|at| at.to_rfc3339()).unwrap_or_default(),
-            ]);
-        }
-        table.text("There is no token.")
-    })
+    out.show(
+        tokens,
+        || tokens.iter().map(|one| one.id.clone()).collect(),
+        || {
+            let mut table = Table::new(&["id", "name", "permissions", "made", "expires", "revoked"]);
+            for one in tokens {
+                table.row([
+                    one.id.clone(),
+                    one.name.clone(),
+                    one.permissions.join(", "),
+                    age(one.created_at),
+                    one.expires_at.map(|at| at.to_rfc3339()).unwrap_or_default(),
+                    one.revoked_at.map(|at| at.to_rfc3339()).unwrap_or_default(),
+                ]);
+            }
+            table.text("There is no token.")
+        },
+    )
 }

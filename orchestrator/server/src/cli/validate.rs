@@ -90,7 +90,8 @@ fn template_of<'a>(flow: &FlowDoc, documents: &'a Documents) -> Option<&'a Templ
 
 /// Faults of a flow, without those that only say that an instance is not in the files: it may be on the server.
 fn compile(flow: &FlowDoc, template: &TemplateDoc, catalogue: &Catalogue) -> Report {
-    let known: BTreeMap<_, _> = flow.instances.iter().filter(|(_, name)| catalogue.instances.contains_key(*name)).collect();
+    let known: BTreeMap<_, _> =
+        flow.instances.iter().filter(|(_, name)| catalogue.instances.contains_key(*name)).collect();
     if known.len() < flow.instances.len() {
         return Report::default();
     }

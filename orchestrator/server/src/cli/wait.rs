@@ -81,7 +81,9 @@ impl Patience {
             if Instant::now() >= self.until {
                 self.bar.finish_and_clear();
                 let message = format!("the flow `{name}` is still {status}");
-                return Err(Failure::new(Code::WaitedTooLong, message).help("`sluice flow logs` may tell why"));
+                return Err(
+                    Failure::new(Code::WaitedTooLong, message).help("`sluice flow logs` may tell why")
+                );
             }
             tokio::time::sleep(LOOK).await;
         }

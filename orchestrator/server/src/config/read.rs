@@ -47,7 +47,11 @@ impl Reader {
     fn take_file(&mut self, file: Option<&Path>) {
         let Some(path) = file else { return };
         let source = File::from(path).format(FileFormat::Toml);
-        match Config::builder().add_source(source).build().and_then(Config::try_deserialize::<Map<String, Value>>) {
+        match Config::builder()
+            .add_source(source)
+            .build()
+            .and_then(Config::try_deserialize::<Map<String, Value>>)
+        {
             Ok(table) => self.take_table("", table),
             Err(error) => self.fault(&path.display().to_string(), error),
         }
@@ -191,19 +195,23 @@ impl Reader {
                 None
             }
             None => {
-                self.fault("broker.url", "it is needed, for example amqp://user:password@127.0.0.1:5672/sluice");
+                self.fault(
+                    "broker.url",
+                    "it is needed, for example amqp://user:password@127.0.0.1:5672/sluice",
+                );
                 None
             }
         };
         let management = self.text("broker.management_url").map(SecretString::from);
-        let component_user = match (self.text("broker.component_username"), self.text("broker.component_password")) {
-            (Some(user), Some(password)) => Some((user, password.into())),
-            (None, None) => None,
-            _ => {
-                self.fault("broker.component_username", "user and password of components go together");
-                None
-            }
-        };
+        let component_user =
+            match (self.text("broker.component_username"), self.text("broker.component_password")) {
+                (Some(user), Some(password)) => Some((user, password.into())),
+                (None, None) => None,
+                _ => {
+                    self.fault("broker.component_username", "user and password of components go together");
+                    None
+                }
+            };
         if management.is_none() && component_user.is_none() {
             let what = "set it, so that each container gets a broker user of its own, or set broker.component_username and broker.component_password";
             self.fault("broker.management_url", what);
@@ -219,7 +227,14 @@ impl Reader {
         };
         let component_host = self.text("broker.component_host");
         let component_port = self.optional("broker.component_port");
-        Some(BrokerPlace { url: url?, management, component_host, component_port, component_user, queue_type })
+        Some(BrokerPlace {
+            url: url?,
+            management,
+            component_host,
+            component_port,
+            component_user,
+            queue_type,
+        })
     }
 
     fn limits(&mut self) -> Option<Limits> {
@@ -235,7 +250,8 @@ impl Reader {
     }
 
     fn engine(&mut self) -> Option<EngineNumbers> {
-        let workers = self.text("engine.workers").is_some().then(|| self.number("engine.workers", 1, 64)).flatten();
+        let workers =
+            self.text("engine.workers").is_some().then(|| self.number("engine.workers", 1, 64)).flatten();
         let prefetch = self.number("engine.prefetch", 1, 1000);
         let suspicions = self.number("engine.suspicions", 0, 100);
         let high = self.number("engine.high_watermark", 1, 20_000);

@@ -3,7 +3,8 @@
 use super::read;
 
 fn check(variables: &[(&str, &str)]) -> Result<super::Configuration, Vec<String>> {
-    read(None, variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))).map_err(|faults| faults.0)
+    read(None, variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())))
+        .map_err(|faults| faults.0)
 }
 
 const BROKER: (&str, &str) = ("SLUICE__BROKER__URL", "amqp://u:hunter2@127.0.0.1:5672/x");
@@ -30,7 +31,16 @@ fn all_faults_are_told_at_once_and_none_tells_a_secret() {
     ])
     .err()
     .unwrap();
-    for key in ["broker.url", "api.listen", "engine.workers", "log.format", "limits.memory", "colour", "PASSWORD_FILE", "management_url"] {
+    for key in [
+        "broker.url",
+        "api.listen",
+        "engine.workers",
+        "log.format",
+        "limits.memory",
+        "colour",
+        "PASSWORD_FILE",
+        "management_url",
+    ] {
         assert!(faults.iter().any(|fault| fault.contains(key)), "{key} in {faults:?}");
     }
     assert!(!faults.join(" ").contains("hunter2"));
@@ -49,7 +59,8 @@ fn a_secret_may_come_from_a_file_and_the_environment_wins_over_the_file() {
     let secret = folder.path().join("url");
     std::fs::write(&secret, "amqp://u:p@broker:5672/y\n").unwrap();
     let file = folder.path().join("sluice.toml");
-    std::fs::write(&file, "installation = \"a\"\n[api]\nlisten = \"127.0.0.1:1\"\n[engine]\nworkers = 3\n").unwrap();
+    std::fs::write(&file, "installation = \"a\"\n[api]\nlisten = \"127.0.0.1:1\"\n[engine]\nworkers = 3\n")
+        .unwrap();
     let variables = [
         ("SLUICE__BROKER__URL_FILE".to_owned(), secret.display().to_string()),
         (MANAGEMENT.0.to_owned(), MANAGEMENT.1.to_owned()),

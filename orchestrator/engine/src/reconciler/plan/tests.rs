@@ -47,7 +47,10 @@ async fn a_container_that_ended_is_replaced_and_one_that_nobody_needs_may_finish
 
 #[tokio::test]
 async fn a_container_that_hangs_or_whose_token_is_unknown_is_replaced() {
-    let containers = vec![container(&spec(1), 1, ContainerState::Running), container(&spec(2), 2, ContainerState::Running)];
+    let containers = vec![
+        container(&spec(1), 1, ContainerState::Running),
+        container(&spec(2), 2, ContainerState::Running),
+    ];
     let starts = [ContainerStartId::from_bits(1)].into();
     let silent = [ContainerStartId::from_bits(1)].into();
     let plan = make(&wanted([1, 2]), &Observed { containers, starts, silent });

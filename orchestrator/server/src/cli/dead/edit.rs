@@ -36,7 +36,11 @@ impl Edit {
                     None => return Err(Failure::new(Code::Cancelled, "the input was not changed")),
                 }
             }
-            None => return Err(Failure::new(Code::Usage, "there is no terminal for an editor").help("use --body FILE")),
+            None => {
+                return Err(
+                    Failure::new(Code::Usage, "there is no terminal for an editor").help("use --body FILE")
+                );
+            }
         };
         let letter: dto::DeadLetter = client.patch(&path, &dto::EditDeadLetter { body }).await?;
         show::get(out, &letter)
@@ -58,16 +62,21 @@ fn in_editor(letter: &dto::DeadLetter) -> Result<Option<Value>, Failure> {
 }
 
 fn edit(path: &Path, text: &str) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| Failure::new(Code::Unreadable, format!("{}: {error}", path.display()));
+    let failed =
+        |error: std::io::Error| Failure::new(Code::Unreadable, format!("{}: {error}", path.display()));
     let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
-    let editor = std::env::var("VISUAL").or_else(|_| std::env::var("EDITOR")).unwrap_or_else(|_| "vi".to_owned());
+    let editor =
+        std::env::var("VISUAL").or_else(|_| std::env::var("EDITOR")).unwrap_or_else(|_| "vi".to_owned());
     let mut words = editor.split_whitespace();
     let program = words.next().unwrap_or("vi");
     let status = std::process::Command::new(program).args(words).arg(path).status();
     match status {
         Ok(status) if status.success() => std::fs::read_to_string(path).map_err(failed),
         Ok(_) => Err(Failure::new(Code::Cancelled, format!("`{editor}` ended with a failure"))),
-        Err(error) => Err(Failure::new(Code::Unreadable, format!("cannot start `{editor}`: {error}")).help("set EDITOR")),
+        Err(error) => {
+            Err(Failure::new(Code::Unreadable, format!("cannot start `{editor}`: {error}"))
+                .help("set EDITOR"))
+        }
     }
 }
