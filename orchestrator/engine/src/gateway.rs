@@ -170,6 +170,9 @@ fn assignments(snapshot: &Snapshot, deployment: DeploymentId) -> Vec<Assignment>
     let mut all = Vec::new();
     for live in snapshot.versions.values() {
         let Some(flow) = snapshot.flows.get(&live.compiled.id) else { continue };
+        if snapshot.released.contains(&flow.id) {
+            continue;
+        }
         for (id, step) in &live.compiled.steps {
             if step.deployment.id != deployment {
                 continue;

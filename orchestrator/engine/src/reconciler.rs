@@ -66,6 +66,10 @@ fn next_start(core: &Core) -> Option<Duration> {
 
 async fn reconcile(core: &Core, declared: &mut Declared) -> Result<(), sluice_ports::PortError> {
     let wanted = desired::desired(core).await;
+    if core.snapshot().released != wanted.released {
+        // Containers that they share with other flows let go of their lanes.
+        core.table.change(|snapshot| snapshot.released.clone_from(&wanted.released));
+    }
     declare(core, declared, &wanted).await?;
     let containers = core.ports.runtime.list().await?;
     let starts = core.ports.store.starts().await?.into_iter().map(|start| start.id).collect();

@@ -73,6 +73,10 @@ impl FromStr for BrokerUrl {
     type Err = BrokerUrlError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // The parser takes a text without an authority for the name of a virtual host.
+        if !(text.starts_with("amqp://") || text.starts_with("amqps://")) {
+            return Err(BrokerUrlError("it begins with neither amqp:// nor amqps://".to_owned()));
+        }
         text.parse().map(Self).map_err(|_| BrokerUrlError("it cannot be read".to_owned()))
     }
 }

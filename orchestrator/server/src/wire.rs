@@ -160,7 +160,7 @@ fn settings(configuration: &Configuration, network: &Network, gateway_url: Strin
                 .component_host
                 .clone()
                 .unwrap_or_else(|| seen_by_components(place.url.host(), network)),
-            port: place.component_port.unwrap_or(place.url.port()),
+            port: place.component_port.unwrap_or_else(|| place.url.port()),
             tls: place.url.tls(),
             vhost: place.url.vhost().to_owned(),
             shared: place.component_user.clone(),

@@ -26,3 +26,25 @@ async fn flows_share_one_container_for_each_component_and_messages_flow_in_each(
     assert_eq!(world.containers().await?.len(), 2);
     world.stop().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_that_shares_its_containers_can_be_deleted() -> Result<()> {
+    let world = World::start("shared", &["timer", "log"]).await?;
+    for name in ["stays", "goes"] {
+        let text = format!(
+            "sluice: 1\nkind: template\nname: {name}\nversion: 1.0.0\nsteps:\n  - {{ id: tick, use: timer/tick, schedule: {{ every: 1s }} }}\n  - {{ id: note, use: log/write }}\n"
+        );
+        world.api.apply(&text, json!({})).await?;
+        world.running(name).await?;
+    }
+    world.api.call("DELETE", "/api/v1/flows/goes", None).await?;
+    eventually("the flow to be gone", Duration::from_secs(60), || async {
+        let (status, _) = world.api.raw("GET", "/api/v1/flows/goes", None).await?;
+        Ok((status == 404).then_some(()))
+    })
+    .await?;
+    let lanes = world.broker.queues().await?.into_iter().filter(|name| name.starts_with("v1.q."));
+    // Two lanes of the flow that stays, and the suspects queues of its two deployments.
+    assert_eq!(lanes.count(), 4);
+    world.stop().await
+}

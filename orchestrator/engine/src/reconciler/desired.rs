@@ -13,6 +13,8 @@ use crate::core::Core;
 pub(crate) struct Desired {
     pub(crate) deployments: BTreeMap<DeploymentId, DeploymentSpec>,
     pub(crate) lanes: BTreeSet<LaneName>,
+    /// Flows that are to end and of which nothing is under way any more.
+    pub(crate) released: BTreeSet<FlowId>,
 }
 
 /// Reads what the flows need. A flow that is to stop needs its deployments until nothing of it is under way.
@@ -35,7 +37,11 @@ pub(crate) async fn desired(core: &Core) -> Desired {
             .versions
             .range((key.0, FlowVersion(0))..=(key.0, FlowVersion(u32::MAX)))
             .all(|(key, _)| ends(key));
-        if !snapshot.flows.contains_key(&key.0) || all_end {
+        if !snapshot.flows.contains_key(&key.0) {
+            continue;
+        }
+        if all_end {
+            wanted.released.insert(key.0);
             continue;
         }
         for step in live.compiled.steps.values() {

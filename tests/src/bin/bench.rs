@@ -1,0 +1,221 @@
+//! The benchmark: a three-step flow on real containers beside a raw AMQP relay of as many queue hops, in the same run.
+//!
+//! ```text
+//! cargo run --release -p sluice-tests --bin bench [-- MESSAGES]
+//! ```
+//!
+//! Needs the release binary of `sluice` and the component images; `tests/run` says which variables name the broker.
+//! Prints throughput, latency, ratios, memory and start times; asserts nothing but that no message is lost.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use futures_util::StreamExt;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Confirmation};
+use serde_json::{Value, json};
+use sluice_tests::{Amqp, Broker, Orchestrator, World, docker, eventually, unique};
+
+/// Component hops of the flow: the listener's outcome and the sink's input; the raw relay has as many.
+const TEMPLATE: &str = r#"
+---
+sluice: 1
+kind: template
+name: bench
+version: 1.0.0
+instances:
+  shop: { connector: rabbitmq }
+steps:
+  - id: listen
+    use: shop/listen
+    config: { queue: source, prefetch: 2000 }
+  - id: sink
+    use: shop/publish
+    input:
+      id: $.body.id
+      first: $.body.customer.first
+      name: = body.customer.first & ' ' & body.customer.last
+      total: = $sum(body.lines.(quantity * price))
+      lines: = body.lines.{ 'sku': sku, 'amount': quantity * price }
+      sent: $.body.sent
+    config: { exchange: "", routing_key: sink }
+    concurrency: 256
+"#;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let count: usize =
+        std::env::args().nth(1).map_or(Ok(20_000), |text| text.parse()).context("MESSAGES is a number")?;
+    let raw = raw(count).await?;
+    let flow = flow(count).await?;
+    let ratio = flow.per_second / raw.per_second;
+    let report = json!({
+        "messages": count,
+        "raw_relay": { "per_second": raw.per_second.round(), "p50_ms": raw.p50, "p99_ms": raw.p99 },
+        "flow": { "per_second": flow.per_second.round(), "p50_ms": flow.p50, "p99_ms": flow.p99 },
+        "ratio": { "throughput": ratio, "p50": flow.p50 / raw.p50, "p99": flow.p99 / raw.p99 },
+        "facts": flow.facts,
+    });
+    writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;
+    Ok(())
+}
+
+struct Figures {
+    per_second: f64,
+    p50: f64,
+    p99: f64,
+    facts: Value,
+}
+
+/// One message per publish, persistent, confirmed, acknowledged after the confirm, over two queues.
+async fn raw(count: usize) -> Result<Figures> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let broker = Broker::create(&unique("bench-raw")).await?;
+    let setup = broker.connect().await?;
+    for queue in ["source", "middle", "sink"] {
+        setup.queue(queue, None).await?;
+    }
+    let hops = [("source", "middle"), ("middle", "sink")]
+        .map(|(from, to)| tokio::spawn(relay(broker.clone(), from, to)));
+    let figures = measure(&broker, count).await;
+    for hop in hops {
+        hop.abort();
+    }
+    broker.remove().await?;
+    figures
+}
+
+async fn relay(broker: Broker, from: &'static str, to: &'static str) -> Result<()> {
+    let (inbound, outbound) = (broker.connect().await?, broker.connect().await?);
+    inbound.channel.basic_qos(500, BasicQosOptions::default()).await?;
+    let options = BasicConsumeOptions::default();
+    let mut stream =
+        inbound.channel.basic_consume(from.into(), "".into(), options, FieldTable::default()).await?;
+    let mut pending = futures_util::stream::FuturesOrdered::new();
+    loop {
+        tokio::select! {
+            Some(delivery) = stream.next(), if pending.len() < 500 => {
+                let delivery = delivery?;
+                let options = BasicPublishOptions::default();
+                let properties = delivery.properties.clone();
+                let confirm = outbound.channel.basic_publish("".into(), to.into(), options, &delivery.data, properties).await?;
+                pending.push_back(async move { (confirm.await, delivery.acker) });
+            }
+            Some((confirm, acker)) = pending.next() => {
+                ensure!(matches!(confirm?, Confirmation::Ack(None)), "not stored");
+                acker.ack(BasicAckOptions::default()).await?;
+            }
+        }
+    }
+}
+
+async fn flow(count: usize) -> Result<Figures> {
+    let world = World::start("bench", &["rabbitmq"]).await?;
+    let ready = world.orchestrator().map(|process| process.ready_after.as_millis());
+    let amqp = world.broker.connect().await?;
+    amqp.queue("source", None).await?;
+    amqp.queue("sink", None).await?;
+    amqp.publish_all("", "source", &[("warm-up".to_owned(), order(0))]).await?;
+    let (instance, secrets) = world.broker_instance("shop");
+    let body = json!({
+        "files": [{ "name": "bench.yaml", "text": instance + TEMPLATE }],
+        "instances": { "shop": "shop" }, "secrets": secrets,
+    });
+    let applied = Instant::now();
+    world.api.call("POST", "/api/v1/apply", Some(body)).await?;
+    let arrived = || async { Ok((amqp.depth("sink").await? > 0).then_some(())) };
+    eventually("the first message", Duration::from_secs(60), arrived).await?;
+    let first = applied.elapsed();
+    let pid = world.orchestrator().and_then(Orchestrator::pid).context("no orchestrator")?;
+    let idle = Orchestrator::memory_kib(pid)?;
+    let sink = world.broker.connect().await?;
+    sink.drain("sink", |_, _| true).await?;
+    drop(sink);
+    let figures = measure(&world.broker, count).await?;
+    let container = world.container("rabbitmq").await?;
+    let process = docker(&["inspect", "--format", "{{.State.Pid}}", &container]).await?;
+    let facts = json!({
+        "serve_to_ready_ms": ready,
+        "apply_to_first_message_ms": first.as_millis(),
+        "orchestrator_idle_kib": idle,
+        "orchestrator_after_load_kib": Orchestrator::memory_kib(pid)?,
+        "component_after_load_kib": Orchestrator::memory_kib(process.parse()?)?,
+    });
+    world.stop().await?;
+    Ok(Figures { facts, ..figures })
+}
+
+/// Throughput of `count` messages at full speed, then latency at a hundred messages per second.
+async fn measure(broker: &Broker, count: usize) -> Result<Figures> {
+    let source = broker.connect().await?;
+    let messages: Vec<(String, Vec<u8>)> = (0..count).map(|n| (format!("m-{n}"), order(n))).collect();
+    let started = Instant::now();
+    let publishing = tokio::spawn(async move { source.publish_all("", "source", &messages).await });
+    let mut seen: HashMap<String, u32> = HashMap::new();
+    let sink = broker.connect().await?;
+    let collecting = sink.drain("sink", |id, _| {
+        *seen.entry(id).or_default() += 1;
+        seen.len() == count
+    });
+    tokio::time::timeout(Duration::from_secs(600), collecting).await.context("messages are missing")??;
+    let per_second = float(count) / started.elapsed().as_secs_f64();
+    publishing.await??;
+    ensure!(seen.values().all(|times| *times == 1), "duplicates, though nothing was killed");
+    drop(sink);
+    let mut delays = latency(broker).await?;
+    delays.sort_by(f64::total_cmp);
+    let at = |share: usize| delays[(delays.len() - 1) * share / 100];
+    Ok(Figures { per_second, p50: at(50), p99: at(99), facts: Value::Null })
+}
+
+async fn latency(broker: &Broker) -> Result<Vec<f64>> {
+    const COUNT: usize = 1000;
+    let epoch = Instant::now();
+    let source = broker.connect().await?;
+    let publishing = tokio::spawn(async move {
+        let mut beat = tokio::time::interval(Duration::from_millis(10));
+        for n in 0..COUNT {
+            beat.tick().await;
+            let mut body: Value = serde_json::from_slice(&order(n))?;
+            body["sent"] = json!(epoch.elapsed().as_secs_f64() * 1000.0);
+            publish(&source, body.to_string().into_bytes()).await?;
+        }
+        anyhow::Ok(())
+    });
+    let sink = broker.connect().await?;
+    let mut delays = Vec::with_capacity(COUNT);
+    let collecting = sink.drain("sink", |_, body| {
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        delays.extend(body["sent"].as_f64().map(|sent| epoch.elapsed().as_secs_f64() * 1000.0 - sent));
+        delays.len() == COUNT
+    });
+    tokio::time::timeout(Duration::from_secs(120), collecting).await.context("messages are missing")??;
+    publishing.await??;
+    Ok(delays)
+}
+
+async fn publish(amqp: &Amqp, body: Vec<u8>) -> Result<()> {
+    let properties =
+        BasicProperties::default().with_delivery_mode(2).with_content_type("application/json".into());
+    let options = BasicPublishOptions::default();
+    amqp.channel.basic_publish("".into(), "source".into(), options, &body, properties).await?.await?;
+    Ok(())
+}
+
+/// An order of about 1 KiB.
+fn order(number: usize) -> Vec<u8> {
+    let lines: Vec<Value> = (0..10)
+        .map(|line| json!({ "sku": format!("SKU-{:06}", number + line), "quantity": line + 1, "price": 9.5, "note": "handle with care" }))
+        .collect();
+    json!({ "id": number, "customer": { "first": "Ada", "last": "Lovelace" }, "sent": 0, "lines": lines })
+        .to_string()
+        .into_bytes()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are small")]
+fn float(count: usize) -> f64 {
+    count as f64
+}
