@@ -1,6 +1,6 @@
 //! When things happen: the engine's loops and use cases. Names no adapter; everything outside comes through the ports.
 //!
-//! - the **router** ([`router`]) takes outcomes from the broker and sends messages to steps;
+//! - the **router** takes outcomes from the broker and sends messages to steps;
 //! - the **reconciler** brings containers and broker objects to what the flows need;
 //! - the **scheduler** sends ticks to polling triggers;
 //! - the **backlog** watch pauses triggers of flows where too much waits;

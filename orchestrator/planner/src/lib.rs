@@ -1,8 +1,8 @@
 //! What should be: from files and a catalogue of what is installed to flows that are ready to run.
 //!
-//! [`read`] turns files into documents, [`check_template`] and [`check_instance`] find what is wrong with them,
-//! [`compile`] makes a flow of a template, parameters and instances, [`diff`] says what a new version changes and
-//! [`graph`] draws it. Every fault is a [`Diagnostic`] with a code, a place and a sentence, and all faults are found at
+//! [`read()`] turns files into documents, [`check_template`] and [`check_instance`] find what is wrong with them,
+//! [`compile()`] makes a flow of a template, parameters and instances, [`diff()`] says what a new version changes and
+//! [`graph()`] draws it. Every fault is a [`Diagnostic`] with a code, a place and a sentence, and all faults are found at
 //! once, never just the first. Each code has a page under `docs/errors/`.
 //!
 //! Everything here is a function of its arguments. Deliberately not here: files, the store, and what runs at the

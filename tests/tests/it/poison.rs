@@ -47,7 +47,7 @@ async fn poison_ends_as_two_dead_letters_and_every_good_message_arrives() -> Res
     let messages: Vec<(String, Vec<u8>)> = (0..1002)
         .map(|number| {
             let body = match number {
-                300 => json!({ "do": "crash", "number": number }),
+                300 => json!({ "do": "abort", "number": number }),
                 600 => json!({ "do": "hang", "number": number }),
                 _ => json!({ "do": "ok", "number": number }),
             };
@@ -73,8 +73,14 @@ async fn poison_ends_as_two_dead_letters_and_every_good_message_arrives() -> Res
     .await?;
     let of =
         |number: u64| letters.iter().find(move |letter| letter.to_string().contains(&format!("{number}")));
-    let crashed = letters.iter().find(|letter| letter["reason"] == "crashed").context("no crashed one")?;
-    let hung = letters.iter().find(|letter| letter["reason"] == "exhausted").context("no exhausted one")?;
+    let crashed = letters
+        .iter()
+        .find(|letter| letter["reason"] == "crashed")
+        .with_context(|| format!("no crashed one: {letters:?}"))?;
+    let hung = letters
+        .iter()
+        .find(|letter| letter["reason"] == "exhausted")
+        .with_context(|| format!("no exhausted one: {letters:?}"))?;
     assert!(of(300).is_some() && crashed["exit"]["code"].as_i64().is_some_and(|code| code != 0), "{crashed}");
     assert_eq!(hung["error"]["code"], "timeout", "{hung}");
 

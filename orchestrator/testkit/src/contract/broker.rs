@@ -1,4 +1,4 @@
-//! The contract of [`Broker`](sluice_ports::broker::Broker).
+//! The contract of [`Broker`].
 
 mod delivery;
 mod queues;

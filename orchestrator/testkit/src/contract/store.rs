@@ -1,4 +1,4 @@
-//! The contract of [`Store`](sluice_ports::store::Store).
+//! The contract of [`Store`].
 
 mod catalogue;
 mod containers;
