@@ -111,10 +111,16 @@ pub fn encode<R: AsRef<[u8]>>(records: &[R]) -> Payload {
     Payload { bytes: joined.freeze(), encoding: Encoding::Plain }
 }
 
-/// Whether a batch of `records` records and `bytes` bytes may take one more of `next` bytes.
+/// Most records that a sender puts together. More would save the broker little, and whoever consumes holds a number of
+/// batches, not of records.
+const TOGETHER_RECORDS: usize = 100;
+/// Most bytes that a sender puts together, before compression. A larger record travels alone.
+const TOGETHER_BYTES: usize = 256 * 1024;
+
+/// Whether a sender adds a record of `next` bytes to a batch of `records` records and `bytes` bytes.
 #[must_use]
 pub fn fits(records: usize, bytes: usize, next: usize) -> bool {
-    records < limits::BATCH_RECORDS && bytes + next < limits::BATCH_BYTES
+    records < TOGETHER_RECORDS && bytes + next < TOGETHER_BYTES
 }
 
 /// Takes a payload apart into its records. Empty lines are skipped.

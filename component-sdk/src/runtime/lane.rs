@@ -36,6 +36,33 @@ pub(crate) struct Lane {
     pub(crate) stop: CancellationToken,
 }
 
+/// Whether a delivery was delivered before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Back {
+    Never,
+    /// The process before this one may have died of it.
+    FromTheDead,
+    /// The broker marks what was on its way when a connection is lost, and all that waits when it is killed itself.
+    FromTheBroker,
+}
+
+/// How many deliveries may still come back from the process before: the first of this one, and at most what a process
+/// holds. What comes back later was marked by the broker, while this process lived.
+struct Heritage(u16);
+
+impl Heritage {
+    fn judge(&mut self, redelivered: bool) -> Back {
+        match (redelivered, self.0) {
+            (false, _) => Back::Never,
+            (true, 0) => Back::FromTheBroker,
+            (true, _) => {
+                self.0 -= 1;
+                Back::FromTheDead
+            }
+        }
+    }
+}
+
 /// A channel with a consumer on it.
 struct Open {
     channel: Channel,
@@ -46,6 +73,7 @@ impl Lane {
     /// Serves until it is stopped and every delivery is answered.
     pub(crate) async fn serve(self) {
         let mut backoff = Backoff::new();
+        let mut heritage = Heritage(self.prefetch);
         while !self.stop.is_cancelled() {
             let opened = tokio::select! {
                 biased;
@@ -56,7 +84,8 @@ impl Lane {
                 Ok(open) => {
                     info!(queue = self.queue, "consuming");
                     backoff.reset();
-                    self.consume(open).await;
+                    self.consume(open, &mut heritage).await;
+                    heritage = Heritage(0);
                 }
                 Err(error) => {
                     warn!(queue = self.queue, error = chain(&error), "the queue cannot be consumed yet")
@@ -79,14 +108,14 @@ impl Lane {
     }
 
     /// Takes deliveries until the consumer ends.
-    async fn consume(&self, mut open: Open) {
+    async fn consume(&self, mut open: Open, heritage: &mut Heritage) {
         let (tickets, mut all_settled) = mpsc::channel(1);
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
                 next = open.consumer.next() => match next {
-                    Some(Ok(delivery)) => self.take(delivery, &tickets).await,
+                    Some(Ok(delivery)) => self.take(delivery, heritage, &tickets).await,
                     Some(Err(error)) => warn!(queue = self.queue, %error, "the consumer failed"),
                     None => {
                         warn!(queue = self.queue, "the consumer ended, it is opened again");
@@ -95,7 +124,7 @@ impl Lane {
                 },
             }
         }
-        self.wind_up(&mut open, &tickets).await;
+        self.wind_up(&mut open, heritage, &tickets).await;
         drop(tickets);
         // Nothing is ever sent: this resolves when the last ticket is gone. Only then may the channel close.
         all_settled.recv().await;
@@ -103,18 +132,18 @@ impl Lane {
     }
 
     /// Cancels the consumer and answers for what had arrived before. The channel stays open for acknowledgements.
-    async fn wind_up(&self, open: &mut Open, tickets: &mpsc::Sender<()>) {
+    async fn wind_up(&self, open: &mut Open, heritage: &mut Heritage, tickets: &mpsc::Sender<()>) {
         let cancel = open.channel.basic_cancel(open.consumer.tag(), BasicCancelOptions::default());
         if let Err(error) = answered(cancel).await {
             warn!(queue = self.queue, error = chain(&error), "the consumer could not be cancelled");
             return;
         }
         while let Some(Ok(delivery)) = open.consumer.next().await {
-            self.take(delivery, tickets).await;
+            self.take(delivery, heritage, tickets).await;
         }
     }
 
-    async fn take(&self, delivery: Delivery, tickets: &mpsc::Sender<()>) {
+    async fn take(&self, delivery: Delivery, heritage: &mut Heritage, tickets: &mpsc::Sender<()>) {
         let Delivery { acker, data, properties, redelivered, .. } = delivery;
         let encoding = properties.content_encoding().as_ref().map(|text| text.as_str());
         let records = match unpack(data, encoding) {
@@ -129,11 +158,12 @@ impl Lane {
             drop(acker.ack(BasicAckOptions::default()).await);
             return;
         }
+        let back = heritage.judge(redelivered);
         let ticket = Arc::new(Ticket::new(acker, records.len(), tickets.clone()));
         let deadline = Instant::now() + CATCH_UP;
         for record in records {
             match serde_json::from_slice::<Envelope>(&record) {
-                Ok(envelope) => self.admit(envelope, redelivered, &ticket, deadline).await,
+                Ok(envelope) => self.admit(envelope, back, &ticket, deadline).await,
                 Err(error) => {
                     error!(queue = self.queue, kind = ?error.classify(), "a record cannot be read and is dropped");
                     ticket.settle().await;
@@ -142,10 +172,11 @@ impl Lane {
         }
     }
 
-    async fn admit(&self, envelope: Envelope, redelivered: bool, ticket: &Arc<Ticket>, deadline: Instant) {
+    async fn admit(&self, envelope: Envelope, back: Back, ticket: &Arc<Ticket>, deadline: Instant) {
         let job = Job { key: Key::from(&envelope), envelope };
-        match self.runner.window.admit(job.key, redelivered, ticket) {
+        match self.runner.window.admit(job.key, back != Back::Never, ticket) {
             Admission::Run => self.start(job, deadline).await,
+            Admission::Suspect if back == Back::FromTheBroker => self.start(job, deadline).await,
             Admission::Attached => {}
             Admission::Finished => ticket.settle().await,
             Admission::Suspect => {
@@ -195,4 +226,20 @@ impl Lane {
 
 fn unpack(data: Vec<u8>, encoding: Option<&str>) -> Result<Vec<Bytes>, BatchError> {
     batch::decode(&Bytes::from(data), Encoding::from_header(encoding)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_process_before_can_have_held_is_suspect() {
+        let mut heritage = Heritage(2);
+        let judged: Vec<Back> = [true, false, true, true, true]
+            .into_iter()
+            .map(|redelivered| heritage.judge(redelivered))
+            .collect();
+        let (dead, broker) = (Back::FromTheDead, Back::FromTheBroker);
+        assert_eq!(judged, [dead, Back::Never, dead, broker, broker]);
+    }
 }

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use sluice_protocol::{Envelope, MessageId, Outcome, Output, Status, StepKey};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::outcome::{self, answer, bare};
 use super::publisher::Publisher;
+use super::queue::Room;
 use super::step::Served;
 use crate::context::Sink;
 use crate::emitter::Outlet;
@@ -31,8 +32,8 @@ fn room() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(ROOM_KIB as usize))
 }
 
-async fn enter(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Error> {
-    Arc::clone(room).acquire_many_owned(cost(bytes)).await.map_err(|_| ended())
+async fn enter(room: &Arc<Semaphore>, bytes: usize) -> Result<Room, Error> {
+    Arc::clone(room).acquire_many_owned(cost(bytes)).await.map(Arc::new).map_err(|_| ended())
 }
 
 fn ended() -> Error {
@@ -73,15 +74,11 @@ impl Sink for PartialSink {
     async fn partial(&self, output: Output) -> Result<(), Error> {
         let echoed = self.base.context.as_ref().map_or(0, |context| context.get().len());
         let outputs = outcome::split(vec![output], echoed)?.remove(0);
-        let permit = enter(&self.room, outputs[0].body.get().len() + echoed).await?;
+        let room = enter(&self.room, outputs[0].body.get().len() + echoed).await?;
         let offset = self.offset.fetch_add(1, Ordering::AcqRel);
         let record = outcome::line(&Outcome { outputs, offset, ..self.base.clone() });
-        let confirmed = self.publisher.store(Arc::clone(&self.routing_key), record);
-        // The permit returns when the broker has the record, also if the function ends before.
-        tokio::spawn(async move {
-            drop(confirmed.await);
-            drop(permit);
-        });
+        // Nobody waits for the one record: `close` waits until all room is free again.
+        drop(self.publisher.store_holding(Arc::clone(&self.routing_key), record, Some(room)));
         Ok(())
     }
 }
@@ -117,21 +114,52 @@ impl Outlet for ListenerOutlet {
         let records: Vec<_> =
             outcome::succeed(&base, outputs.build()?, None)?.iter().map(outcome::line).collect();
         let bytes = records.iter().map(bytes::Bytes::len).sum();
-        let permit = tokio::select! {
+        let room = tokio::select! {
             biased;
             () = self.stopped.cancelled() => return Err(ended()),
-            permit = enter(&self.room, bytes) => permit?,
+            room = enter(&self.room, bytes) => room?,
         };
         let confirmations: Vec<_> = records
             .into_iter()
-            .map(|record| self.publisher.store(Arc::clone(&self.routing_key), record))
+            .map(|record| {
+                self.publisher.store_holding(Arc::clone(&self.routing_key), record, Some(Arc::clone(&room)))
+            })
             .collect();
         Ok(Box::pin(async move {
             for confirmed in confirmations {
                 confirmed.await.map_err(|_| ended())?;
             }
-            drop(permit);
             Ok(())
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A listener takes the next message before it looks at the confirms of the earlier ones.
+    #[tokio::test]
+    async fn a_listener_gets_room_again_without_waiting_for_the_confirms_itself() {
+        let (publisher, mut broker) = Publisher::manual();
+        let step: StepKey = "flow_1/1/listen".parse().unwrap();
+        let outlet = ListenerOutlet::new(publisher, step, "01".into(), CancellationToken::new());
+        tokio::spawn(async move {
+            while let Some(pending) = broker.recv().await {
+                pending.stored.send(()).unwrap();
+            }
+        });
+        let most = u128::from(ROOM_KIB / LEAST_KIB);
+        let mut confirms = Vec::new();
+        for number in 0..2 * most {
+            let accepted =
+                outlet.accept(MessageId::from_bits(number), crate::Output::new(number.to_string()).into());
+            confirms.push(tokio::time::timeout(Duration::from_secs(30), accepted).await.unwrap().unwrap());
+        }
+        for confirm in confirms {
+            confirm.await.unwrap();
+        }
     }
 }

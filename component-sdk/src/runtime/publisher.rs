@@ -20,7 +20,7 @@ use tracing::{debug, warn};
 
 use super::backoff::Backoff;
 use super::broker::{BrokerError, Link, answered};
-use super::queue::{Batch, Pending, Queue};
+use super::queue::{Batch, Pending, Queue, Room};
 use crate::error::chain;
 
 /// How many batches may wait for their confirms at a time.
@@ -41,10 +41,28 @@ impl Publisher {
 
     /// Resolves once the broker has stored the record; fails only when the component ends.
     pub(crate) fn store(&self, key: Arc<str>, record: Bytes) -> oneshot::Receiver<()> {
+        self.store_holding(key, record, None)
+    }
+
+    /// As [`store`](Self::store), and lets go of `room` once the broker has stored the record, whether or not anybody
+    /// waits for that.
+    pub(crate) fn store_holding(
+        &self,
+        key: Arc<str>,
+        record: Bytes,
+        room: Option<Room>,
+    ) -> oneshot::Receiver<()> {
         let (stored, confirmed) = oneshot::channel();
         // A failed send drops the other end, which the receiver reports.
-        drop(self.0.send(Pending { key, record, since: Instant::now(), stored }));
+        drop(self.0.send(Pending { key, record, since: Instant::now(), stored, _room: room }));
         confirmed
+    }
+
+    /// A publisher whose broker is the test.
+    #[cfg(test)]
+    pub(crate) fn manual() -> (Self, mpsc::UnboundedReceiver<Pending>) {
+        let (sender, incoming) = mpsc::unbounded_channel();
+        (Self(sender), incoming)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sluice_protocol::batch;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
@@ -21,12 +21,16 @@ const PLENTY_RECORDS: usize = 50;
 /// From this many bytes on a batch does not wait.
 const PLENTY_BYTES: usize = 64 * 1024;
 
+/// Room that a record takes until the broker has it; records that belong together share it.
+pub(crate) type Room = Arc<OwnedSemaphorePermit>;
+
 /// One record to be stored by the broker.
 pub(crate) struct Pending {
     pub(crate) key: Arc<str>,
     pub(crate) record: Bytes,
     pub(crate) since: Instant,
     pub(crate) stored: oneshot::Sender<()>,
+    pub(crate) _room: Option<Room>,
 }
 
 /// Records for one routing key that are published together.
@@ -136,7 +140,13 @@ mod tests {
 
     fn push(queue: &mut Queue, key: &str, record: &'static str, since: Instant) {
         let stored = oneshot::channel().0;
-        queue.push(Pending { key: key.into(), record: Bytes::from_static(record.as_bytes()), since, stored });
+        queue.push(Pending {
+            key: key.into(),
+            record: Bytes::from_static(record.as_bytes()),
+            since,
+            stored,
+            _room: None,
+        });
     }
 
     fn taken(queue: &mut Queue, idle: bool, now: Instant) -> String {
