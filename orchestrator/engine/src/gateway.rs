@@ -168,9 +168,9 @@ async fn start_of(core: &Arc<Core>, token: &str) -> Result<ContainerStart, Gatew
 /// What a deployment serves, in a stable order.
 fn assignments(snapshot: &Snapshot, deployment: DeploymentId) -> Vec<Assignment> {
     let mut all = Vec::new();
-    for live in snapshot.versions.values() {
-        let Some(flow) = snapshot.flows.get(&live.compiled.id) else { continue };
-        if snapshot.released.contains(&flow.id) {
+    for (key, live) in &snapshot.versions {
+        let Some(flow) = snapshot.flows.get(&key.0) else { continue };
+        if snapshot.released.contains(key) {
             continue;
         }
         for (id, step) in &live.compiled.steps {

@@ -128,8 +128,8 @@ pub struct Snapshot {
     pub versions: BTreeMap<(FlowId, FlowVersion), Arc<LiveFlow>>,
     /// The flows whose triggers are paused because too much waits.
     pub crowded: std::collections::BTreeSet<FlowId>,
-    /// The flows that are to end and of which nothing is under way any more: no container serves them.
-    pub released: std::collections::BTreeSet<FlowId>,
+    /// The versions that are to end and of which nothing is under way any more: no container serves them.
+    pub released: std::collections::BTreeSet<(FlowId, FlowVersion)>,
 }
 
 impl Snapshot {

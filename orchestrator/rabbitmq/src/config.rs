@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use lapin::uri::{AMQPScheme, AMQPUri};
 
+/// The library keeps buffers of 32 frames each way: with the usual 128 KiB a frame three idle connections take 24 MiB.
+const FRAME_BYTES: u32 = 32 * 1024;
+
 /// An AMQP URL with its credentials: `amqp://user:password@host:5672/vhost`. Prints without the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BrokerUrl(AMQPUri);
@@ -65,6 +68,7 @@ impl BrokerUrl {
         let mut uri = self.0.clone();
         uri.query.heartbeat = uri.query.heartbeat.or(Some(15));
         uri.query.connection_timeout = uri.query.connection_timeout.or(Some(10_000));
+        uri.query.frame_max = uri.query.frame_max.or(Some(FRAME_BYTES));
         uri
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sluice_domain::topology::LaneName;
 use sluice_domain::{DeploymentId, DeploymentSpec, FlowId, FlowVersion, Intent};
 
-use super::retire::is_quiet;
+use super::retire::{is_drained, is_quiet};
 use crate::core::Core;
 
 /// What the flows need.
@@ -13,8 +13,8 @@ use crate::core::Core;
 pub(crate) struct Desired {
     pub(crate) deployments: BTreeMap<DeploymentId, DeploymentSpec>,
     pub(crate) lanes: BTreeSet<LaneName>,
-    /// Flows that are to end and of which nothing is under way any more.
-    pub(crate) released: BTreeSet<FlowId>,
+    /// Versions that are to end and of which nothing is under way any more.
+    pub(crate) released: BTreeSet<(FlowId, FlowVersion)>,
 }
 
 /// Reads what the flows need. A flow that is to stop needs its deployments until nothing of it is under way.
@@ -27,21 +27,17 @@ pub(crate) async fn desired(core: &Core) -> Desired {
         let ending = matches!(flow.intent, Intent::Stop | Intent::Delete);
         if ending && is_quiet(core, live).await {
             finished.insert(*key);
+        } else if !ending && is_drained(core, flow, live).await {
+            wanted.released.insert(*key);
         }
     }
     for (key, live) in &snapshot.versions {
-        // One version that is not finished may still send messages to another's steps only of the same version, but
-        // all versions of a flow share its lanes, so they end together.
-        let ends = |key: &(FlowId, FlowVersion)| finished.contains(key);
-        let all_end = snapshot
-            .versions
-            .range((key.0, FlowVersion(0))..=(key.0, FlowVersion(u32::MAX)))
-            .all(|(key, _)| ends(key));
-        if !snapshot.flows.contains_key(&key.0) {
-            continue;
+        // The versions of a flow share lanes, so those of a flow that ends do so together.
+        let all = (key.0, FlowVersion(0))..=(key.0, FlowVersion(u32::MAX));
+        if snapshot.versions.range(all).all(|(key, _)| finished.contains(key)) {
+            wanted.released.insert(*key);
         }
-        if all_end {
-            wanted.released.insert(key.0);
+        if wanted.released.contains(key) || !snapshot.flows.contains_key(&key.0) {
             continue;
         }
         for step in live.compiled.steps.values() {

@@ -3,17 +3,19 @@
 //! Lanes go before the records that name them, so that a process that dies in between finds them again.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_domain::topology::{self, LaneName};
-use sluice_domain::{DeploymentId, FlowId, Intent};
+use sluice_domain::{DeploymentId, Flow, FlowId, FlowVersion, Intent};
 use sluice_ports::PortError;
 use tracing::info;
 
 use super::Declared;
 use crate::core::Core;
 use crate::table::LiveFlow;
+
+/// A version of a flow.
+type Key = (FlowId, FlowVersion);
 
 /// How long nothing must have been seen of a version before it counts as quiet.
 const QUIET: Duration = Duration::from_secs(2);
@@ -51,106 +53,76 @@ fn drained_after(live: &LiveFlow) -> Duration {
     live.compiled.steps.values().map(longest).sum::<Duration>() + Duration::from_secs(60)
 }
 
-/// Retires old versions and removes flows that are to be deleted.
+/// Whether an old version of a flow has nothing under way any more, and nothing of it can come.
+pub(crate) async fn is_drained(core: &Core, flow: &Flow, live: &LiveFlow) -> bool {
+    if live.compiled.version >= flow.version {
+        return false;
+    }
+    let last = live.seen_at().map(|at| (core.ports.clock.now() - at).to_std().unwrap_or_default());
+    let long_ago = last.unwrap_or_else(|| core.started.elapsed()) > drained_after(live);
+    long_ago && is_quiet(core, live).await
+}
+
+/// Removes released versions, and the flows that are to be deleted, as soon as nothing holds their lanes any more.
 pub(crate) async fn retire(core: &Core, declared: &mut Declared) -> Result<(), PortError> {
     let snapshot = core.snapshot();
-    let deleted: Vec<FlowId> =
-        snapshot.flows.values().filter(|flow| flow.intent == Intent::Delete).map(|flow| flow.id).collect();
-    for flow in deleted {
-        delete(core, declared, flow).await?;
-    }
-    for (key, live) in &snapshot.versions {
-        let Some(flow) = snapshot.flows.get(&key.0) else { continue };
-        let old = key.1 < flow.version && flow.intent != Intent::Delete;
-        let last = live.seen_at().map(|at| (core.ports.clock.now() - at).to_std().unwrap_or_default());
-        let long_ago = last.unwrap_or_else(|| core.started.elapsed()) > drained_after(live);
-        if !(old && long_ago && is_quiet(core, live).await) {
+    for flow in snapshot.flows.values() {
+        let versions: BTreeSet<Key> =
+            snapshot.versions.keys().filter(|key| key.0 == flow.id).copied().collect();
+        if flow.intent == Intent::Delete {
+            if versions.is_subset(&snapshot.released) && remove(core, declared, &versions).await? {
+                core.ports.store.remove_flow(flow.id).await?;
+                core.table.change(|snapshot| {
+                    snapshot.flows.remove(&flow.id);
+                    snapshot.versions.retain(|key, _| key.0 != flow.id);
+                });
+                info!(flow.id = %flow.id, "the flow is gone");
+            }
             continue;
         }
-        info!(flow.id = %key.0, version = %key.1, "an old version is retired");
-        let kept = lanes_of(core, |other| *other != *key);
-        remove_lanes(core, declared, live, &kept).await?;
-        core.ports.store.retire_version(key.0, key.1).await?;
-        core.table.change(|snapshot| {
-            snapshot.versions.remove(key);
-        });
+        for key in versions.into_iter().filter(|key| key.1 < flow.version) {
+            if snapshot.released.contains(&key) && remove(core, declared, &BTreeSet::from([key])).await? {
+                core.ports.store.retire_version(key.0, key.1).await?;
+                core.table.change(|snapshot| {
+                    snapshot.versions.remove(&key);
+                });
+                info!(flow.id = %key.0, version = %key.1, "an old version is retired");
+            }
+        }
     }
     Ok(())
 }
 
-/// The lanes of the versions that `keep` chooses.
-fn lanes_of(core: &Core, keep: impl Fn(&(FlowId, sluice_domain::FlowVersion)) -> bool) -> BTreeSet<LaneName> {
+/// Deletes what these versions have on the broker and no other version needs. False while a container still holds some
+/// of it: it lets go when it learns that it does not serve them any more.
+async fn remove(core: &Core, declared: &mut Declared, versions: &BTreeSet<Key>) -> Result<bool, PortError> {
     let snapshot = core.snapshot();
-    let kept = snapshot.versions.iter().filter(|(key, _)| keep(key));
-    kept.flat_map(|(_, live)| live.compiled.steps.values().map(|step| step.lane.clone())).collect()
-}
-
-/// Deletes the lanes of a version that no other version needs. False when one of them is still in use.
-async fn remove_lanes(
-    core: &Core,
-    declared: &mut Declared,
-    live: &LiveFlow,
-    kept: &BTreeSet<LaneName>,
-) -> Result<bool, PortError> {
+    let steps = |of_these: bool| {
+        let chosen = snapshot.versions.iter().filter(move |(key, _)| versions.contains(key) == of_these);
+        chosen.flat_map(|(_, live)| live.compiled.steps.values())
+    };
+    let kept: BTreeSet<&LaneName> = steps(false).map(|step| &step.lane).collect();
     let mut gone = true;
-    for step in live.compiled.steps.values() {
-        if kept.contains(&step.lane) {
-            continue;
-        }
+    for step in steps(true).filter(|step| !kept.contains(&step.lane)) {
         if core.ports.broker.delete_queue_if_idle(step.lane.as_str()).await? {
             declared.lanes.remove(&step.lane);
         } else {
             gone = false;
         }
     }
-    Ok(gone)
-}
-
-async fn delete(core: &Core, declared: &mut Declared, flow: FlowId) -> Result<(), PortError> {
-    let snapshot = core.snapshot();
-    let versions: Vec<Arc<LiveFlow>> =
-        snapshot.versions.iter().filter(|(key, _)| key.0 == flow).map(|(_, live)| live.clone()).collect();
-    for live in &versions {
-        if !is_quiet(core, live).await {
-            return Ok(());
-        }
-    }
-    let kept = lanes_of(core, |key| key.0 != flow);
-    let mut gone = true;
-    for live in &versions {
-        gone &= remove_lanes(core, declared, live, &kept).await?;
-    }
     if !gone {
-        // Its containers still hold the lanes: they let go when they learn that the flow ends.
-        return Ok(());
+        return Ok(false);
     }
-    let others: BTreeSet<_> = snapshot
-        .versions
-        .iter()
-        .filter(|(key, _)| key.0 != flow)
-        .flat_map(|(_, live)| live.compiled.steps.values().map(|step| step.deployment.id))
-        .collect();
+    let kept: BTreeSet<DeploymentId> = steps(false).map(|step| step.deployment.id).collect();
+    let deployments: BTreeSet<DeploymentId> = steps(true).map(|step| step.deployment.id).collect();
     let containers = core.ports.runtime.list().await?;
-    let deployments: BTreeSet<DeploymentId> = versions
-        .iter()
-        .flat_map(|live| live.compiled.steps.values().map(|step| step.deployment.id))
-        .collect();
-    for deployment in deployments {
-        if others.contains(&deployment) {
-            continue;
+    for deployment in deployments.difference(&kept) {
+        if containers.iter().any(|container| container.deployment == *deployment) {
+            return Ok(false);
         }
-        if containers.iter().any(|container| container.deployment == deployment) {
-            return Ok(());
-        }
-        core.ports.broker.delete_queue_if_idle(&topology::suspects_queue(deployment)).await?;
-        core.ports.broker.delete_exchange(deployment).await?;
-        declared.deployments.remove(&deployment);
+        core.ports.broker.delete_queue_if_idle(&topology::suspects_queue(*deployment)).await?;
+        core.ports.broker.delete_exchange(*deployment).await?;
+        declared.deployments.remove(deployment);
     }
-    core.ports.store.remove_flow(flow).await?;
-    core.table.change(|snapshot| {
-        snapshot.flows.remove(&flow);
-        snapshot.versions.retain(|key, _| key.0 != flow);
-    });
-    info!(flow.id = %flow, "the flow is gone");
-    Ok(())
+    Ok(true)
 }

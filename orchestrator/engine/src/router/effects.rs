@@ -31,7 +31,14 @@ pub(crate) struct Send {
     pub(crate) id: MessageId,
     /// The record, one line of NDJSON without the line break.
     pub(crate) record: Vec<u8>,
+    /// Most records of a publish that carries this one.
+    pub(crate) company: usize,
 }
+
+/// [`Send::company`] of a record that travels alone.
+pub(crate) const ALONE: usize = 1;
+/// [`Send::company`] of a record that travels with as many as a publish may carry.
+pub(crate) const ANY: usize = usize::MAX;
 
 /// The end of a tick of a polling trigger.
 #[derive(Debug, PartialEq)]

@@ -12,11 +12,13 @@ use sluice_domain::{
 use sluice_ports::broker::Target;
 use sluice_protocol::{ErrorInfo, ExecutionId, Headers, MessageId, Outcome, Port, Retained};
 
-use super::effects::{Effects, Send};
+use super::effects::{ALONE, ANY, Effects, Send};
 use super::notes::Notes;
 use super::pass::{self, Cx, Message, Origin};
 use super::record::{Body, EnvelopeRef, Retry};
 
+/// Most records in a publish with one whose consumer died once.
+const FEW: usize = 16;
 /// Most times that a step may ask for the same input again.
 const REBOUNDS: u32 = 100;
 
@@ -86,7 +88,7 @@ pub(crate) fn rebound(
     again(cx, effects, (id, step), outcome, Again { delay, attempt: outcome.attempt + 1, error: None });
 }
 
-/// Decides about an input whose consumer died: alone in the suspects queue, or dead.
+/// Decides about an input whose consumer died: among few, then alone in the suspects queue, or dead.
 pub(crate) fn suspected(
     cx: &mut Cx<'_>,
     effects: &mut Effects,
@@ -106,12 +108,15 @@ pub(crate) fn suspected(
         return last(cx, effects, id, &outcome, (error, DeadReason::Crashed));
     }
     effects.count(id, |counters| counters.retried += 1);
-    let target = Target::Suspects(step.deployment.id);
-    effects.sends.push(Send {
-        target,
-        id: outcome.input,
-        record: envelope(outcome, outcome.attempt, suspected),
-    });
+    // A death puts all under suspicion that was delivered, nearly all of it innocent. So the first time it runs again
+    // among few; what dies again is run alone, one at a time.
+    let (target, company) = if suspected == 1 {
+        (Target::Lane(step.lane.clone()), FEW)
+    } else {
+        (Target::Suspects(step.deployment.id), ALONE)
+    };
+    let record = envelope(outcome, outcome.attempt, suspected);
+    effects.sends.push(Send { target, id: outcome.input, record, company });
 }
 
 struct Again {
@@ -131,7 +136,7 @@ fn again(
     let record = envelope(outcome, again.attempt, outcome.suspected);
     let lane = step.lane.clone();
     let send = match Tier::for_rest(again.delay) {
-        None => Send { target: Target::Lane(lane), id: outcome.input, record },
+        None => Send { target: Target::Lane(lane), id: outcome.input, record, company: ANY },
         Some(tier) => {
             let wait = i64::try_from(again.delay.as_millis()).unwrap_or(i64::MAX);
             let due = cx.now.timestamp_millis().saturating_add(wait);
@@ -139,6 +144,7 @@ fn again(
                 target: Target::Retry(tier),
                 id: outcome.input,
                 record: retry_record(due, lane, outcome.input, record),
+                company: ALONE,
             }
         }
     };

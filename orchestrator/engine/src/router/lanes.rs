@@ -74,7 +74,7 @@ impl Lanes {
         for (target, queue) in &mut self.queues {
             while queue.outstanding < OUTSTANDING && !queue.waiting.is_empty() {
                 queue.outstanding += 1;
-                ready.push((target.clone(), take_batch(target, &mut queue.waiting)));
+                ready.push((target.clone(), take_batch(&mut queue.waiting)));
             }
         }
         for (target, parcels) in ready {
@@ -101,17 +101,14 @@ impl Lanes {
     }
 }
 
-/// Takes as many messages as one publish may carry. Retries and suspects travel alone.
-fn take_batch(target: &Target, waiting: &mut VecDeque<Parcel>) -> Vec<Parcel> {
-    let alone = match target {
-        Target::Lane(_) => false,
-        Target::Suspects(_) | Target::Retry(_) | Target::Router(_) => true,
-    };
+/// Takes as many messages as one publish may carry, and as each of them bears.
+fn take_batch(waiting: &mut VecDeque<Parcel>) -> Vec<Parcel> {
     let mut parcels = Vec::new();
-    let mut bytes = 0;
+    let (mut bytes, mut most) = (0, usize::MAX);
     while let Some((_, next)) = waiting.front() {
-        let full = !batch::fits(parcels.len(), bytes, next.record.len());
-        if !parcels.is_empty() && (alone || full) {
+        most = most.min(next.company);
+        let full = parcels.len() >= most || !batch::fits(parcels.len(), bytes, next.record.len());
+        if !parcels.is_empty() && full {
             break;
         }
         bytes += next.record.len() + 1;

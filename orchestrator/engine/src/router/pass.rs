@@ -11,7 +11,7 @@ use sluice_mapping::{EvalError, Evaluator, Root};
 use sluice_ports::broker::Target;
 use sluice_protocol::{ErrorInfo, ExecutionId, Headers, MessageId, limits};
 
-use super::effects::{Effects, Send};
+use super::effects::{ANY, Effects, Send};
 use super::failure::{self, Failed};
 use super::notes::Notes;
 use super::record::{Body, EnvelopeRef};
@@ -192,7 +192,7 @@ fn send(
             ..run(cx, (id, execution), to, RunStatus::Queued)
         });
     }
-    effects.sends.push(Send { target: Target::Lane(step.lane.clone()), id, record });
+    effects.sends.push(Send { target: Target::Lane(step.lane.clone()), id, record, company: ANY });
 }
 
 fn refuse(

@@ -16,7 +16,7 @@ use sluice_ports::broker::{Consumer, Delivery, DeliveryTag, Target};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
-use super::effects::{Effects, Send, TickEnd};
+use super::effects::{ALONE, Effects, Send, TickEnd};
 use super::failure::retry_record;
 use super::lanes::{Fate, Lanes, Parcel};
 use super::window::{Key, Window};
@@ -261,7 +261,7 @@ fn put_off((outcome, send): Parcel, due: i64) -> Parcel {
     match send.target {
         Target::Lane(lane) => {
             let record = retry_record(due, lane, send.id, send.record);
-            (outcome, Send { target: Target::Retry(Tier::S1), id: send.id, record })
+            (outcome, Send { target: Target::Retry(Tier::S1), id: send.id, record, company: ALONE })
         }
         Target::Suspects(_) | Target::Retry(_) | Target::Router(_) => (outcome, send),
     }

@@ -173,13 +173,20 @@ fn exhausted_and_final_errors_become_dead_letters_with_the_input() {
 }
 
 #[test]
-fn a_suspect_goes_to_the_suspects_queue_until_its_budget_is_used_up() {
+fn a_suspect_runs_among_few_then_alone_until_its_budget_is_used_up() {
     let live = flow(ORDERS, json!({}));
-    let deployment = live.compiled.steps[&"lines".parse::<StepId>().unwrap()].deployment.id;
-    let effects = route_with(&live, "lines", &outcome(&live, "lines", Status::Suspect), None);
-    assert_eq!(effects.sends[0].target, Target::Suspects(deployment));
-    let envelope = &envelopes(&effects)[0];
-    assert_eq!((envelope.attempt, envelope.suspected), (1, 1));
+    let step = &live.compiled.steps[&"lines".parse::<StepId>().unwrap()];
+    for (died, target, company) in [
+        (0, Target::Lane(step.lane.clone()), 16),
+        (1, Target::Suspects(step.deployment.id), 1),
+        (2, Target::Suspects(step.deployment.id), 1),
+    ] {
+        let again = Outcome { suspected: died, ..outcome(&live, "lines", Status::Suspect) };
+        let effects = route_with(&live, "lines", &again, None);
+        assert_eq!((&effects.sends[0].target, effects.sends[0].company), (&target, company));
+        let envelope = &envelopes(&effects)[0];
+        assert_eq!((envelope.attempt, envelope.suspected), (1, died + 1));
+    }
     let again = Outcome { suspected: 3, ..outcome(&live, "lines", Status::Suspect) };
     let exit = ExitInfo { code: 137, out_of_memory: true };
     let effects = route_with(&live, "lines", &again, Some(exit));

@@ -26,8 +26,17 @@ pub(crate) fn parse(file: &SourceFile, report: &mut Report) -> Vec<Document> {
         let (event, span) = match event {
             Ok(event) => event,
             Err(error) => {
-                let message = format!("the text is no YAML: {}", error.info());
-                builder.fault(Code::Syntax, mark(*error.marker()), message);
+                let mark = mark(*error.marker());
+                let mut fault = Diagnostic::new(
+                    Code::Syntax,
+                    &file.name,
+                    mark,
+                    format!("the text is no YAML: {}", error.info()),
+                );
+                if is_bare_expression(text, mark.line) {
+                    fault = fault.help("put the expression in quotes: it has a `: ` or a ` #` in it");
+                }
+                builder.report.push(fault);
                 return documents;
             }
         };
@@ -42,6 +51,13 @@ pub(crate) fn parse(file: &SourceFile, report: &mut Report) -> Vec<Document> {
         }
     }
     documents
+}
+
+/// Whether a line has a JSONata expression without quotes that YAML takes for something else.
+fn is_bare_expression(text: &str, line: u32) -> bool {
+    let line = text.lines().nth(usize::try_from(line).unwrap_or(0).saturating_sub(1)).unwrap_or_default();
+    let value = line.split_once(": ").map_or("", |(_, value)| value.trim_start());
+    value.starts_with('=') && (value.contains(": ") || value.contains(" #"))
 }
 
 fn mark(marker: Marker) -> Mark {
