@@ -151,7 +151,7 @@ impl Broker {
 pub struct Amqp {
     /// The channel.
     pub channel: Channel,
-    _connection: Connection,
+    connection: Connection,
 }
 
 impl Amqp {
@@ -163,7 +163,15 @@ impl Amqp {
         let connection = Connection::connect(url, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { channel, _connection: connection })
+        Ok(Self { channel, connection })
+    }
+
+    /// Closes the connection after everything that was sent on it, acknowledgements above all.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn close(self) -> Result<()> {
+        self.connection.close(200, "done".into()).await.map_err(Into::into)
     }
 
     /// Declares a durable topic exchange.

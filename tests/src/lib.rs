@@ -9,6 +9,7 @@ mod docker;
 mod orchestrator;
 mod sink;
 mod wait;
+pub mod workload;
 mod world;
 
 pub use api::Api;

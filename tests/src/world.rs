@@ -130,6 +130,19 @@ impl World {
         (text, json!({ name: { "username": user, "password": password } }))
     }
 
+    /// Applies a template whose instance `name` is a connection to this world's broker.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub async fn apply_with_broker(&self, name: &str, template: &str) -> Result<()> {
+        let (instance, secrets) = self.broker_instance(name);
+        let body = json!({
+            "files": [{ "name": "test.yaml", "text": instance + template }],
+            "instances": { name: name }, "secrets": secrets,
+        });
+        self.api.call("POST", "/api/v1/apply", Some(body)).await.context("apply").map(|_| ())
+    }
+
     /// Waits until a flow runs.
     ///
     /// # Errors

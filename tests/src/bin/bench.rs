@@ -17,33 +17,8 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, 
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Confirmation};
 use serde_json::{Value, json};
+use sluice_tests::workload::{self, order};
 use sluice_tests::{Amqp, Broker, Orchestrator, World, docker, eventually, unique};
-
-/// Component hops of the flow: the listener's outcome and the sink's input; the raw relay has as many.
-const TEMPLATE: &str = r#"
----
-sluice: 1
-kind: template
-name: bench
-version: 1.0.0
-instances:
-  shop: { connector: rabbitmq }
-steps:
-  - id: listen
-    use: shop/listen
-    config: { queue: source, prefetch: 2000 }
-  - id: sink
-    use: shop/publish
-    input:
-      id: $.body.id
-      first: $.body.customer.first
-      name: = body.customer.first & ' ' & body.customer.last
-      total: = $sum(body.lines.(quantity * price))
-      lines: = body.lines.{ 'sku': sku, 'amount': quantity * price }
-      sent: $.body.sent
-    config: { exchange: "", routing_key: sink }
-    concurrency: 256
-"#;
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -58,6 +33,7 @@ async fn main() -> Result<()> {
         "flow": { "per_second": flow.per_second.round(), "p50_ms": flow.p50, "p99_ms": flow.p99 },
         "ratio": { "throughput": ratio, "p50": flow.p50 / raw.p50, "p99": flow.p99 / raw.p99 },
         "facts": flow.facts,
+        "flows": many_flows(100).await?,
     });
     writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;
     Ok(())
@@ -115,43 +91,77 @@ async fn relay(broker: Broker, from: &'static str, to: &'static str) -> Result<(
 async fn flow(count: usize) -> Result<Figures> {
     let world = World::start("bench", &["rabbitmq"]).await?;
     let ready = world.orchestrator().map(|process| process.ready_after.as_millis());
-    let amqp = world.broker.connect().await?;
-    amqp.queue("source", None).await?;
-    amqp.queue("sink", None).await?;
-    amqp.publish_all("", "source", &[("warm-up".to_owned(), order(0))]).await?;
-    let (instance, secrets) = world.broker_instance("shop");
-    let body = json!({
-        "files": [{ "name": "bench.yaml", "text": instance + TEMPLATE }],
-        "instances": { "shop": "shop" }, "secrets": secrets,
-    });
+    let amqp = workload::queues(&world).await?;
+    amqp.publish_all("", "source", &[("warm-up".to_owned(), order(0).to_string().into_bytes())]).await?;
+    let idle_before = memory(&world)?;
     let applied = Instant::now();
-    world.api.call("POST", "/api/v1/apply", Some(body)).await?;
+    workload::deploy(&world).await?;
     let arrived = || async { Ok((amqp.depth("sink").await? > 0).then_some(())) };
     eventually("the first message", Duration::from_secs(60), arrived).await?;
     let first = applied.elapsed();
-    let pid = world.orchestrator().and_then(Orchestrator::pid).context("no orchestrator")?;
-    let idle = Orchestrator::memory_kib(pid)?;
+    let idle = memory(&world)?;
     let sink = world.broker.connect().await?;
     sink.drain("sink", |_, _| true).await?;
     drop(sink);
     let figures = measure(&world.broker, count).await?;
-    let container = world.container("rabbitmq").await?;
-    let process = docker(&["inspect", "--format", "{{.State.Pid}}", &container]).await?;
     let facts = json!({
         "serve_to_ready_ms": ready,
         "apply_to_first_message_ms": first.as_millis(),
+        "orchestrator_without_flows_kib": idle_before,
         "orchestrator_idle_kib": idle,
-        "orchestrator_after_load_kib": Orchestrator::memory_kib(pid)?,
-        "component_after_load_kib": Orchestrator::memory_kib(process.parse()?)?,
+        "orchestrator_after_load_kib": memory(&world)?,
+        "component_after_load_kib": component_memory(&world, "rabbitmq").await?,
     });
     world.stop().await?;
     Ok(Figures { facts, ..figures })
 }
 
+/// Applies many flows that share their containers, and waits until messages flow in each.
+async fn many_flows(count: usize) -> Result<Value> {
+    let world = World::start("many", &["timer", "log"]).await?;
+    let applied = Instant::now();
+    for number in 0..count {
+        let text = format!(
+            "sluice: 1\nkind: template\nname: tick-{number}\nversion: 1.0.0\nsteps:\n  - {{ id: tick, use: timer/tick, schedule: {{ every: 5s }} }}\n  - {{ id: note, use: log/write }}\n"
+        );
+        world.api.apply(&text, json!({})).await?;
+    }
+    let all_applied = applied.elapsed();
+    for number in 0..count {
+        eventually(&format!("tick-{number} to tick"), Duration::from_secs(120), || async {
+            let counters = world.api.counters(&format!("tick-{number}"), "note").await?;
+            Ok((counters["succeeded"].as_u64() >= Some(1)).then_some(()))
+        })
+        .await?;
+    }
+    let facts = json!({
+        "count": count,
+        "all_applied_seconds": all_applied.as_secs_f64(),
+        "messages_in_each_after_seconds": applied.elapsed().as_secs_f64(),
+        "containers": world.containers().await?.len(),
+        "orchestrator_kib": memory(&world)?,
+        "component_kib": component_memory(&world, "log").await?,
+    });
+    world.stop().await?;
+    Ok(facts)
+}
+
+/// The resident memory of the orchestrator in KiB.
+fn memory(world: &World) -> Result<u64> {
+    Orchestrator::memory_kib(world.orchestrator().and_then(Orchestrator::pid).context("no orchestrator")?)
+}
+
+/// The resident memory of a component's container in KiB.
+async fn component_memory(world: &World, component: &str) -> Result<u64> {
+    let container = world.container(component).await?;
+    let process = docker(&["inspect", "--format", "{{.State.Pid}}", &container]).await?;
+    Orchestrator::memory_kib(process.parse()?)
+}
+
 /// Throughput of `count` messages at full speed, then latency at a hundred messages per second.
 async fn measure(broker: &Broker, count: usize) -> Result<Figures> {
     let source = broker.connect().await?;
-    let messages: Vec<(String, Vec<u8>)> = (0..count).map(|n| (format!("m-{n}"), order(n))).collect();
+    let messages = workload::orders(count);
     let started = Instant::now();
     let publishing = tokio::spawn(async move { source.publish_all("", "source", &messages).await });
     let mut seen: HashMap<String, u32> = HashMap::new();
@@ -160,7 +170,7 @@ async fn measure(broker: &Broker, count: usize) -> Result<Figures> {
         *seen.entry(id).or_default() += 1;
         seen.len() == count
     });
-    tokio::time::timeout(Duration::from_secs(600), collecting).await.context("messages are missing")??;
+    tokio::time::timeout(Duration::from_secs(120), collecting).await.context("messages are missing")??;
     let per_second = float(count) / started.elapsed().as_secs_f64();
     publishing.await??;
     ensure!(seen.values().all(|times| *times == 1), "duplicates, though nothing was killed");
@@ -179,7 +189,7 @@ async fn latency(broker: &Broker) -> Result<Vec<f64>> {
         let mut beat = tokio::time::interval(Duration::from_millis(10));
         for n in 0..COUNT {
             beat.tick().await;
-            let mut body: Value = serde_json::from_slice(&order(n))?;
+            let mut body = order(n);
             body["sent"] = json!(epoch.elapsed().as_secs_f64() * 1000.0);
             publish(&source, body.to_string().into_bytes()).await?;
         }
@@ -203,16 +213,6 @@ async fn publish(amqp: &Amqp, body: Vec<u8>) -> Result<()> {
     let options = BasicPublishOptions::default();
     amqp.channel.basic_publish("".into(), "source".into(), options, &body, properties).await?.await?;
     Ok(())
-}
-
-/// An order of about 1 KiB.
-fn order(number: usize) -> Vec<u8> {
-    let lines: Vec<Value> = (0..10)
-        .map(|line| json!({ "sku": format!("SKU-{:06}", number + line), "quantity": line + 1, "price": 9.5, "note": "handle with care" }))
-        .collect();
-    json!({ "id": number, "customer": { "first": "Ada", "last": "Lovelace" }, "sent": 0, "lines": lines })
-        .to_string()
-        .into_bytes()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are small")]

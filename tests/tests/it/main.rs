@@ -8,4 +8,3 @@ mod poison;
 mod polling;
 mod sharing;
 mod surfaces;
-mod tidy;

@@ -37,12 +37,7 @@ async fn poison_ends_as_two_dead_letters_and_every_good_message_arrives() -> Res
     let amqp = world.broker.connect().await?;
     amqp.queue("source", None).await?;
     amqp.queue("sink", None).await?;
-    let (instance, secrets) = world.broker_instance("shop");
-    let body = json!({
-        "files": [{ "name": "poison.yaml", "text": instance + TEMPLATE }],
-        "instances": { "shop": "shop" }, "secrets": secrets,
-    });
-    world.api.call("POST", "/api/v1/apply", Some(body)).await?;
+    world.apply_with_broker("shop", TEMPLATE).await?;
     world.running("poison").await?;
     let messages: Vec<(String, Vec<u8>)> = (0..1002)
         .map(|number| {
