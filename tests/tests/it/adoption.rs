@@ -74,28 +74,6 @@ async fn nothing_is_lost_when_parts_are_killed_and_containers_are_adopted() -> R
     world.stop().await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn lost_connections_put_nothing_under_suspicion() -> Result<()> {
-    let world = World::start("flaps", &["rabbitmq"]).await?;
-    let amqp = world.broker.connect().await?;
-    amqp.queue("source", None).await?;
-    amqp.queue("sink", None).await?;
-    let messages: Vec<(String, Vec<u8>)> =
-        (0..4000).map(|n| (format!("m-{n}"), json!({ "n": n }).to_string().into_bytes())).collect();
-    amqp.publish_all("", "source", &messages).await?;
-    world.apply_with_broker("shop", TEMPLATE).await?;
-    for count in [500, 1500, 2500] {
-        moved(&world, count).await?;
-        world.broker.drop_connections().await?;
-    }
-    moved(&world, 4000).await?;
-    let container = world.container("rabbitmq").await?;
-    let log = docker(&["logs", &container]).await?;
-    assert!(log.contains("consuming"), "{log}");
-    assert!(!log.contains("came back"), "{log}");
-    world.stop().await
-}
-
 /// Waits until so many messages left for the sink, as far as this orchestrator process and its history count.
 async fn moved(world: &World, count: u32) -> Result<()> {
     let amqp = world.broker.connect().await?;

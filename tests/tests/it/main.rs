@@ -1,4 +1,4 @@
-//! End-to-end tests: a whole Sluice on real containers and a real broker, and the rules of the house.
+//! End-to-end tests: a whole Sluice on real containers and a real broker.
 
 mod adoption;
 mod containers;
