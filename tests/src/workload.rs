@@ -1,4 +1,4 @@
-//! The workload of the measuring programs: orders of about 1 KiB through listener, mapping and sink.
+//! Workloads that measuring programs and tests share: orders of about 1 KiB through listener, mapping and sink, and ticks.
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,8 @@ use crate::{Amqp, World};
 pub const SOURCE: &str = "source";
 /// See [`SOURCE`].
 pub const SINK: &str = "sink";
+/// The name of the flow from one to the other.
+pub const FLOW: &str = "bench";
 
 const TEMPLATE: &str = r#"
 ---
@@ -64,10 +66,18 @@ pub async fn queues(world: &World) -> Result<Amqp> {
     Ok(amqp)
 }
 
-/// Deploys the flow `bench`. Needs the component `rabbitmq`, and [`queues`] before it.
+/// Deploys the flow [`FLOW`]. Needs the component `rabbitmq`, and [`queues`] before it.
 ///
 /// # Errors
 /// When the API refuses.
 pub async fn deploy(world: &World) -> Result<()> {
-    world.apply_with_broker("shop", TEMPLATE).await
+    world.apply_with_broker("shop", TEMPLATE).await.map(|_| ())
+}
+
+/// A template that ticks every so often, for example `1s`, and notes each tick. Needs the components `timer` and `log`.
+#[must_use]
+pub fn ticking(name: &str, every: &str) -> String {
+    format!(
+        "sluice: 1\nkind: template\nname: {name}\nversion: 1.0.0\nsteps:\n  - {{ id: tick, use: timer/tick, schedule: {{ every: {every} }} }}\n  - {{ id: note, use: log/write }}\n"
+    )
 }

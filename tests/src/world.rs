@@ -130,17 +130,17 @@ impl World {
         (text, json!({ name: { "username": user, "password": password } }))
     }
 
-    /// Applies a template whose instance `name` is a connection to this world's broker.
+    /// Applies a template whose instance `name` is a connection to this world's broker; what the API answered.
     ///
     /// # Errors
     /// When the API refuses.
-    pub async fn apply_with_broker(&self, name: &str, template: &str) -> Result<()> {
+    pub async fn apply_with_broker(&self, name: &str, template: &str) -> Result<Value> {
         let (instance, secrets) = self.broker_instance(name);
         let body = json!({
             "files": [{ "name": "test.yaml", "text": instance + template }],
             "instances": { name: name }, "secrets": secrets,
         });
-        self.api.call("POST", "/api/v1/apply", Some(body)).await.context("apply").map(|_| ())
+        self.api.call("POST", "/api/v1/apply", Some(body)).await.context("apply")
     }
 
     /// Waits until a flow runs.

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt;
+use lapin::Confirmation;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Confirmation};
 use serde_json::{Value, json};
 use sluice_tests::workload::{self, order};
-use sluice_tests::{Amqp, Broker, Orchestrator, World, docker, eventually, unique};
+use sluice_tests::{Broker, Orchestrator, World, docker, eventually, unique};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -121,10 +121,7 @@ async fn many_flows(count: usize) -> Result<Value> {
     let world = World::start("many", &["timer", "log"]).await?;
     let applied = Instant::now();
     for number in 0..count {
-        let text = format!(
-            "sluice: 1\nkind: template\nname: tick-{number}\nversion: 1.0.0\nsteps:\n  - {{ id: tick, use: timer/tick, schedule: {{ every: 5s }} }}\n  - {{ id: note, use: log/write }}\n"
-        );
-        world.api.apply(&text, json!({})).await?;
+        world.api.apply(&workload::ticking(&format!("tick-{number}"), "5s"), json!({})).await?;
     }
     let all_applied = applied.elapsed();
     for number in 0..count {
@@ -191,7 +188,8 @@ async fn latency(broker: &Broker) -> Result<Vec<f64>> {
             beat.tick().await;
             let mut body = order(n);
             body["sent"] = json!(epoch.elapsed().as_secs_f64() * 1000.0);
-            publish(&source, body.to_string().into_bytes()).await?;
+            let message = (format!("latency-{n}"), body.to_string().into_bytes());
+            source.publish_all("", "source", &[message]).await?;
         }
         anyhow::Ok(())
     });
@@ -205,14 +203,6 @@ async fn latency(broker: &Broker) -> Result<Vec<f64>> {
     tokio::time::timeout(Duration::from_secs(120), collecting).await.context("messages are missing")??;
     publishing.await??;
     Ok(delays)
-}
-
-async fn publish(amqp: &Amqp, body: Vec<u8>) -> Result<()> {
-    let properties =
-        BasicProperties::default().with_delivery_mode(2).with_content_type("application/json".into());
-    let options = BasicPublishOptions::default();
-    amqp.channel.basic_publish("".into(), "source".into(), options, &body, properties).await?.await?;
-    Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are small")]

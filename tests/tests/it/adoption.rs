@@ -4,27 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use sluice_tests::workload::{self, SINK, SOURCE};
 use sluice_tests::{World, docker, eventually};
-
-const TEMPLATE: &str = r#"
----
-sluice: 1
-kind: template
-name: relay
-version: 1.0.0
-instances:
-  shop: { connector: rabbitmq }
-steps:
-  - id: listen
-    use: shop/listen
-    config: { queue: source }
-  - id: out
-    use: shop/publish
-    input: { n: $.body.n, doubled: = body.n * 2 }
-    config: { exchange: "", routing_key: sink }
-    concurrency: 8
-"#;
 
 /// The ids that arrived at the sink, and how often each.
 type Ledger = BTreeMap<String, u32>;
@@ -32,22 +13,12 @@ type Ledger = BTreeMap<String, u32>;
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_when_parts_are_killed_and_containers_are_adopted() -> Result<()> {
     let mut world = World::start("kills", &["rabbitmq"]).await?;
-    let amqp = world.broker.connect().await?;
-    amqp.queue("source", None).await?;
-    amqp.queue("sink", None).await?;
-    world.apply_with_broker("shop", TEMPLATE).await?;
-    world.running("relay").await?;
+    let source = workload::queues(&world).await?;
+    workload::deploy(&world).await?;
+    world.running(workload::FLOW).await?;
     let total = 6000;
-    let source = world.broker.connect().await?;
-    let publishing = tokio::spawn(async move {
-        for start in (0..total).step_by(500) {
-            let chunk: Vec<(String, Vec<u8>)> = (start..start + 500)
-                .map(|n| (format!("m-{n}"), json!({ "n": n }).to_string().into_bytes()))
-                .collect();
-            source.publish_all("", "source", &chunk).await?;
-        }
-        anyhow::Ok(())
-    });
+    let publishing =
+        tokio::spawn(async move { source.publish_all("", SOURCE, &workload::orders(total)).await });
     moved(&world, 500).await?;
     docker(&["kill", &world.container("rabbitmq").await?]).await?;
     moved(&world, 1500).await?;
@@ -62,9 +33,9 @@ async fn nothing_is_lost_when_parts_are_killed_and_containers_are_adopted() -> R
 
     let mut ledger = Ledger::new();
     let amqp = world.broker.connect().await?;
-    let drained = amqp.drain("sink", |id, _| {
+    let drained = amqp.drain(SINK, |id, _| {
         *ledger.entry(id).or_default() += 1;
-        ledger.len() == total as usize
+        ledger.len() == total
     });
     let patience = Duration::from_secs(120);
     let in_time = tokio::time::timeout(patience, drained).await;
@@ -78,7 +49,7 @@ async fn nothing_is_lost_when_parts_are_killed_and_containers_are_adopted() -> R
 async fn moved(world: &World, count: u32) -> Result<()> {
     let amqp = world.broker.connect().await?;
     eventually(&format!("{count} messages at the sink"), Duration::from_secs(60), || async {
-        Ok((amqp.depth("sink").await? >= count).then_some(()))
+        Ok((amqp.depth(SINK).await? >= count).then_some(()))
     })
     .await
 }
@@ -86,18 +57,14 @@ async fn moved(world: &World, count: u32) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_graceful_stop_ends_well_and_loses_nothing() -> Result<()> {
     let mut world = World::start("graceful", &["rabbitmq"]).await?;
-    let amqp = world.broker.connect().await?;
-    amqp.queue("source", None).await?;
-    amqp.queue("sink", None).await?;
-    world.apply_with_broker("shop", TEMPLATE).await?;
-    let messages: Vec<(String, Vec<u8>)> =
-        (0..2000).map(|n| (format!("m-{n}"), json!({ "n": n }).to_string().into_bytes())).collect();
-    amqp.publish_all("", "source", &messages).await?;
+    let amqp = workload::queues(&world).await?;
+    workload::deploy(&world).await?;
+    amqp.publish_all("", SOURCE, &workload::orders(2000)).await?;
     moved(&world, 200).await?;
     let status = world.restart().await?;
     assert!(status.success(), "{status}");
     let mut ledger = Ledger::new();
-    let drained = amqp.drain("sink", |id, _| {
+    let drained = amqp.drain(SINK, |id, _| {
         *ledger.entry(id).or_default() += 1;
         ledger.len() == 2000
     });

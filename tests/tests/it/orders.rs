@@ -46,19 +46,7 @@ async fn orders_are_split_filtered_mapped_and_posted_once_each() -> Result<()> {
     let sink = HttpSink::start().await?;
     let amqp = world.broker.connect().await?;
     amqp.exchange("shop.events").await?;
-    let (instance, secrets) = world.broker_instance("shop");
-    let applied = world
-        .api
-        .call(
-            "POST",
-            "/api/v1/apply",
-            Some(json!({
-                "files": [{ "name": "orders.yaml", "text": instance + &template(&sink.url(&world.host)) }],
-                "instances": { "shop": "shop" },
-                "secrets": secrets,
-            })),
-        )
-        .await?;
+    let applied = world.apply_with_broker("shop", &template(&sink.url(&world.host))).await?;
     assert!(applied["done"].as_bool().unwrap_or(false), "{applied}");
     world.running("orders").await?;
     listening(&world, &amqp).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use sluice_tests::{World, eventually};
+use sluice_tests::{World, eventually, workload};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -34,9 +34,7 @@ steps:
 #[tokio::test(flavor = "multi_thread")]
 async fn poison_ends_as_two_dead_letters_and_every_good_message_arrives() -> Result<()> {
     let world = World::start("poison", &["rabbitmq", "faulty"]).await?;
-    let amqp = world.broker.connect().await?;
-    amqp.queue("source", None).await?;
-    amqp.queue("sink", None).await?;
+    let amqp = workload::queues(&world).await?;
     world.apply_with_broker("shop", TEMPLATE).await?;
     world.running("poison").await?;
     let messages: Vec<(String, Vec<u8>)> = (0..1002)

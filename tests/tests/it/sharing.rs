@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
+use sluice_tests::workload::ticking;
 use sluice_tests::{World, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -11,10 +12,7 @@ async fn flows_share_one_container_for_each_component_and_messages_flow_in_each(
     let world = World::start("sharing", &["timer", "log"]).await?;
     let flows = 20;
     for number in 0..flows {
-        let text = format!(
-            "sluice: 1\nkind: template\nname: tick-{number}\nversion: 1.0.0\nsteps:\n  - {{ id: tick, use: timer/tick, schedule: {{ every: 1s }} }}\n  - {{ id: note, use: log/write }}\n"
-        );
-        world.api.apply(&text, json!({})).await?;
+        world.api.apply(&ticking(&format!("tick-{number}"), "1s"), json!({})).await?;
     }
     for number in 0..flows {
         eventually(&format!("tick-{number} to tick twice"), Duration::from_secs(60), || async {
@@ -31,10 +29,7 @@ async fn flows_share_one_container_for_each_component_and_messages_flow_in_each(
 async fn a_flow_that_shares_its_containers_can_be_deleted() -> Result<()> {
     let world = World::start("shared", &["timer", "log"]).await?;
     for name in ["stays", "goes"] {
-        let text = format!(
-            "sluice: 1\nkind: template\nname: {name}\nversion: 1.0.0\nsteps:\n  - {{ id: tick, use: timer/tick, schedule: {{ every: 1s }} }}\n  - {{ id: note, use: log/write }}\n"
-        );
-        world.api.apply(&text, json!({})).await?;
+        world.api.apply(&ticking(name, "1s"), json!({})).await?;
         world.running(name).await?;
     }
     world.api.call("DELETE", "/api/v1/flows/goes", None).await?;
