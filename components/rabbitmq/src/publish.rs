@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::ConfirmSelectOptions;
 use lapin::{BasicProperties, Channel, Connection};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,7 +15,7 @@ use sluice_sdk::{Action, Context, Error, Outputs};
 use tokio::sync::Mutex;
 
 use crate::broker::{Access, answered};
-use crate::confirms::{Confirms, Fate};
+use crate::confirms::{Confirms, Fate, Message};
 use crate::values::table_from_json;
 
 /// Connections by instance. One lock per instance, so that a dead broker does not stall the others.
@@ -55,7 +55,7 @@ fn yes() -> bool {
 /// An input that says it all.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Message {
+struct Input {
     body: Box<RawValue>,
     #[serde(default)]
     headers: Map<String, Value>,
@@ -68,9 +68,9 @@ impl Action for Publish {
     type Input = Box<RawValue>;
 
     async fn run(&self, cx: &Context, config: &Config, input: Self::Input) -> Result<Outputs, Error> {
-        let message = read(input);
-        let id = message.message_id.unwrap_or_else(|| cx.message_id().to_string());
-        let routing_key = message.routing_key.as_deref().unwrap_or(&config.routing_key);
+        let input = read(input);
+        let id = input.message_id.unwrap_or_else(|| cx.message_id().to_string());
+        let routing_key = input.routing_key.as_deref().unwrap_or(&config.routing_key);
         for (what, text) in
             [("routing key", routing_key), ("message id", &id), ("exchange", &config.exchange)]
         {
@@ -78,14 +78,18 @@ impl Action for Publish {
                 return Err(Error::fatal("bad_input", format_args!("the {what} is longer than 255 bytes")));
             }
         }
-        let (content_type, payload) = payload(&message.body);
-        let properties = properties(config, &id, content_type, &message.headers);
+        let (content_type, payload) = payload(&input.body);
+        let properties = properties(config, &id, content_type, &input.headers);
         let line = self.line(cx).await?;
-        let options = BasicPublishOptions { mandatory: config.mandatory, ..BasicPublishOptions::default() };
-        let exchange = config.exchange.as_str().into();
-        let sent = line.channel.basic_publish(exchange, routing_key.into(), options, &payload, properties);
-        let confirm = answered(sent).await?;
-        match line.confirms.fate(&id, confirm).await {
+        let message = Message {
+            id: id.clone(),
+            exchange: config.exchange.clone(),
+            routing_key: routing_key.to_owned(),
+            mandatory: config.mandatory,
+            properties,
+            payload,
+        };
+        match line.confirms.publish(message).await {
             Fate::Stored => Ok(Outputs::one(json!({ "message_id": id }))),
             Fate::Returned if config.retry_unroutable => {
                 Err(Error::retryable("unroutable", "no queue takes the message"))
@@ -116,8 +120,8 @@ impl Publish {
         answered(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         let line = Line {
             version: access.version,
+            confirms: Confirms::start(channel.clone()),
             channel,
-            confirms: Confirms::start(),
             _connection: Arc::new(connection),
         };
         *slot = Some(line.clone());
@@ -126,8 +130,8 @@ impl Publish {
 }
 
 /// An object with a `body` and nothing that is unknown says it all; anything else is the body.
-fn read(input: Box<RawValue>) -> Message {
-    serde_json::from_str(input.get()).unwrap_or(Message {
+fn read(input: Box<RawValue>) -> Input {
+    serde_json::from_str(input.get()).unwrap_or(Input {
         body: input,
         headers: Map::new(),
         routing_key: None,

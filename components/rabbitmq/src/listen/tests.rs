@@ -103,7 +103,7 @@ async fn a_message_that_no_queue_takes_is_an_error_and_others_are_not() {
         let input = json!({ "body": n, "routing_key": key, "message_id": format!("m{n}") });
         harness.action("publish", json!({}), input)
     };
-    let runs = (0..40).map(|n| ask(if n % 2 == 0 { queue.clone() } else { "nowhere".to_owned() }, n));
+    let runs = (0..400).map(|n| ask(if n % 2 == 0 { queue.clone() } else { "nowhere".to_owned() }, n));
     let results = futures_util::future::join_all(runs).await;
     for (n, result) in results.iter().enumerate() {
         match result {
@@ -111,5 +111,5 @@ async fn a_message_that_no_queue_takes_is_an_error_and_others_are_not() {
             Err(error) => assert_eq!((n % 2, error.code.as_str(), error.retryable), (1, "unroutable", false)),
         }
     }
-    assert_eq!(broker.queue(&queue).await, 20);
+    assert_eq!(broker.queue(&queue).await, 200);
 }
