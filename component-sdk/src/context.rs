@@ -37,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) tick: Option<Box<RawValue>>,
     pub(crate) credentials: Arc<CredentialCache>,
     pub(crate) sink: Option<Arc<dyn Sink>>,
+    pub(crate) trace: bool,
 }
 
 impl Context {
@@ -90,6 +91,13 @@ impl Context {
     #[must_use]
     pub fn tick(&self) -> Option<&RawValue> {
         self.0.tick.as_deref()
+    }
+
+    /// Whether somebody tries the function out and wants to see its traffic with the other side: what it then emits on
+    /// the port [`EXCHANGE_PORT`](sluice_protocol::invocation::EXCHANGE_PORT) is shown, and no step gets it. Mask secrets.
+    #[must_use]
+    pub fn trace(&self) -> bool {
+        self.0.trace
     }
 
     /// When the run will be cancelled; a listener has no such time.

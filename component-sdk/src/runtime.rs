@@ -10,6 +10,7 @@ mod boot;
 mod broker;
 mod duties;
 mod gateway;
+mod invocation;
 mod lane;
 mod listener;
 mod logging;

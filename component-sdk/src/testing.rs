@@ -34,6 +34,7 @@ pub struct Harness {
     headers: Headers,
     id: MessageId,
     attempt: u32,
+    trace: bool,
 }
 
 /// What a poll gave.
@@ -61,6 +62,7 @@ impl Harness {
                 headers: Headers::new(),
                 id: MessageId::from_bits(1),
                 attempt: 1,
+                trace: false,
             },
             Err(faults) => {
                 let lines: Vec<String> = faults.iter().map(|fault| crate::chain(fault)).collect();
@@ -103,6 +105,13 @@ impl Harness {
     #[must_use]
     pub fn attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
+        self
+    }
+
+    /// Runs are asked to show their traffic with the other side.
+    #[must_use]
+    pub fn trace(mut self) -> Self {
+        self.trace = true;
         self
     }
 
@@ -214,6 +223,7 @@ impl Harness {
             tick: None,
             credentials: Arc::new(CredentialCache::new(Arc::new(Fixed(credentials)))),
             sink: sink.map(|sink| sink as Arc<dyn Sink>),
+            trace: self.trace,
         })
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sluice_sdk::protocol::gateway::Role;
 use sluice_sdk::protocol::{Outcome, Status};
-use world::{LANE, SUSPECTS, World};
+use world::{INVOCATIONS, LANE, SUSPECTS, World};
 
 fn codes(outcomes: &[Outcome]) -> Vec<&str> {
     outcomes.iter().map(|one| one.error.as_ref().map_or("", |error| error.code.as_str())).collect()
@@ -36,6 +36,21 @@ async fn a_batch_is_run_confirmed_and_acknowledged() {
     assert_eq!(outcomes[0].context.as_ref().map(|context| context.get()), Some(r#"{"kept": 1}"#));
     assert_eq!(component.terminate().await, Some(0));
     assert_eq!(world.waiting(LANE).await, 0);
+}
+
+#[tokio::test]
+async fn an_invocation_needs_no_assignment_and_is_dropped_when_it_is_late() {
+    let world = World::new().await;
+    world.invoke("act", &json!({ "late": true }), 1).await;
+    world.invoke("act", &json!({ "n": 1 }), i64::MAX).await;
+    world.invoke("nothing", &json!({ "n": 2 }), i64::MAX).await;
+    let mut component = world.start_component();
+    let mut outcomes = world.outcomes(2).await;
+    outcomes.sort_by_key(|one| one.input);
+    assert_eq!(outcomes[0].outputs[0].body.get(), r#"{"n":1}"#);
+    assert_eq!(codes(&outcomes), ["", "unknown_function"]);
+    assert_eq!(component.terminate().await, Some(0));
+    assert_eq!(world.waiting(INVOCATIONS).await, 0);
 }
 
 #[tokio::test]

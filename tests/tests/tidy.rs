@@ -58,9 +58,12 @@ fn crates_point_inward_only() {
     let allowed: &[(&str, &[&str])] = &[
         ("sluice-protocol", &[]),
         ("sluice-mapping", &[]),
+        ("sluice-formats", &[]),
+        ("sluice-declarative", &["sluice-protocol", "sluice-mapping"]),
         ("sluice-sdk", &["sluice-protocol", "sluice-mapping"]),
-        ("sluice-domain", &["sluice-protocol", "sluice-mapping"]),
-        ("sluice-planner", &["sluice-domain", "sluice-mapping", "sluice-protocol"]),
+        ("sluice-domain", &["sluice-protocol", "sluice-mapping", "sluice-declarative"]),
+        ("sluice-planner", &["sluice-domain", "sluice-mapping", "sluice-protocol", "sluice-declarative"]),
+        ("sluice-openapi", &["sluice-declarative", "sluice-protocol"]),
         ("sluice-ports", &["sluice-domain", "sluice-protocol"]),
         (
             "sluice-engine",
@@ -81,6 +84,7 @@ fn crates_point_inward_only() {
                 "sluice-mapping",
             ],
         ),
+        ("sluice-component-rest", &["sluice-sdk", "sluice-declarative", "sluice-mapping", "sluice-formats"]),
         ("sluice-tests", &["sluice-protocol"]),
     ];
     let allowed: BTreeMap<&str, &[&str]> = allowed.iter().copied().collect();
@@ -119,7 +123,7 @@ fn each_outside_library_is_known_to_its_adapter_only() {
             );
         }
     }
-    for pure in ["sluice-domain", "sluice-planner"] {
+    for pure in ["sluice-domain", "sluice-planner", "sluice-openapi"] {
         let used = dependencies(&manifests()[pure]);
         for outside in ["tokio", "tracing", "rand", "reqwest"] {
             assert!(!used.contains(outside), "{pure} is pure and may not name {outside}");

@@ -37,6 +37,9 @@ pub struct Descriptor {
     /// JSON Schema of an instance's secrets; absent when it needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<Value>,
+    /// The action that shows whether an instance works, called without input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<FunctionName>,
     /// The triggers by name.
     #[serde(default)]
     pub triggers: BTreeMap<FunctionName, Trigger>,
@@ -112,6 +115,9 @@ pub enum DescriptorError {
     /// It describes nothing that a flow could use.
     #[error("the descriptor of `{0}` has neither a trigger nor an action")]
     Empty(ComponentName),
+    /// The test is no action.
+    #[error("`test` names `{0}`, which is no action")]
+    UnknownTest(FunctionName),
     /// A trigger and an action share a name.
     #[error("`{0}` is both a trigger and an action")]
     Ambiguous(FunctionName),
@@ -132,6 +138,9 @@ impl Descriptor {
         }
         if let Some(name) = descriptor.triggers.keys().find(|name| descriptor.actions.contains_key(*name)) {
             return Err(DescriptorError::Ambiguous(name.clone()));
+        }
+        if let Some(test) = descriptor.test.as_ref().filter(|test| !descriptor.actions.contains_key(*test)) {
+            return Err(DescriptorError::UnknownTest(test.clone()));
         }
         Ok(descriptor)
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::invocation::Invocation;
 use crate::{ExecutionId, MessageId, StepKey};
 
 /// The headers of a message: names to JSON values, at most [`limits::HEADERS`](crate::limits::HEADERS).
@@ -39,6 +40,9 @@ pub struct Envelope {
     /// The W3C trace context (Trace Context, section 3.2) of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// What to run, where the envelope belongs to no step of a flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocation: Option<Box<Invocation>>,
 }
 
 fn first() -> u32 {

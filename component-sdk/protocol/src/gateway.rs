@@ -45,6 +45,8 @@ pub struct Session {
     pub exchange: String,
     /// The queue of suspects: inputs whose consumer died. They are run one at a time.
     pub suspects: String,
+    /// The queue of invocations: envelopes that say themselves what to run.
+    pub invocations: String,
 }
 
 /// The address and the credentials of a broker.

@@ -13,6 +13,7 @@ mod descriptor;
 mod envelope;
 pub mod gateway;
 mod id;
+pub mod invocation;
 pub mod limits;
 mod outcome;
 mod step_key;

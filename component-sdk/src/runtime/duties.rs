@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::error;
 
 use super::broker::Link;
+use super::invocation;
 use super::lane::Lane;
 use super::listener;
 use super::runner::Runner;
@@ -51,14 +52,19 @@ impl Duties {
         self.start_lane(queue.to_owned(), 1);
     }
 
-    /// Brings what is served in line with `wanted`, leaving the queue of suspects alone.
-    pub(crate) fn apply(&mut self, wanted: &Assignments, suspects: &str) {
+    /// Serves the queue of invocations, which need no assignment.
+    pub(crate) fn serve_invocations(&mut self, queue: &str) {
+        self.start_lane(queue.to_owned(), invocation::PREFETCH);
+    }
+
+    /// Brings what is served in line with `wanted`, leaving `own` queues alone, which belong to no step.
+    pub(crate) fn apply(&mut self, wanted: &Assignments, own: &[&str]) {
         let mut lanes = desired_lanes(&wanted.assignments);
-        lanes.remove(suspects);
+        lanes.retain(|queue, _| !own.contains(&queue.as_str()));
         let gone: Vec<String> = self
             .lanes
             .keys()
-            .filter(|queue| *queue != suspects && !lanes.contains_key(*queue))
+            .filter(|queue| !own.contains(&queue.as_str()) && !lanes.contains_key(*queue))
             .cloned()
             .collect();
         for queue in gone {
@@ -102,7 +108,7 @@ impl Duties {
             let step = kept.unwrap_or_else(|| {
                 Step::start(
                     assignment.clone(),
-                    self.bind_call(assignment),
+                    bind_call(&self.component, assignment),
                     &self.runner,
                     self.end.child_token(),
                 )
@@ -147,6 +153,7 @@ impl Duties {
         let lane = Lane {
             queue: queue.clone(),
             prefetch,
+            component: Arc::clone(&self.component),
             link: Arc::clone(&self.consuming),
             steps: self.steps.clone(),
             runner: Arc::clone(&self.runner),
@@ -156,16 +163,6 @@ impl Duties {
         self.lanes.insert(queue, stop);
     }
 
-    fn bind_call(&self, assignment: &Assignment) -> Result<Call, Error> {
-        let bound = match (self.component.functions.get(assignment.function.as_str()), assignment.role) {
-            (Some(Function::Action(bind)), Role::Action) | (Some(Function::Polling(bind)), Role::Polling) => {
-                bind(&assignment.config)
-            }
-            _ => Err(unknown_function(assignment)),
-        };
-        logged(bound, assignment)
-    }
-
     fn bind_listener(&self, assignment: &Assignment) -> Result<Listen, Error> {
         let bound = match self.component.functions.get(assignment.function.as_str()) {
             Some(Function::Listener(bind)) => bind(&assignment.config),
@@ -173,6 +170,17 @@ impl Duties {
         };
         logged(bound, assignment)
     }
+}
+
+/// The function of an assignment, bound to its config.
+pub(crate) fn bind_call(component: &Checked, assignment: &Assignment) -> Result<Call, Error> {
+    let bound = match (component.functions.get(assignment.function.as_str()), assignment.role) {
+        (Some(Function::Action(bind)), Role::Action) | (Some(Function::Polling(bind)), Role::Polling) => {
+            bind(&assignment.config)
+        }
+        _ => Err(unknown_function(assignment)),
+    };
+    logged(bound, assignment)
 }
 
 /// Whether a running step serves this assignment as it is. Pausing is a matter of its lane.

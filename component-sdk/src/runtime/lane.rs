@@ -20,16 +20,19 @@ use tracing::{error, info, warn};
 
 use super::backoff::Backoff;
 use super::broker::{BrokerError, Link, answered};
+use super::invocation;
 use super::runner::Runner;
 use super::step::{CATCH_UP, Job, Steps};
 use super::ticket::Ticket;
 use super::window::{Admission, Key};
+use crate::component::Checked;
 use crate::error::chain;
 
 /// One queue to serve.
 pub(crate) struct Lane {
     pub(crate) queue: String,
     pub(crate) prefetch: u16,
+    pub(crate) component: Arc<Checked>,
     pub(crate) link: Arc<Link>,
     pub(crate) steps: Steps,
     pub(crate) runner: Arc<Runner>,
@@ -174,6 +177,11 @@ impl Lane {
 
     async fn admit(&self, envelope: Envelope, back: Back, ticket: &Arc<Ticket>, deadline: Instant) {
         let job = Job { key: Key::from(&envelope), envelope };
+        if job.envelope.invocation.as_deref().is_some_and(invocation::is_expired) {
+            warn!(message.id = %job.envelope.id, "an invocation came too late and is dropped");
+            ticket.settle().await;
+            return;
+        }
         match self.runner.window.admit(job.key, back != Back::Never, ticket) {
             Admission::Run => self.start(job, deadline).await,
             Admission::Suspect if back == Back::FromTheBroker => self.start(job, deadline).await,
@@ -187,6 +195,12 @@ impl Lane {
     }
 
     async fn start(&self, job: Job, deadline: Instant) {
+        if let Some(invocation) = &job.envelope.invocation {
+            let served = invocation::served(&self.component, &job.envelope.step, invocation);
+            let runner = Arc::clone(&self.runner);
+            self.runner.running.spawn(async move { runner.run(&served, job).await });
+            return;
+        }
         let found = if self.stop.is_cancelled() {
             self.steps.get(&job.envelope.step)
         } else {
@@ -213,7 +227,9 @@ impl Lane {
     }
 
     fn bounce(&self, job: &Job, status: Status, error: Option<ErrorInfo>) {
-        match self.steps.route(&job.envelope.step) {
+        let invocation = job.envelope.invocation.as_ref();
+        let route = invocation.map(|invocation| invocation.routing_key.as_str().into());
+        match route.or_else(|| self.steps.route(&job.envelope.step)) {
             Some(route) => self.runner.bounce(&route, job, status, error),
             None => {
                 // Without any assignment there is no way to answer: unacknowledged, it comes again to whoever can.

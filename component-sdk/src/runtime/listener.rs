@@ -75,6 +75,7 @@ async fn run_once(assignment: &Assignment, listen: &Listen, runner: &Runner, sto
         tick: None,
         credentials: Arc::clone(&runner.credentials),
         sink: None,
+        trace: false,
     });
     let (listen, span) = (Arc::clone(listen), tracing::Span::current());
     let mut handle = runner.work.spawn(async move { listen(cx, emitter).await }.instrument(span));

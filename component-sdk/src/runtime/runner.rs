@@ -130,6 +130,7 @@ impl Runner {
             tick: (step.assignment.role == Role::Polling).then(|| envelope.body.clone()),
             credentials: Arc::clone(&self.credentials),
             sink: Some(sink),
+            trace: envelope.invocation.as_ref().is_some_and(|invocation| invocation.trace),
         });
         let input = RawInput { body: envelope.body.clone(), state: envelope.state.clone() };
         let span = tracing::Span::current();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_protocol::gateway::{Assignments, Boot};
+use sluice_protocol::gateway::{Assignments, Boot, Session};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -58,7 +58,8 @@ pub(crate) async fn serve(component: Checked, boot: Boot, work: Handle) -> u8 {
         stop: stop.clone(),
     });
     let mut duties = Duties::new(component, Arc::clone(&consuming), Arc::clone(&runner));
-    follow_assignments(&mut duties, gateway, &stop, &session.suspects).await;
+    duties.serve_invocations(&session.invocations);
+    follow_assignments(&mut duties, gateway, &stop, &session).await;
     wind_up(&mut duties, &runner, &stop).await;
     tokio::join!(publishing.discard(), consuming.discard());
     let code = exit_code(&stop);
@@ -67,7 +68,7 @@ pub(crate) async fn serve(component: Checked, boot: Boot, work: Handle) -> u8 {
 }
 
 /// Applies each list of assignments until the end is requested.
-async fn follow_assignments(duties: &mut Duties, gateway: Gateway, stop: &Stop, suspects: &str) {
+async fn follow_assignments(duties: &mut Duties, gateway: Gateway, stop: &Stop, session: &Session) {
     let (told, mut news) = watch::channel::<Option<Arc<Assignments>>>(None);
     let following = tokio::spawn(assignments::follow(gateway, stop.clone(), told));
     let mut suspects_served = false;
@@ -79,10 +80,10 @@ async fn follow_assignments(duties: &mut Duties, gateway: Gateway, stop: &Stop, 
         }
         let wanted = news.borrow_and_update().clone();
         if let Some(wanted) = wanted {
-            duties.apply(&wanted, suspects);
+            duties.apply(&wanted, &[&session.suspects, &session.invocations]);
             // Only now: before the first assignments there would be no way to answer for a suspect.
             if !suspects_served && !wanted.assignments.is_empty() {
-                duties.serve_suspects(suspects);
+                duties.serve_suspects(&session.suspects);
                 suspects_served = true;
             }
         }

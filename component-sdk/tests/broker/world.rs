@@ -28,6 +28,7 @@ const EXCHANGE: &str = "x.dep";
 const ROUTER: &str = "router.00";
 pub(crate) const LANE: &str = "q.dep.lane";
 pub(crate) const SUSPECTS: &str = "q.dep.suspects";
+pub(crate) const INVOCATIONS: &str = "q.dep.invocations";
 
 pub(crate) struct World {
     gateway: Gateway,
@@ -103,7 +104,7 @@ impl World {
         let connection = Connection::connect(amqp.as_str(), ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        for queue in [ROUTER, LANE, SUSPECTS] {
+        for queue in [ROUTER, LANE, SUSPECTS, INVOCATIONS] {
             channel.queue_declare(queue.into(), durable, FieldTable::default()).await.unwrap();
         }
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
@@ -116,7 +117,7 @@ impl World {
             .await
             .unwrap();
         let session = json!({
-            "deployment": "dep", "exchange": EXCHANGE, "suspects": SUSPECTS,
+            "deployment": "dep", "exchange": EXCHANGE, "suspects": SUSPECTS, "invocations": INVOCATIONS,
             "broker": {
                 "host": amqp.host_str(), "port": amqp.port().unwrap_or(5672), "vhost": vhost.name,
                 "username": amqp.username(), "password": amqp.password(),
@@ -138,7 +139,21 @@ impl World {
 
     /// Sends one batch with these bodies.
     pub(crate) async fn send(&self, queue: &str, step: &str, bodies: Vec<Value>) {
-        let records: Vec<Vec<u8>> = bodies.iter().map(|body| self.envelope(step, body)).collect();
+        self.publish(queue, bodies.iter().map(|body| self.envelope(step, body)).collect()).await;
+    }
+
+    /// Sends an invocation of the action that `function` names.
+    pub(crate) async fn invoke(&self, function: &str, body: &Value, expires_at: i64) {
+        let invocation = json!({
+            "function": function, "role": "action", "config": {}, "timeout_ms": 5000, "routing_key": "00",
+            "expires_at": expires_at,
+        });
+        let mut envelope: Value = serde_json::from_slice(&self.envelope("invocation/x", body)).unwrap();
+        envelope["invocation"] = invocation;
+        self.publish(INVOCATIONS, vec![envelope.to_string().into_bytes()]).await;
+    }
+
+    async fn publish(&self, queue: &str, records: Vec<Vec<u8>>) {
         let payload = batch::encode(&records);
         let mut properties =
             BasicProperties::default().with_delivery_mode(2).with_type(batch::ENVELOPES.into());
@@ -278,7 +293,8 @@ fn faulty() -> PathBuf {
         .get_or_init(|| {
             let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
             let built = std::process::Command::new(cargo)
-                .args(["build", "-q", "-p", "sluice-component-faulty"])
+                // As the tests are built: other features of what crates share would make it all anew.
+                .args(["build", "-q", "--workspace", "--bins", "--tests"])
                 .status();
             assert!(built.unwrap().success());
             let deps = std::env::current_exe().unwrap();

@@ -1,10 +1,11 @@
-//! Installed connectors: a component image and what its descriptor says.
+//! Installed connectors: a component image or a declaration, and what its descriptor says.
 
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sluice_declarative::Manifest;
 use sluice_protocol::{ComponentName, Descriptor};
 
 /// An installed version of a connector.
@@ -12,12 +13,33 @@ use sluice_protocol::{ComponentName, Descriptor};
 pub struct Connector {
     /// What it is and can do.
     pub descriptor: Descriptor,
-    /// The image that was installed.
-    pub image: ImageRef,
-    /// What that image was then.
-    pub digest: ImageDigest,
+    /// What runs it.
+    #[serde(flatten)]
+    pub source: Source,
     /// When it was installed.
     pub installed_at: DateTime<Utc>,
+}
+
+/// What runs a connector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Source {
+    /// An image of its own.
+    Image(PinnedImage),
+    /// The component `rest`, which executes the declaration.
+    Declaration {
+        /// The connector's file.
+        manifest: Box<Manifest>,
+    },
+}
+
+/// An image as it was installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinnedImage {
+    /// Its name.
+    pub image: ImageRef,
+    /// What it was then; what really runs.
+    pub digest: ImageDigest,
 }
 
 impl Connector {
@@ -31,6 +53,24 @@ impl Connector {
     #[must_use]
     pub fn version(&self) -> &semver::Version {
         &self.descriptor.version
+    }
+
+    /// Its image; none for a declarative connector.
+    #[must_use]
+    pub fn image(&self) -> Option<&PinnedImage> {
+        match &self.source {
+            Source::Image(image) => Some(image),
+            Source::Declaration { .. } => None,
+        }
+    }
+
+    /// Its file; only a declarative connector has one.
+    #[must_use]
+    pub fn manifest(&self) -> Option<&Manifest> {
+        match &self.source {
+            Source::Image(_) => None,
+            Source::Declaration { manifest } => Some(manifest),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sluice_protocol::{ComponentName, MessageId};
 
-use crate::{DeploymentId, FlowId, ImageDigest, ImageRef, Isolation, Limits, StepId};
+use crate::{Connector, DeploymentId, FlowId, ImageDigest, ImageRef, Isolation, Limits, PinnedImage, StepId};
 
 /// What a deployment runs. Equal demands have equal ids and meet in one deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,17 +61,17 @@ impl fmt::Display for Scope {
 }
 
 impl DeploymentSpec {
-    /// Describes a deployment and derives its id.
+    /// Describes the deployment of a connector that has the image `pinned`, and derives its id.
     #[must_use]
-    pub fn new(connector: &crate::Connector, scope: Scope, limits: Limits) -> Self {
-        let key = serde_json::json!([connector.name(), connector.version(), connector.digest, scope, limits]);
+    pub fn new(connector: &Connector, pinned: &PinnedImage, scope: Scope, limits: Limits) -> Self {
+        let key = serde_json::json!([connector.name(), connector.version(), pinned.digest, scope, limits]);
         let id = MessageId::derive("deployment", key.to_string().as_bytes());
         Self {
             id: DeploymentId::from_bits(id.bits()),
             component: connector.name().clone(),
             version: connector.version().clone(),
-            image: connector.image.clone(),
-            digest: connector.digest.clone(),
+            image: pinned.image.clone(),
+            digest: pinned.digest.clone(),
             scope,
             limits,
         }

@@ -26,7 +26,7 @@ mod template;
 mod token;
 pub mod topology;
 
-pub use connector::{Connector, ImageDigest, ImageRef, ImageRefError};
+pub use connector::{Connector, ImageDigest, ImageRef, ImageRefError, PinnedImage, Source};
 pub use container::{ContainerStart, ExitInfo};
 pub use counters::{Counters, StepCounters};
 pub use dead_letter::{DeadLetter, DeadLetterState, DeadReason};

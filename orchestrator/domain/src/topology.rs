@@ -6,6 +6,7 @@
 //! | queues `v1.router.00` to `.15`, single active consumer | those exchanges | the orchestrator that holds the shard |
 //! | exchange `v1.lanes`, alternate exchange `v1.unroutable` | router | |
 //! | queue `v1.q.<deployment>.<lane>`, bound to `v1.lanes` by its own name | router | the deployment's containers |
+//! | queues `v1.q.<deployment>.suspects` and `.invocations`, bound likewise | router | the deployment's containers |
 //! | queues `v1.retry.<tier>`: time to live, then to `v1.due` | router | nobody |
 //! | queue `v1.due`: retries whose stay is over | broker | router |
 //! | queue `v1.dead`: what the broker itself dead-lettered | broker | router |
@@ -138,6 +139,12 @@ pub fn deployment_of_exchange(exchange: &str) -> Option<DeploymentId> {
 #[must_use]
 pub fn suspects_queue(deployment: DeploymentId) -> String {
     format!("{LANE_PREFIX}{deployment}.suspects")
+}
+
+/// The queue of a deployment's invocations: runs of functions outside any flow.
+#[must_use]
+pub fn invocations_queue(deployment: DeploymentId) -> String {
+    format!("{LANE_PREFIX}{deployment}.invocations")
 }
 
 /// What the broker user of a deployment's container may write: its exchange.

@@ -1,6 +1,7 @@
 //! What operators ask for: one file per verb or noun, each a few methods of [`Engine`](crate::Engine).
 
 mod apply;
+mod apply_connectors;
 mod apply_instances;
 mod connectors;
 mod dead_letters;
@@ -11,6 +12,7 @@ mod flow_ref;
 mod flows;
 mod health;
 mod instances;
+mod invoke;
 mod replay;
 mod templates;
 mod tokens;
@@ -21,3 +23,4 @@ pub use evaluate::{EvaluateRequest, evaluate};
 pub use flow_ref::FlowRef;
 pub use flows::LogEntry;
 pub use health::{Metric, MetricKind};
+pub use invoke::{INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked};

@@ -9,6 +9,8 @@ use sluice_ports::runtime::Container;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::installed::Installed;
+use crate::invocations::Invocations;
 use crate::recorder::Recorder;
 use crate::router::worker::Exits;
 use crate::settings::Settings;
@@ -22,6 +24,8 @@ pub(crate) struct Core {
     pub(crate) table: Arc<Table>,
     pub(crate) recorder: Recorder,
     pub(crate) exits: Exits,
+    pub(crate) invocations: Invocations,
+    pub(crate) installed: Installed,
     /// What the reconciler last saw.
     pub(crate) deployments: Mutex<BTreeMap<DeploymentId, DeploymentState>>,
     /// When each container start spoke to the gateway last.

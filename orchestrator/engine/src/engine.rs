@@ -12,6 +12,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::core::Core;
+use crate::installed::Installed;
+use crate::invocations::Invocations;
 use crate::recorder::Recorder;
 use crate::router::returns;
 use crate::router::shard::{self, ShardContext};
@@ -45,13 +47,16 @@ impl Engine {
         let exits = Exits::default();
         let (recorder, recording) = Recorder::new(ports.clone(), settings.retention, stop.clone());
         tasks.spawn(recording.instrument(info_span!("recorder")));
-        let workers = Workers::start(&settings, &exits)
+        let invocations = Invocations::default();
+        let workers = Workers::start(&settings, &exits, &invocations)
             .map_err(|error| PortError::new(Fault::Permanent, "start the router's threads", error))?;
         let core = Arc::new(Core {
             ports: ports.clone(),
             table: table.clone(),
             recorder: recorder.clone(),
             exits,
+            invocations,
+            installed: Installed::default(),
             deployments: Mutex::new(BTreeMap::new()),
             contacts: Mutex::new(HashMap::new()),
             wake: tokio::sync::Notify::new(),

@@ -33,6 +33,9 @@ pub enum CommandError {
         /// One sentence.
         message: String,
     },
+    /// It took too long.
+    #[error("{0}")]
+    TimedOut(String),
     /// The broker, the container engine or the store is away; the same call may succeed later.
     #[error("a service that is needed is away")]
     Unavailable(#[source] PortError),

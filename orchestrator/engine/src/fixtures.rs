@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sluice_domain::{Connector, FlowId, FlowVersion};
+use sluice_domain::{Connector, DeploymentSpec, FlowId, FlowVersion, Limits, PinnedImage, Scope, Source};
 use sluice_planner::{Catalogue, Demand, SourceFile, compile, read};
 use sluice_protocol::Descriptor;
 
@@ -21,8 +21,10 @@ pub(crate) fn demo() -> Connector {
     });
     Connector {
         descriptor: Descriptor::from_json(&descriptor.to_string()).unwrap(),
-        image: "sluice/demo:1.0.0".parse().unwrap(),
-        digest: format!("sha256:{}", "0".repeat(64)).parse().unwrap(),
+        source: Source::Image(PinnedImage {
+            image: "sluice/demo:1.0.0".parse().unwrap(),
+            digest: format!("sha256:{}", "0".repeat(64)).parse().unwrap(),
+        }),
         installed_at: chrono::DateTime::UNIX_EPOCH,
     }
 }
@@ -45,4 +47,11 @@ pub(crate) fn flow(steps: &str, params: Value) -> Arc<LiveFlow> {
     let catalogue = Catalogue { connectors: vec![demo()], ..Catalogue::default() };
     let (compiled, report) = compile(&demand, &catalogue);
     Arc::new(LiveFlow::load(compiled.unwrap_or_else(|| panic!("{report}"))).unwrap())
+}
+
+/// A deployment of `demo`.
+pub(crate) fn deployment(scope: Scope) -> DeploymentSpec {
+    let connector = demo();
+    let pinned = connector.image().unwrap().clone();
+    DeploymentSpec::new(&connector, &pinned, scope, Limits::default())
 }

@@ -88,6 +88,7 @@ impl Engine {
             },
             exchange: topology::exchange(start.deployment),
             suspects: topology::suspects_queue(start.deployment),
+            invocations: topology::invocations_queue(start.deployment),
         })
     }
 
@@ -136,8 +137,9 @@ impl Engine {
         let name: InstanceName = instance.parse().map_err(|_| GatewayError::NotFound)?;
         let snapshot = core.snapshot();
         let mut steps = snapshot.versions.values().flat_map(|live| live.compiled.steps.values());
-        if !steps.any(|step| step.deployment.id == start.deployment && step.instance.as_ref() == Some(&name))
-        {
+        let serves =
+            steps.any(|step| step.deployment.id == start.deployment && step.instance.as_ref() == Some(&name));
+        if !serves && !core.invocations.uses(start.deployment, &name) {
             return Err(GatewayError::NotFound);
         }
         let stored = core.ports.store.instance(&name).await?.ok_or(GatewayError::NotFound)?;

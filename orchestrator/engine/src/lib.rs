@@ -15,6 +15,8 @@ mod error;
 #[cfg(test)]
 mod fixtures;
 mod gateway;
+mod installed;
+mod invocations;
 mod reconciler;
 mod recorder;
 mod router;
@@ -24,7 +26,10 @@ mod table;
 mod task;
 mod views;
 
-pub use commands::{ApplyRequest, EvaluateRequest, FlowRef, LogEntry, Metric, MetricKind, evaluate};
+pub use commands::{
+    ApplyRequest, EvaluateRequest, FlowRef, INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked,
+    LogEntry, Metric, MetricKind, evaluate,
+};
 pub use engine::Engine;
 pub use error::CommandError;
 pub use gateway::GatewayError;

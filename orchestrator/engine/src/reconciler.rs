@@ -85,6 +85,7 @@ async fn reconcile(core: &Core, declared: &mut Declared) -> Result<(), sluice_po
         apply::apply(core, &plan).await;
         core.wake.notify_one();
     }
+    retire::sweep(core, declared, &observed.containers).await?;
     retire::retire(core, declared).await
 }
 

@@ -32,6 +32,8 @@ pub struct Settings {
     pub grace: Duration,
     /// A container that did not speak to the gateway for this long hangs and is killed.
     pub liveness: Duration,
+    /// How long a component that only served invocations is kept running after the last one.
+    pub keep_warm: Duration,
     /// How components reach the gateway; set once it listens.
     pub gateway_url: String,
     /// How components reach the broker.
@@ -74,6 +76,7 @@ impl Default for Settings {
             limits: Limits::default(),
             grace: Duration::from_secs(30),
             liveness: Duration::from_secs(90),
+            keep_warm: Duration::from_secs(600),
             gateway_url: String::new(),
             broker: ComponentBroker {
                 host: "127.0.0.1".to_owned(),

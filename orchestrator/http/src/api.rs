@@ -8,6 +8,7 @@ mod executions;
 mod flows;
 mod health;
 mod instances;
+mod invocations;
 mod live;
 mod mappings;
 mod templates;
@@ -114,6 +115,7 @@ fn routes(replayed: impl Fn(OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState>)
         .merge(replayed(verbs::replayed_routes()))
         .merge(replayed(executions::replayed_routes()))
         .layer(DefaultBodyLimit::max(BODY))
+        .merge(invocations::routes())
         .merge(replayed(apply::routes()).layer(DefaultBodyLimit::max(FILES)))
 }
 

@@ -8,6 +8,7 @@ mod execution;
 mod flow;
 mod health;
 mod instance;
+mod invocation;
 mod mapping;
 mod page;
 mod problem;
@@ -22,6 +23,7 @@ pub use execution::{Execution, ExecutionDetail, Failure, Recorded, Retried, Retr
 pub use flow::{Flow, FlowState, LogLine, Step, StepCounters, Trigger, Triggered};
 pub use health::{Live, Ready};
 pub use instance::Instance;
+pub use invocation::{Invoke, Invoked, InvokedOutput};
 pub use mapping::{Evaluate, Evaluated};
 pub use page::Page;
 pub use problem::{Diagnostic, Problem};

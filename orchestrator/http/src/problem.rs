@@ -87,6 +87,7 @@ impl From<CommandError> for Refusal {
             CommandError::BadRequest { code, message } => {
                 Self { reason: Some(code), ..Self::new(ErrorCode::BadRequest, message) }
             }
+            CommandError::TimedOut(message) => Self::new(ErrorCode::TimedOut, message),
             CommandError::Unavailable(cause) => {
                 warn!(error = chain(&cause), "a service is away");
                 let detail =

@@ -3,6 +3,7 @@
 mod condition;
 mod config;
 mod config_expression;
+mod connector_runner;
 mod context;
 mod cycle;
 mod dangling_edge;
@@ -39,11 +40,12 @@ pub(crate) use settings::faults as setting_faults;
 type Check = fn(&Context<'_>, &mut Report);
 
 /// In the order in which their findings read best at one place.
-const CHECKS: [Check; 24] = [
+const CHECKS: [Check; 25] = [
     parameter_schema::check,
     duplicate_step::check,
     unknown_connector::check,
     unknown_function::check,
+    connector_runner::check,
     instance_needed::check,
     unused_alias::check,
     no_trigger::check,

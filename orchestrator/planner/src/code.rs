@@ -71,9 +71,9 @@ codes! {
     FormatVersion "F0008" Error "the format version is missing or unknown"
         "begin the document with `sluice: 1`"
     Kind "F0009" Error "the kind is missing or unknown"
-        "kind is one of `template`, `instance`, `flow`"
-    DeclarativeConnector "F0010" Error "declarative connectors are not run yet"
-        "package the connector as an image and install it with `sluice connector install`"
+        "kind is one of `template`, `instance`, `flow`, `connector`"
+    ConnectorField "F0010" Error "a value in the file of a connector breaks its rule"
+        "the guide to declarative connectors lists the fields"
     UnknownField "F0011" Error "an unknown field"
         "remove it"
     MissingField "F0012" Error "a field is missing"
@@ -164,6 +164,12 @@ codes! {
         "`sluice connector get NAME` shows its settings"
     Secrets "F0055" Error "the secrets do not fit the connector"
         "`sluice connector get NAME` shows its secrets"
+    ConnectorExpression "F0056" Error "an expression in the file of a connector cannot be read"
+        "write a JSONPath that begins with `$`, or JSONata that begins with `=`"
+    ConnectorSchema "F0057" Error "a schema in the file of a connector is wrong"
+        "mend it; schemas are JSON Schema 2020-12"
+    ConnectorRunner "F0058" Error "nothing here executes declarative connectors"
+        "install the component `rest`"
 }
 
 impl fmt::Display for Code {

@@ -8,15 +8,17 @@ mod parameters;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use sluice_declarative::{CALL, COMPONENT, POLL};
 use sluice_domain::compiled::{Carry, CompiledFlow, CompiledStep};
 use sluice_domain::topology::LaneName;
 use sluice_domain::{
-    Alias, DeploymentSpec, FlowId, FlowName, FlowVersion, InstanceName, Scope, Step, StepId, Template,
+    Alias, Connector, DeploymentSpec, FlowId, FlowName, FlowVersion, InstanceName, PinnedImage, Scope, Step,
+    StepId, Template,
 };
-use sluice_protocol::Port;
+use sluice_protocol::{FunctionName, Port};
 
 use crate::check::{Context, check_context};
-use crate::resolve::Resolved;
+use crate::resolve::{Function, Resolved};
 use crate::{Catalogue, Report, TemplateDoc};
 
 /// What is to be compiled.
@@ -68,7 +70,8 @@ fn assemble(demand: &Demand<'_>, context: &Context<'_>, params: Value, configs: 
         .steps()
         .zip(configs)
         .filter_map(|((index, step), config)| {
-            let mut compiled = self::step(demand, step, context.resolved[index]?, config);
+            let mut compiled =
+                self::step(demand, context.catalogue, (step, context.resolved[index]?), config)?;
             compiled.next = next.remove(&step.id).unwrap_or_default();
             compiled.carries = carries.remove(&step.id).unwrap_or_else(Carry::nothing);
             Some((step.id.clone(), compiled))
@@ -86,12 +89,19 @@ fn assemble(demand: &Demand<'_>, context: &Context<'_>, params: Value, configs: 
 }
 
 /// A step without its edges.
-fn step(demand: &Demand<'_>, step: &Step, resolved: Resolved<'_>, config: Value) -> CompiledStep {
+fn step(
+    demand: &Demand<'_>,
+    catalogue: &Catalogue,
+    (step, resolved): (&Step, Resolved<'_>),
+    config: Value,
+) -> Option<CompiledStep> {
     let scope = Scope::of(step.isolation, demand.flow, &step.id);
-    let deployment = DeploymentSpec::new(resolved.connector, scope, step.limits);
+    let (runner, pinned) = runner(resolved.connector, catalogue)?;
+    let deployment = DeploymentSpec::new(runner, pinned, scope, step.limits);
+    let (function, config) = callee(resolved.connector, &step.uses.function, resolved.function, config)?;
     let is_alias = demand.doc.template.instances.contains_key(&step.uses.source);
-    CompiledStep {
-        function: step.uses.function.clone(),
+    Some(CompiledStep {
+        function,
         role: resolved.function.role(),
         lane: LaneName::of_step(deployment.id, demand.flow, &step.id),
         deployment,
@@ -105,7 +115,32 @@ fn step(demand: &Demand<'_>, step: &Step, resolved: Resolved<'_>, config: Value)
         timeout: step.timeout,
         concurrency: step.concurrency,
         on_error: step.on_error.clone(),
-    }
+    })
+}
+
+/// What runs a connector: itself, or the newest `rest` for a declarative one.
+pub(crate) fn runner<'c>(
+    connector: &'c Connector,
+    catalogue: &'c Catalogue,
+) -> Option<(&'c Connector, &'c PinnedImage)> {
+    let runner = match connector.manifest() {
+        None => connector,
+        Some(_) => catalogue.newest(COMPONENT, None)?,
+    };
+    Some((runner, runner.image()?))
+}
+
+/// The function and config by which the component that runs a connector executes one of its functions.
+pub(crate) fn callee(
+    connector: &Connector,
+    name: &FunctionName,
+    function: Function<'_>,
+    config: Value,
+) -> Option<(FunctionName, Value)> {
+    let Some(manifest) = connector.manifest() else { return Some((name.clone(), config)) };
+    let call = manifest.call(name, config)?;
+    let runs = if function.is_trigger() { POLL } else { CALL };
+    Some((runs.parse().ok()?, serde_json::to_value(call).ok()?))
 }
 
 /// Where each step's outputs go, by port, in the order of the template.

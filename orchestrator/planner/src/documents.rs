@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use sluice_domain::{Alias, FlowName, InstanceName, Template, TemplateRef};
+use sluice_declarative::Manifest;
+use sluice_domain::{Alias, Connector, FlowName, InstanceName, Source, Template, TemplateRef};
 use sluice_protocol::ComponentName;
 
 use crate::Places;
@@ -18,6 +20,31 @@ pub struct Documents {
     pub instances: Vec<InstanceDoc>,
     /// The flows.
     pub flows: Vec<FlowDoc>,
+    /// The declarative connectors.
+    pub connectors: Vec<ConnectorDoc>,
+}
+
+/// A declarative connector and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConnectorDoc {
+    /// The connector.
+    pub manifest: Manifest,
+    /// Where its values stand in the file.
+    pub places: Places,
+    /// The file.
+    pub file: String,
+}
+
+impl ConnectorDoc {
+    /// The connector as if it were installed at this time.
+    #[must_use]
+    pub fn connector(&self, installed_at: DateTime<Utc>) -> Connector {
+        Connector {
+            descriptor: self.manifest.descriptor(),
+            source: Source::Declaration { manifest: Box::new(self.manifest.clone()) },
+            installed_at,
+        }
+    }
 }
 
 /// A template and where it stands.

@@ -81,7 +81,7 @@ pub(crate) fn compile_text(
     compile(&demand, &catalogue())
 }
 
-fn connector(descriptor: Value) -> Connector {
+pub(crate) fn connector(descriptor: Value) -> Connector {
     serde_json::from_value(json!({
         "descriptor": descriptor,
         "image": "sluice/x:1",

@@ -24,7 +24,7 @@ pub(crate) fn suggest<'k>(given: &str, what: &str, known: impl IntoIterator<Item
         return format!("did you mean `{name}`?");
     }
     if known.is_empty() {
-        return format!("there is no {what} to choose from");
+        return format!("there are no {what}");
     }
     let mut list = known.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     if known.len() > SHOWN {

@@ -1,5 +1,6 @@
 //! Files in, documents and all their faults out.
 
+mod connector;
 mod fields;
 mod flow;
 mod header;
@@ -34,6 +35,9 @@ pub fn read(files: &[SourceFile]) -> (Documents, Report) {
                     documents.instances.extend(instance::read(&mut reader, &document.root));
                 }
                 Some(DocumentKind::Flow) => documents.flows.extend(flow::read(&mut reader, &document.root)),
+                Some(DocumentKind::Connector) => {
+                    documents.connectors.extend(connector::read(&mut reader, &document.root));
+                }
                 None => {}
             }
         }
@@ -56,8 +60,12 @@ fn duplicates(documents: &Documents, report: &mut Report) {
         .flows
         .iter()
         .map(|doc| (("flow", doc.name.to_string()), doc.file.as_str(), doc.places.at("/name")));
+    let connectors = documents.connectors.iter().map(|doc| {
+        let name = format!("{}@{}", doc.manifest.name, doc.manifest.version);
+        (("connector", name), doc.file.as_str(), doc.places.at("/name"))
+    });
     let mut first: BTreeMap<(&str, String), (&str, Mark)> = BTreeMap::new();
-    for ((kind, name), file, mark) in templates.chain(instances).chain(flows) {
+    for ((kind, name), file, mark) in templates.chain(instances).chain(flows).chain(connectors) {
         if let Some((other, at)) = first.get(&(kind, name.clone())) {
             let message =
                 format!("the {kind} {} stands already at {other}:{}:{}", quote(&name), at.line, at.column);

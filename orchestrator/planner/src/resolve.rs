@@ -24,7 +24,7 @@ pub(crate) enum Function<'c> {
 
 impl<'c> Function<'c> {
     /// The function of this name.
-    fn find(connector: &'c Connector, name: &FunctionName) -> Option<Self> {
+    pub(crate) fn find(connector: &'c Connector, name: &FunctionName) -> Option<Self> {
         let descriptor = &connector.descriptor;
         let trigger = descriptor.triggers.get(name).map(Self::Trigger);
         trigger.or_else(|| descriptor.actions.get(name).map(Self::Action))

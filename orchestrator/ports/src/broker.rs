@@ -25,13 +25,14 @@ pub trait Broker: Send + Sync {
     /// Declares what every installation has: router queues, retry tiers, due, dead, unroutable. Idempotent.
     async fn declare_base(&self) -> Result<(), PortError>;
 
-    /// Declares the exchange of a deployment, bound to all router queues, and its suspects queue. Idempotent.
+    /// Declares the exchange of a deployment, bound to all router queues, and its queues of suspects and
+    /// invocations. Idempotent.
     async fn declare_deployment(&self, deployment: DeploymentId) -> Result<(), PortError>;
 
     /// Declares a lane, bound to the lanes exchange. Idempotent.
     async fn declare_lane(&self, lane: &LaneName) -> Result<(), PortError>;
 
-    /// Deletes a queue (a lane, or a deployment's suspects queue) if it is empty and nobody consumes from it.
+    /// Deletes a queue (a lane, or one of a deployment's own queues) if it is empty and nobody consumes from it.
     /// `Ok(false)` when it is not; `Ok(true)` when it is gone, also when it never was there.
     async fn delete_queue_if_idle(&self, queue: &str) -> Result<bool, PortError>;
 
@@ -118,6 +119,8 @@ pub enum Target {
     Lane(LaneName),
     /// The suspects queue of a deployment.
     Suspects(DeploymentId),
+    /// The queue of invocations of a deployment.
+    Invocations(DeploymentId),
     /// A retry tier, for the orchestrator to take up again when the stay is over.
     Retry(sluice_domain::Tier),
     /// The router queue of a shard, for the router to treat as an outcome (replays by operators).

@@ -103,6 +103,7 @@ async fn send(channel: &Channel, message: &Publish) -> Result<lapin::PublisherCo
     let key = match &message.target {
         Target::Lane(lane) => lane.as_str().to_owned(),
         Target::Suspects(deployment) => topology::suspects_queue(*deployment),
+        Target::Invocations(deployment) => topology::invocations_queue(*deployment),
         Target::Retry(tier) => topology::retry_queue(*tier),
         Target::Router(shard) => topology::router_queue(*shard),
     };

@@ -48,7 +48,7 @@ pub(crate) async fn declare_base(channel: &Channel, queues: QueueType) -> Result
     lane(channel, topology::DEAD, arguments(queues, &single)).await
 }
 
-/// Declares the exchange and the suspects queue of a deployment.
+/// Declares the exchange of a deployment and its queues of suspects and invocations.
 pub(crate) async fn declare_deployment(
     channel: &Channel,
     deployment: DeploymentId,
@@ -64,7 +64,8 @@ pub(crate) async fn declare_deployment(
             .queue_bind(queue.as_str().into(), name.as_str().into(), key.as_str().into(), options, none)
             .await?;
     }
-    lane(channel, &topology::suspects_queue(deployment), lane_arguments(queues)).await
+    lane(channel, &topology::suspects_queue(deployment), lane_arguments(queues)).await?;
+    lane(channel, &topology::invocations_queue(deployment), lane_arguments(queues)).await
 }
 
 /// Declares a lane.

@@ -3,17 +3,18 @@
 use std::path::Path;
 
 use chrono::DateTime;
-use sluice_domain::Connector;
+use sluice_domain::{Connector, PinnedImage, Source};
 use sluice_planner::{Catalogue, Documents, InstanceFacts};
 use sluice_protocol::Descriptor;
 
 use crate::failure::{Code, Failure};
 
 /// The descriptors of the components that come with Sluice.
-const BUNDLED: [&str; 4] = [
+const BUNDLED: [&str; 5] = [
     include_str!("../../../components/http/component.json"),
     include_str!("../../../components/log/component.json"),
     include_str!("../../../components/rabbitmq/component.json"),
+    include_str!("../../../components/rest/component.json"),
     include_str!("../../../components/timer/component.json"),
 ];
 
@@ -27,6 +28,7 @@ pub(crate) fn offline(folder: Option<&Path>, documents: &Documents) -> Result<Ca
         let text = crate::files::text(&path)?;
         connectors.push(connector(&text, &path.display().to_string())?);
     }
+    connectors.extend(documents.connectors.iter().map(|doc| doc.connector(DateTime::UNIX_EPOCH)));
     let instances = documents.instances.iter().map(|doc| {
         let facts = InstanceFacts {
             connector: doc.connector.clone(),
@@ -63,8 +65,10 @@ fn connector(text: &str, name: &str) -> Result<Connector, Failure> {
     let descriptor = Descriptor::from_json(text).map_err(|error| failed(&error))?;
     let image = format!("sluice/{}:{}", descriptor.name, descriptor.version.to_string().replace('+', "-"));
     Ok(Connector {
-        image: image.parse().map_err(|error| failed(&error))?,
-        digest: format!("sha256:{}", "0".repeat(64)).parse().map_err(|error| failed(&error))?,
+        source: Source::Image(PinnedImage {
+            image: image.parse().map_err(|error| failed(&error))?,
+            digest: format!("sha256:{}", "0".repeat(64)).parse().map_err(|error| failed(&error))?,
+        }),
         installed_at: DateTime::UNIX_EPOCH,
         descriptor,
     })

@@ -95,6 +95,8 @@ pub(crate) struct EngineNumbers {
     pub(crate) high_watermark: u32,
     pub(crate) low_watermark: u32,
     pub(crate) liveness: Duration,
+    /// How long a component that only served invocations is kept running after the last one.
+    pub(crate) keep_warm: Duration,
     pub(crate) recorded_per_second: u32,
     pub(crate) recorded_bytes: usize,
     pub(crate) retention_age: Duration,

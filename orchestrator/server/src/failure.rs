@@ -73,6 +73,8 @@ codes! {
     Cancelled "A0109" Failed "you said no"
     InvalidFiles "A0110" Failed "the files have errors"
     Expression "A0111" Failed "a mapping or expression failed"
+    Import "A0112" Failed "a document cannot be imported"
+    RunFailed "A0113" Failed "a function failed"
 }
 
 impl Failure {
@@ -126,6 +128,7 @@ impl From<CommandError> for Failure {
             }
             CommandError::NotFound { .. }
             | CommandError::Conflict { .. }
+            | CommandError::TimedOut(_)
             | CommandError::Unavailable(_)
             | CommandError::Internal(_) => Self::new(Code::Offline, sluice_engine::chain(&error)),
         }

@@ -51,15 +51,21 @@ fn source(path: &Path) -> Result<SourceFile, Failure> {
 
 /// Reads a text, from standard input for `-`.
 pub(crate) fn text(path: &Path) -> Result<String, Failure> {
+    text_of(path, MOST)
+}
+
+/// Reads a text of at most so many bytes, from standard input for `-`.
+pub(crate) fn text_of(path: &Path, most: u64) -> Result<String, Failure> {
     let mut text = String::new();
     let read = if is_stdin(path) {
-        std::io::stdin().lock().take(MOST + 1).read_to_string(&mut text)
+        std::io::stdin().lock().take(most + 1).read_to_string(&mut text)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(MOST + 1).read_to_string(&mut text))
+        std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_string(&mut text))
     };
     let bytes = read.map_err(|error| unreadable(path, &error))?;
-    if bytes as u64 > MOST {
-        return Err(Failure::new(Code::Unreadable, format!("{} is larger than 4 MiB", path.display())));
+    if bytes as u64 > most {
+        let message = format!("{} is larger than {} MiB", path.display(), most >> 20);
+        return Err(Failure::new(Code::Unreadable, message));
     }
     Ok(text)
 }
@@ -71,6 +77,22 @@ pub(crate) fn value(path: &Path) -> Result<Value, Failure> {
 
 /// Reads a value. JSON first, because YAML would change some of its numbers.
 pub(crate) fn parse(text: &str, name: &str) -> Result<Value, Failure> {
+    parse_with(text, name, serde_saphyr::Options::default())
+}
+
+/// Reads a value that may have as many parts as its text has room for.
+pub(crate) fn large(text: &str, name: &str) -> Result<Value, Failure> {
+    let budget = serde_saphyr::budget! {
+        max_depth: 200,
+        max_events: 16_000_000,
+        max_nodes: 8_000_000,
+        max_total_scalar_bytes: 256 << 20,
+        max_total_comment_bytes: 64 << 20,
+    };
+    parse_with(text, name, serde_saphyr::options! { budget: budget })
+}
+
+fn parse_with(text: &str, name: &str, options: serde_saphyr::Options) -> Result<Value, Failure> {
     let json = match serde_json::from_str(text) {
         Ok(value) => return Ok(value),
         Err(error) => error,
@@ -78,7 +100,7 @@ pub(crate) fn parse(text: &str, name: &str) -> Result<Value, Failure> {
     if text.trim_start().starts_with(['{', '[', '"']) {
         return Err(Failure::new(Code::Unreadable, format!("{name} is no JSON: {json}")));
     }
-    serde_saphyr::from_str(text)
+    serde_saphyr::from_str_with_options(text, options)
         .map_err(|error| Failure::new(Code::Unreadable, format!("{name} is neither JSON nor YAML: {error}")))
 }
 

@@ -154,6 +154,7 @@ fn settings(configuration: &Configuration, network: &Network, gateway_url: Strin
         limits: configuration.limits,
         grace: configuration.grace,
         liveness: numbers.liveness,
+        keep_warm: numbers.keep_warm,
         gateway_url,
         broker: ComponentBroker {
             host: place

@@ -8,8 +8,8 @@ use sluice_domain::compiled::{Carry, CompiledFlow, CompiledStep};
 use sluice_domain::topology::LaneName;
 use sluice_domain::{
     Connector, DeadLetter, DeadLetterId, DeadLetterState, DeadReason, Delay, DeploymentSpec, ErrorRoute,
-    Flow, FlowId, FlowVersion, Gate, Instance, Intent, Limits, RetryPolicy, RunStatus, Scope, StepAddress,
-    StepId, StepRun, Template,
+    Flow, FlowId, FlowVersion, Gate, Instance, Intent, Limits, PinnedImage, RetryPolicy, RunStatus, Scope,
+    Source, StepAddress, StepId, StepRun, Template,
 };
 use sluice_protocol::gateway::Role;
 use sluice_protocol::{Descriptor, ErrorInfo, ExecutionId, MessageId, Port};
@@ -30,8 +30,10 @@ pub fn connector(name: &str, version: &str) -> Connector {
     });
     Connector {
         descriptor: Descriptor::from_json(&descriptor.to_string()).expect("a valid descriptor"),
-        image: format!("sluice/{name}:{version}").parse().expect("a valid image"),
-        digest: format!("sha256:{}", "0".repeat(64)).parse().expect("a valid digest"),
+        source: Source::Image(PinnedImage {
+            image: format!("sluice/{name}:{version}").parse().expect("a valid image"),
+            digest: format!("sha256:{}", "0".repeat(64)).parse().expect("a valid digest"),
+        }),
         installed_at: at(0),
     }
 }
@@ -107,7 +109,9 @@ pub fn step(id: &str) -> StepId {
 }
 
 fn compiled_step(flow: FlowId, component: &str, function: &str, role: Role) -> CompiledStep {
-    let deployment = DeploymentSpec::new(&connector(component, "1.0.0"), Scope::Shared, Limits::default());
+    let connector = connector(component, "1.0.0");
+    let pinned = connector.image().expect("it has an image");
+    let deployment = DeploymentSpec::new(&connector, pinned, Scope::Shared, Limits::default());
     CompiledStep {
         function: function.parse().expect("a valid function"),
         role,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p sluice-tests --bin faults -- --messages 100000 --component-kills 10 --orchestrator-kills 5 \
-//!     --broker-restarts 2 --broker-restart 'COMMAND'
+//!     --broker-restarts 2 --broker-restart tests/restart-broker
 //! ```
 //!
 //! Needs the release binary of `sluice` and the component images; `tests/run --help` says which variables name the
@@ -34,7 +34,8 @@ struct Options {
     /// How often the broker is restarted.
     #[arg(long, default_value_t = 0)]
     broker_restarts: usize,
-    /// The shell command that restarts the broker and returns when it takes connections again.
+    /// The command that restarts the broker and returns when it takes connections again. It gets `stop` or `kill`, in
+    /// turn.
     #[arg(long, requires = "broker_restarts")]
     broker_restart: Option<String>,
     /// How long no message may arrive before the run is given up, in seconds.
@@ -78,7 +79,12 @@ async fn main() -> Result<()> {
     for (number, fault) in faults.iter().enumerate() {
         let at = u32::try_from(options.messages * (number + 1) / (faults.len() + 2))?;
         arrived(&world, at, patience).await?;
-        let report = strike(&mut world, *fault, &options, patience).await?;
+        let how = if faults[..number].iter().filter(|before| *before == fault).count() % 2 == 0 {
+            "stop"
+        } else {
+            "kill"
+        };
+        let report = strike(&mut world, (*fault, how), &options, patience).await?;
         writeln!(std::io::stderr(), "{:?} at {}: {:.2} s", report.fault, report.at, report.recovery)?;
         reports.push(report);
     }
@@ -140,7 +146,12 @@ fn schedule(options: &Options) -> Vec<Fault> {
     faults.into_iter().map(|(_, fault)| fault).collect()
 }
 
-async fn strike(world: &mut World, fault: Fault, options: &Options, patience: Duration) -> Result<Report> {
+async fn strike(
+    world: &mut World,
+    (fault, how): (Fault, &str),
+    options: &Options,
+    patience: Duration,
+) -> Result<Report> {
     let before = depth(world).await?;
     let started = Instant::now();
     let mut after = before;
@@ -153,7 +164,7 @@ async fn strike(world: &mut World, fault: Fault, options: &Options, patience: Du
         Fault::Orchestrator => world.kill_and_restart().await?,
         Fault::Broker => {
             let command = options.broker_restart.as_deref().unwrap_or_default();
-            let status = tokio::process::Command::new("bash").args(["-c", command]).status().await?;
+            let status = tokio::process::Command::new(command).arg(how).status().await?;
             ensure!(status.success(), "the command that restarts the broker ended with {status}");
         }
     }

@@ -2,6 +2,8 @@
 
 mod adoption;
 mod containers;
+mod declarative;
+mod invocations;
 mod lifecycle;
 mod orders;
 mod poison;

@@ -12,7 +12,7 @@ use sluice_planner::{
 };
 use sluice_ports::store::NewVersion;
 
-use super::apply_instances;
+use super::{apply_connectors, apply_instances};
 use crate::table::LiveFlow;
 use crate::views::{Applied, PlanAction, PlanItem};
 use crate::{CommandError, Engine};
@@ -76,6 +76,7 @@ impl Engine {
             return Err(CommandError::Invalid(report.sorted()));
         }
         let mut items = Vec::new();
+        let connectors = apply_connectors::plan(&self.core, &documents.connectors, &mut items).await?;
         let mut instances = Vec::new();
         for doc in &documents.instances {
             let planned = apply_instances::plan(&self.core, &request, doc).await?;
@@ -99,6 +100,10 @@ impl Engine {
         let pruned = if request.prune { self.plan_prune(&wanted, &mut items) } else { Vec::new() };
         if request.dry_run {
             return Ok(Applied { items, report, done: false });
+        }
+        for connector in &connectors {
+            self.core.ports.store.put_connector(connector).await?;
+            self.core.installed.forget();
         }
         for instance in &instances {
             self.core.ports.store.put_instance(instance).await?;
@@ -136,7 +141,14 @@ impl Engine {
             };
             instances.insert(doc.name.clone(), facts);
         }
-        Ok(Catalogue { connectors: store.connectors().await?, instances })
+        let mut connectors = store.connectors().await?;
+        for doc in &documents.connectors {
+            let connector = doc.connector(self.core.ports.clock.now());
+            connectors
+                .retain(|known| known.name() != connector.name() || known.version() != connector.version());
+            connectors.push(connector);
+        }
+        Ok(Catalogue { connectors, instances })
     }
 
     /// Which templates are new. A version that is there must have the same content.

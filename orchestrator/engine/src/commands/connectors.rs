@@ -1,6 +1,6 @@
 //! Installing, listing and removing connectors.
 
-use sluice_domain::{Connector, ImageRef};
+use sluice_domain::{Connector, ImageRef, PinnedImage, Source};
 use sluice_ports::{Fault, PortError};
 use sluice_protocol::{ComponentName, Descriptor, DescriptorError, IMAGE_LABEL};
 
@@ -30,8 +30,10 @@ impl Engine {
             )
         })?;
         let installed_at = self.core.ports.clock.now();
-        let connector = Connector { descriptor, image: image.clone(), digest: found.digest, installed_at };
+        let source = Source::Image(PinnedImage { image: image.clone(), digest: found.digest });
+        let connector = Connector { descriptor, source, installed_at };
         self.core.ports.store.put_connector(&connector).await?;
+        self.core.installed.forget();
         Ok(connector)
     }
 
@@ -61,7 +63,9 @@ impl Engine {
             let text = format!("instance {} belongs to connector {name}; delete it first", instance.name);
             return Err(CommandError::conflict("connector_in_use", text));
         }
-        match self.core.ports.store.remove_connector(name, version).await {
+        let removed = self.core.ports.store.remove_connector(name, version).await;
+        self.core.installed.forget();
+        match removed {
             Ok(()) => Ok(()),
             Err(PortError { fault: Fault::NotFound, .. }) => Err(CommandError::not_found("connector", name)),
             Err(error) => Err(error.into()),

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use super::desired::Desired;
 use super::plan::{Observed, Plan, Removal, Start};
+use super::retire;
 use crate::core::{Core, DeploymentState};
 use crate::views::DeploymentStatus;
 
@@ -143,6 +144,10 @@ async fn remove(core: &Core, removal: &Removal) -> Result<(), PortError> {
     runtime.remove(&removal.name).await?;
     if let Some(users) = &core.ports.users {
         users.revoke(removal.start).await?;
+    }
+    if !retire::is_needed(core, removal.deployment) {
+        // It only served invocations. Before the record goes, so that a process that dies in between finds it again.
+        retire::forget(core, removal.deployment).await?;
     }
     core.ports.store.remove_start(removal.start).await?;
     core.contacts().remove(&removal.start);

@@ -45,5 +45,8 @@ pub(crate) async fn desired(core: &Core) -> Desired {
             wanted.lanes.insert(step.lane.clone());
         }
     }
+    for spec in core.invocations.warm(core.settings.keep_warm) {
+        wanted.deployments.insert(spec.id, spec);
+    }
     wanted
 }

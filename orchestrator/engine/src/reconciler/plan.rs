@@ -33,6 +33,7 @@ pub(crate) struct Plan {
 pub(crate) struct Removal {
     pub(crate) name: String,
     pub(crate) start: ContainerStartId,
+    pub(crate) deployment: DeploymentId,
     /// Whether it may finish what is under way.
     pub(crate) gracefully: bool,
     pub(crate) reason: String,
@@ -97,8 +98,8 @@ pub(crate) fn plan(
             }
             ContainerState::Transition | ContainerState::Running => continue,
         };
-        let (name, start) = (container.name.clone(), container.start);
-        plan.removals.push(Removal { name, start, gracefully, reason });
+        let Container { name, start, deployment, .. } = container.clone();
+        plan.removals.push(Removal { name, start, deployment, gracefully, reason });
     }
     for (id, spec) in &wanted.deployments {
         if served.contains(id) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sluice_domain::topology::{self, LaneName};
 use sluice_domain::{DeploymentId, Flow, FlowId, FlowVersion, Intent};
 use sluice_ports::PortError;
+use sluice_ports::runtime::Container;
 use tracing::info;
 
 use super::Declared;
@@ -93,6 +94,37 @@ pub(crate) async fn retire(core: &Core, declared: &mut Declared) -> Result<(), P
     Ok(())
 }
 
+/// Forgets the deployments that nothing needs any more and that have no container: they only served invocations.
+pub(crate) async fn sweep(
+    core: &Core,
+    declared: &mut Declared,
+    containers: &[Container],
+) -> Result<(), PortError> {
+    let idle = |id: &DeploymentId| {
+        !is_needed(core, *id) && !containers.iter().any(|container| container.deployment == *id)
+    };
+    for id in declared.deployments.iter().copied().filter(idle).collect::<Vec<_>>() {
+        forget(core, id).await?;
+        declared.deployments.remove(&id);
+    }
+    Ok(())
+}
+
+/// Whether a version of a flow or an invocation needs a deployment.
+pub(crate) fn is_needed(core: &Core, deployment: DeploymentId) -> bool {
+    let snapshot = core.snapshot();
+    let mut steps = snapshot.versions.values().flat_map(|live| live.compiled.steps.values());
+    steps.any(|step| step.deployment.id == deployment) || core.invocations.keeps(deployment)
+}
+
+/// Deletes what a deployment without containers has on the broker, its lanes apart.
+pub(crate) async fn forget(core: &Core, deployment: DeploymentId) -> Result<(), PortError> {
+    let broker = &core.ports.broker;
+    broker.delete_queue_if_idle(&topology::suspects_queue(deployment)).await?;
+    broker.delete_queue_if_idle(&topology::invocations_queue(deployment)).await?;
+    broker.delete_exchange(deployment).await
+}
+
 /// Deletes what these versions have on the broker and no other version needs. False while a container still holds some
 /// of it: it lets go when it learns that it does not serve them any more.
 async fn remove(core: &Core, declared: &mut Declared, versions: &BTreeSet<Key>) -> Result<bool, PortError> {
@@ -120,9 +152,10 @@ async fn remove(core: &Core, declared: &mut Declared, versions: &BTreeSet<Key>) 
         if containers.iter().any(|container| container.deployment == *deployment) {
             return Ok(false);
         }
-        core.ports.broker.delete_queue_if_idle(&topology::suspects_queue(*deployment)).await?;
-        core.ports.broker.delete_exchange(*deployment).await?;
-        declared.deployments.remove(deployment);
+        if !core.invocations.keeps(*deployment) {
+            forget(core, *deployment).await?;
+            declared.deployments.remove(deployment);
+        }
     }
     Ok(true)
 }

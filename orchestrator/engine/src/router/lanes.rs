@@ -126,7 +126,7 @@ async fn send(broker: Arc<dyn Broker>, target: Target, parcels: Vec<Parcel>) -> 
         kind: match target {
             Target::Retry(_) => RETRY,
             Target::Router(_) => REPLAY,
-            Target::Lane(_) | Target::Suspects(_) => batch::ENVELOPES,
+            Target::Lane(_) | Target::Suspects(_) | Target::Invocations(_) => batch::ENVELOPES,
         },
         encoding: payload.encoding,
         payload: payload.bytes,

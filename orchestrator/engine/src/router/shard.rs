@@ -263,7 +263,9 @@ fn put_off((outcome, send): Parcel, due: i64) -> Parcel {
             let record = retry_record(due, lane, send.id, send.record);
             (outcome, Send { target: Target::Retry(Tier::S1), id: send.id, record, company: ALONE })
         }
-        Target::Suspects(_) | Target::Retry(_) | Target::Router(_) => (outcome, send),
+        Target::Suspects(_) | Target::Invocations(_) | Target::Retry(_) | Target::Router(_) => {
+            (outcome, send)
+        }
     }
 }
 

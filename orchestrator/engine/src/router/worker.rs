@@ -15,15 +15,17 @@ use sluice_mapping::{Evaluator, Limits, WORKER_STACK_BYTES};
 use sluice_ports::broker::Delivery;
 use sluice_protocol::batch::{self, Encoding};
 use sluice_protocol::gateway::Role;
+use sluice_protocol::invocation;
 use sluice_protocol::{ErrorInfo, Headers, MessageId, Outcome, StepKey};
 use tokio::sync::oneshot;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::effects::Effects;
 use super::pass::Cx;
 use super::record::{REPLAY, Replay};
 use super::route;
 use super::window::Key;
+use crate::invocations::Invocations;
 use crate::settings::Settings;
 use crate::table::{LiveFlow, Snapshot};
 
@@ -58,15 +60,19 @@ pub(crate) struct Workers {
 
 impl Workers {
     /// Starts the threads. They end when the last handle is dropped.
-    pub(crate) fn start(settings: &Settings, exits: &Exits) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        settings: &Settings,
+        exits: &Exits,
+        invocations: &Invocations,
+    ) -> std::io::Result<Self> {
         let mut inboxes = Vec::new();
         for number in 0..settings.workers.max(1) {
             let (inbox, jobs) = mpsc::channel();
-            let worker = (settings.clone(), exits.clone());
+            let worker = (settings.clone(), exits.clone(), invocations.clone());
             std::thread::Builder::new()
                 .name(format!("router-{number}"))
                 .stack_size(WORKER_STACK_BYTES)
-                .spawn(move || work(&worker.0, &worker.1, &jobs))?;
+                .spawn(move || work(&worker.0, &worker.1, &worker.2, &jobs))?;
             inboxes.push(inbox);
         }
         Ok(Self { inboxes })
@@ -88,11 +94,12 @@ impl Workers {
     }
 }
 
-fn work(settings: &Settings, exits: &Exits, jobs: &mpsc::Receiver<Job>) {
+fn work(settings: &Settings, exits: &Exits, invocations: &Invocations, jobs: &mpsc::Receiver<Job>) {
     let mut evaluator = Evaluator::new(Limits::default());
     let mut samples = Samples::new(settings.recorded_per_second);
     while let Ok(job) = jobs.recv() {
-        let mut bench = Bench { settings, exits, evaluator: &mut evaluator, samples: &mut samples };
+        let mut bench =
+            Bench { settings, exits, invocations, evaluator: &mut evaluator, samples: &mut samples };
         let routed = bench.take_apart(&job);
         job.reply.send(routed).ok();
     }
@@ -102,6 +109,7 @@ fn work(settings: &Settings, exits: &Exits, jobs: &mpsc::Receiver<Job>) {
 struct Bench<'a> {
     settings: &'a Settings,
     exits: &'a Exits,
+    invocations: &'a Invocations,
     evaluator: &'a mut Evaluator,
     samples: &'a mut Samples,
 }
@@ -126,9 +134,22 @@ impl Bench<'_> {
             };
         }
         match serde_json::from_slice::<Outcome>(record) {
-            Ok(outcome) => self.outcome(job, &outcome, internal),
+            Ok(outcome) => match invocation::of_step_key(&outcome.step) {
+                Some(id) => self.answer(job, id, outcome),
+                None => self.outcome(job, &outcome, internal),
+            },
             Err(error) => malformed(job, record, &error.to_string()),
         }
+    }
+
+    /// Hands the outcome of an invocation to whoever waits for it.
+    fn answer(&self, job: &Job, id: MessageId, outcome: Outcome) -> Routed {
+        let key = Some(Key::of(&outcome));
+        let writer = topology::deployment_of_exchange(&job.delivery.exchange);
+        if !self.invocations.deliver(id, writer, outcome) {
+            debug!(message.id = %id, "nobody waits for the outcome of an invocation");
+        }
+        Routed { key, live: None, address: None, effects: Effects::default() }
     }
 
     fn outcome(&mut self, job: &Job, outcome: &Outcome, internal: bool) -> Routed {

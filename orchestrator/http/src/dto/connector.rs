@@ -14,10 +14,15 @@ pub struct Connector {
     pub version: String,
     /// A title for people.
     pub title: String,
-    /// The image that was installed.
-    pub image: String,
+    /// The image that was installed; none for a declarative connector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// What the image was then; what really runs.
-    pub digest: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The file of a declarative connector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Value>,
     /// When it was installed.
     pub installed_at: DateTime<Utc>,
     /// What starts flows.
@@ -56,8 +61,9 @@ impl From<&sluice_domain::Connector> for Connector {
             name: descriptor.name.to_string(),
             version: descriptor.version.to_string(),
             title: descriptor.title.clone(),
-            image: connector.image.to_string(),
-            digest: connector.digest.to_string(),
+            image: connector.image().map(|pinned| pinned.image.to_string()),
+            digest: connector.image().map(|pinned| pinned.digest.to_string()),
+            manifest: connector.manifest().and_then(|manifest| serde_json::to_value(manifest).ok()),
             installed_at: connector.installed_at,
             triggers: descriptor
                 .triggers

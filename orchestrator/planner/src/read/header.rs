@@ -14,6 +14,8 @@ pub(crate) enum DocumentKind {
     Instance,
     /// A flow.
     Flow,
+    /// A declarative connector.
+    Connector,
 }
 
 /// The kind of a document, if it is one that can be read.
@@ -29,14 +31,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<DocumentKind>
         "template" => Some(DocumentKind::Template),
         "instance" => Some(DocumentKind::Instance),
         "flow" => Some(DocumentKind::Flow),
-        "connector" => {
-            let message = "this version does not run declarative connectors yet";
-            reader.fault(Code::DeclarativeConnector, node.mark, message);
-            None
-        }
+        "connector" => Some(DocumentKind::Connector),
         other => {
             let message = format!("there is no kind {}", quote(other));
-            match nearest(other, ["template", "instance", "flow"]) {
+            match nearest(other, ["template", "instance", "flow", "connector"]) {
                 Some(name) => {
                     reader.fault_with_help(Code::Kind, node.mark, message, format!("did you mean `{name}`?"));
                 }

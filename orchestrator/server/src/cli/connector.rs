@@ -1,5 +1,7 @@
 //! `sluice connector`.
 
+mod import;
+
 use clap::Subcommand;
 use sluice_http::dto;
 
@@ -24,6 +26,8 @@ pub(crate) enum Connector {
         #[arg(required = true)]
         images: Vec<String>,
     },
+    /// Make a connector file from an OpenAPI 3.0 or 3.1 document, without a server. Says what was left out and guessed.
+    Import(import::Import),
     /// Remove a connector that no instance belongs to. Flows that run keep the image that they were made with.
     Remove {
         /// Its name.
@@ -34,16 +38,19 @@ pub(crate) enum Connector {
     },
 }
 
+/// What stands for the image of a connector that has none.
+const DECLARATIVE: &str = "(declarative, run by rest)";
+
 impl Connector {
     pub(crate) async fn run(self, out: Out) -> Result<(), Failure> {
-        let client = Client::find()?;
         match self {
-            Self::List => list(&out, &client.list(&PATH, &[], usize::MAX).await?),
-            Self::Get { name } => get(&out, &client, &name).await,
-            Self::Install { images } => install(&out, &client, images).await,
+            Self::List => list(&out, &Client::find()?.list(&PATH, &[], usize::MAX).await?),
+            Self::Get { name } => get(&out, &Client::find()?, &name).await,
+            Self::Install { images } => install(&out, &Client::find()?, images).await,
+            Self::Import(args) => args.run(out).await,
             Self::Remove { name, version } => {
                 let query: Vec<_> = version.map(|version| ("version", version)).into_iter().collect();
-                client.delete(&["api", "v1", "connectors", &name], &query).await?;
+                Client::find()?.delete(&["api", "v1", "connectors", &name], &query).await?;
                 out.done(&format!("Removed connector {name}."));
                 Ok(())
             }
@@ -62,7 +69,7 @@ fn list(out: &Out, connectors: &[dto::Connector]) -> Result<(), Failure> {
             table.row([
                 one.name.clone(),
                 one.version.clone(),
-                one.image.clone(),
+                one.image.clone().unwrap_or_else(|| DECLARATIVE.to_owned()),
                 functions,
                 age(one.installed_at),
             ]);
@@ -78,10 +85,11 @@ async fn get(out: &Out, client: &Client, name: &str) -> Result<(), Failure> {
 }
 
 fn describe(one: &dto::Connector) -> String {
-    let mut text = format!(
-        "{} {}  {}\nimage    {}\ndigest   {}\n",
-        one.name, one.version, one.title, one.image, one.digest
-    );
+    let mut text = format!("{} {}  {}\n", one.name, one.version, one.title);
+    match (&one.image, &one.digest) {
+        (Some(image), Some(digest)) => text += &format!("image    {image}\ndigest   {digest}\n"),
+        _ => text += &format!("image    {DECLARATIVE}\n"),
+    }
     for (kind, functions) in [("trigger", &one.triggers), ("action", &one.actions)] {
         for function in functions {
             text += &format!("{kind:8} {}  {}\n", function.name, function.title);
@@ -99,7 +107,9 @@ async fn install(out: &Out, client: &Client, images: Vec<String>) -> Result<(), 
     let names = || installed.iter().map(|one| format!("{}@{}", one.name, one.version)).collect();
     out.show(&installed, names, || {
         let line = |one: &dto::Connector| {
-            format!("Installed {} {} from {} ({}).", one.name, one.version, one.image, one.digest)
+            let image = one.image.as_deref().unwrap_or(DECLARATIVE);
+            let digest = one.digest.as_deref().unwrap_or("no digest");
+            format!("Installed {} {} from {image} ({digest}).", one.name, one.version)
         };
         installed.iter().map(line).collect::<Vec<_>>().join("\n")
     })

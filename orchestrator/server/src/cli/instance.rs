@@ -1,5 +1,7 @@
 //! `sluice instance`.
 
+mod invoke;
+
 use clap::Subcommand;
 use sluice_http::dto;
 
@@ -16,6 +18,13 @@ pub(crate) enum Instance {
         /// Its name.
         name: String,
     },
+    /// Call what the connector names as its test, to see whether the instance works.
+    Test {
+        /// Its name.
+        name: String,
+    },
+    /// Run an action, or ask a polling trigger, once and outside any flow.
+    Invoke(invoke::Invoke),
     /// Delete an instance, with its secrets, that no flow uses.
     Delete {
         /// Its name.
@@ -29,6 +38,8 @@ impl Instance {
         match self {
             Self::List => list(&out, &client.list(&["api", "v1", "instances"], &[], usize::MAX).await?),
             Self::Get { name } => get(&out, &client.get(&["api", "v1", "instances", &name], &[]).await?),
+            Self::Test { name } => invoke::test(&client, &out, &name).await,
+            Self::Invoke(what) => what.run(&client, &out).await,
             Self::Delete { name } => {
                 client.delete(&["api", "v1", "instances", &name], &[]).await?;
                 out.done(&format!("Deleted instance {name}."));

@@ -262,6 +262,7 @@ impl Reader {
             self.fault("engine.low_watermark", format!("{low} is not below engine.high_watermark, {high}"));
         }
         let liveness = self.optional::<Delay>("engine.liveness");
+        let keep_warm = self.optional::<Delay>("engine.keep_warm");
         let per_second = self.number("history.per_second", 0, 1_000_000);
         let body_bytes = self.number("history.body_bytes", 0, 1024 * 1024);
         let age = self.optional::<Delay>("history.age");
@@ -273,6 +274,7 @@ impl Reader {
             high_watermark: high?,
             low_watermark: low?,
             liveness: liveness?.get(),
+            keep_warm: keep_warm?.get(),
             recorded_per_second: per_second?,
             recorded_bytes: body_bytes?,
             retention_age: age?.get(),

@@ -184,6 +184,7 @@ impl Broker for MemoryBroker {
         let mut state = self.up("declare a deployment")?;
         state.deployments.insert(deployment);
         state.declare(&topology::suspects_queue(deployment));
+        state.declare(&topology::invocations_queue(deployment));
         Ok(())
     }
 

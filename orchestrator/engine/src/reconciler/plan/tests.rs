@@ -9,7 +9,8 @@ use super::*;
 use crate::fixtures::demo;
 
 fn spec(flow: u128) -> DeploymentSpec {
-    DeploymentSpec::new(&demo(), Scope::Flow(sluice_domain::FlowId::from_bits(flow)), Limits::default())
+    let (demo, scope) = (demo(), Scope::Flow(sluice_domain::FlowId::from_bits(flow)));
+    DeploymentSpec::new(&demo, demo.image().unwrap(), scope, Limits::default())
 }
 
 fn container(spec: &DeploymentSpec, start: u128, state: ContainerState) -> Container {

@@ -76,6 +76,7 @@ async fn every_target_has_its_queue(harness: &dyn BrokerHarness) {
     for (target, queue) in [
         (Target::Lane(lane.clone()), lane.as_str().to_owned()),
         (Target::Suspects(deployment), topology::suspects_queue(deployment)),
+        (Target::Invocations(deployment), topology::invocations_queue(deployment)),
         (Target::Router(0), topology::router_queue(0)),
         (Target::Router(15), topology::router_queue(15)),
     ] {

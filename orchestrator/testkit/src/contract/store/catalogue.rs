@@ -33,7 +33,10 @@ async fn a_connector_is_replaced_and_removed(harness: &dyn StoreHarness) {
     ok(store.put_connector(&connector("a", "1.0.0")).await);
     ok(store.put_connector(&two).await);
     let mut changed = one;
-    changed.digest = format!("sha256:{}", "1".repeat(64)).parse().expect("a digest");
+    changed.source = sluice_domain::Source::Image(sluice_domain::PinnedImage {
+        image: "sluice/a:1.0.0".parse().expect("an image"),
+        digest: format!("sha256:{}", "1".repeat(64)).parse().expect("a digest"),
+    });
     ok(store.put_connector(&changed).await);
     assert_eq!(ok(store.connectors().await), [two, changed.clone()]);
     ok(store.remove_connector(changed.name(), Some(changed.version())).await);

@@ -92,6 +92,7 @@ impl State {
         let (exchange, key) = match &message.target {
             Target::Lane(lane) => (topology::LANES, lane.as_str().to_owned()),
             Target::Suspects(deployment) => (topology::LANES, topology::suspects_queue(*deployment)),
+            Target::Invocations(deployment) => (topology::LANES, topology::invocations_queue(*deployment)),
             Target::Retry(tier) => ("", topology::retry_queue(*tier)),
             Target::Router(shard) => ("", topology::router_queue(*shard)),
         };

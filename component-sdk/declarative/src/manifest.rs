@@ -1,0 +1,329 @@
+//! The file.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sluice_protocol::{ComponentName, FunctionName};
+
+use crate::request::{Incremental, Pagination, Request, Response};
+
+/// A declarative connector (`kind: connector`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The version of the file format: 1.
+    #[schemars(range(min = 1, max = 1))]
+    pub sluice: u32,
+    /// `connector`.
+    pub kind: Kind,
+    /// The name, unique among the connectors of an installation: `a-z`, `0-9` and `-`, beginning with a letter.
+    #[schemars(with = "String")]
+    pub name: ComponentName,
+    /// The version (Semantic Versioning 2.0.0).
+    #[schemars(with = "String")]
+    pub version: semver::Version,
+    /// A title for people.
+    pub title: String,
+    /// What it is for, in Markdown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Where it belongs, for example `crm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// The URL of a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logo: Option<String>,
+    /// Where users of the connector get help: an address or URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub support: Option<String>,
+    /// What is new in this version, in Markdown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_notes: Option<String>,
+    /// A guide for users of the connector, in Markdown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guide: Option<String>,
+    /// JSON Schema of what each instance must provide in the open. Expressions see it as `vars`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub variables: Option<Value>,
+    /// JSON Schemas that others in the file refer to as `#/datatypes/NAME`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub datatypes: BTreeMap<String, Value>,
+    /// How to reach the API.
+    pub http: Http,
+    /// How requests are authorised.
+    #[serde(default)]
+    pub auth: Auth,
+    /// The name of the action that `sluice instance test` calls, without input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
+    /// The actions by name: `a-z`, `0-9` and `_`, beginning with a letter.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, Action>")]
+    pub actions: BTreeMap<FunctionName, Action>,
+    /// The triggers by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, Trigger>")]
+    pub triggers: BTreeMap<FunctionName, Trigger>,
+}
+
+/// What kind of document it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A declarative connector.
+    Connector,
+}
+
+/// How to reach an API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// What paths are appended to. An expression sees `vars`.
+    pub base_url: String,
+    /// Headers of every request; expressions see what those of the request see.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub headers: Map<String, Value>,
+    /// Parameters of the query of every request.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub query: Map<String, Value>,
+    /// Other hosts that requests may go to: pages of the next URL, redirects. `*.example.com` means every host below it.
+    /// The host of `base_url` is always allowed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_hosts: Vec<String>,
+    /// Seconds that one request may take: 1 to 3600.
+    #[serde(default = "default_timeout")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub timeout_seconds: u32,
+    /// Most bytes of an answer: at most 64 MiB.
+    #[serde(default = "default_bytes")]
+    #[schemars(range(min = 1, max = 67_108_864))]
+    pub max_response_bytes: usize,
+    /// What answers mean that are no success, before the usual rules: the first rule that fits counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ErrorRule>,
+}
+
+fn default_timeout() -> u32 {
+    30
+}
+
+fn default_bytes() -> usize {
+    8 * 1024 * 1024
+}
+
+/// What some answers mean.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorRule {
+    /// The statuses that it is about; every status when there is none, success too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub status: Vec<u16>,
+    /// An expression that sees `response` (`status`, `headers`, `body`); the rule counts where it is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// What to do.
+    pub then: Reaction,
+    /// The message of the error; an expression sees `response`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// What an answer leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reaction {
+    /// An error that is worth another attempt.
+    Retry,
+    /// An error that no further attempt can mend.
+    Fail,
+    /// A success after all.
+    Ignore,
+}
+
+/// How requests are authorised.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// The way.
+    #[serde(rename = "type", default)]
+    pub kind: AuthType,
+    /// Where an API key goes.
+    #[serde(rename = "in", default)]
+    pub place: AuthPlace,
+    /// The name of the header, parameter or cookie of an API key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What stands before an API key, for example `Token `.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
+}
+
+/// The ways to authorise a request, and the secrets that an instance then has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthType {
+    /// Not at all.
+    #[default]
+    None,
+    /// A key in a header, the query or a cookie: the secret `api_key`.
+    ApiKey,
+    /// RFC 7617: the secrets `username` and `password`.
+    Basic,
+    /// RFC 6750, section 2.1: the secret `token`.
+    Bearer,
+}
+
+/// Where an API key goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthPlace {
+    /// A header.
+    #[default]
+    Header,
+    /// A parameter of the query.
+    Query,
+    /// A cookie.
+    Cookie,
+}
+
+/// A function that makes a request for each input. Its expressions see `vars`, `config` and `input`, those of the
+/// response also `response` (`status`, `headers`, `body`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Action {
+    /// A title for people.
+    pub title: String,
+    /// What it does, in Markdown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// JSON Schema of a step's config.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub config: Option<Value>,
+    /// JSON Schema of an input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub input: Option<Value>,
+    /// JSON Schema of what it emits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub output: Option<Value>,
+    /// The request.
+    pub request: Request,
+    /// What becomes of the answer.
+    #[serde(default)]
+    pub response: Response,
+    /// How further pages are asked for. Then each item is a message of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Pagination")]
+    pub pagination: Option<Pagination>,
+}
+
+/// A function that looks for what is new. Its expressions see `vars`, `config` and `cursor`, those of the response
+/// also `response`, those of an item also `item`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// A title for people.
+    pub title: String,
+    /// What it does, in Markdown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// How it gets its work.
+    pub kind: TriggerKind,
+    /// JSON Schema of a step's config.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub config: Option<Value>,
+    /// JSON Schema of what it emits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub output: Option<Value>,
+    /// The request.
+    pub request: Request,
+    /// What becomes of the answer; its result must be the list of items.
+    #[serde(default)]
+    pub response: Response,
+    /// How further pages are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Pagination")]
+    pub pagination: Option<Pagination>,
+    /// What tells one item from another: an expression that sees `item`. The whole item when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// How only what is new is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Incremental")]
+    pub incremental: Option<Incremental>,
+}
+
+/// How a trigger gets its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TriggerKind {
+    /// It asks on the step's schedule.
+    Polling,
+}
+
+/// A value that is no manifest although it fits the [schema]: a name or version breaks its rule.
+#[derive(Debug)]
+pub struct ManifestError {
+    /// Where, as a JSON Pointer.
+    pub pointer: String,
+    /// One sentence.
+    pub message: String,
+}
+
+impl Manifest {
+    /// Reads a manifest. Check the value against the [schema] first: this stops at the first fault.
+    ///
+    /// # Errors
+    /// At the first value that is wrong.
+    pub fn from_value(value: &Value) -> Result<Self, ManifestError> {
+        serde_path_to_error::deserialize(value).map_err(|error| {
+            let mut pointer = String::new();
+            for segment in error.path() {
+                use serde_path_to_error::Segment;
+                match segment {
+                    Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+                    Segment::Map { key } | Segment::Enum { variant: key } => {
+                        pointer.push('/');
+                        pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                    }
+                    Segment::Unknown => {}
+                }
+            }
+            ManifestError { pointer, message: error.inner().to_string() }
+        })
+    }
+}
+
+/// The JSON Schema (2020-12) of the file.
+#[must_use]
+pub fn schema() -> Value {
+    let mut schema = schemars::schema_for!(Manifest).to_value();
+    name_choices(&mut schema);
+    schema
+}
+
+/// Lists the texts of an enumeration in one place, so that a refusal names them.
+fn name_choices(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            let choices: Option<Vec<Value>> = members
+                .get("oneOf")
+                .and_then(Value::as_array)
+                .and_then(|all| all.iter().map(|one| one.get("const").cloned()).collect());
+            if let Some(choices) = choices {
+                members.remove("oneOf");
+                members.insert("enum".to_owned(), Value::Array(choices));
+            }
+            members.values_mut().for_each(name_choices);
+        }
+        Value::Array(items) => items.iter_mut().for_each(name_choices),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

@@ -1,0 +1,88 @@
+//! What authorises a request. It is added last, hop by hop, and only where `hosts` trusts the URL.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+use sluice_declarative::{Auth, AuthPlace, AuthType};
+use sluice_sdk::Error;
+use url::Url;
+
+use crate::request::set_param;
+
+/// A credential, in the form in which it travels.
+pub(crate) enum Credential {
+    None,
+    Header(HeaderName, HeaderValue),
+    Query(String, String),
+    /// `name=value`.
+    Cookie(String),
+}
+
+impl Credential {
+    pub(crate) fn of(auth: &Auth, secrets: &Map<String, Value>) -> Result<Self, Error> {
+        match auth.kind {
+            AuthType::None => Ok(Self::None),
+            AuthType::Basic => {
+                let pair = format!("{}:{}", secret(secrets, "username")?, secret(secrets, "password")?);
+                header(AUTHORIZATION, &format!("Basic {}", STANDARD.encode(pair)))
+            }
+            AuthType::Bearer => header(AUTHORIZATION, &format!("Bearer {}", secret(secrets, "token")?)),
+            AuthType::ApiKey => {
+                let name = auth.name.clone().unwrap_or_default();
+                let value = format!("{}{}", auth.prefix, secret(secrets, "api_key")?);
+                match auth.place {
+                    AuthPlace::Header => {
+                        let name =
+                            HeaderName::try_from(name).map_err(|_| unfit("the name of the API key"))?;
+                        header(name, &value)
+                    }
+                    AuthPlace::Query => Ok(Self::Query(name, value)),
+                    AuthPlace::Cookie if value.contains([';', '\r', '\n']) => Err(unfit("the API key")),
+                    AuthPlace::Cookie => Ok(Self::Cookie(format!("{name}={value}"))),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn apply(&self, url: &mut Url, headers: &mut HeaderMap) -> Result<(), Error> {
+        match self {
+            Self::None => {}
+            Self::Header(name, value) => {
+                headers.insert(name.clone(), value.clone());
+            }
+            Self::Query(name, value) => set_param(url, name, value),
+            Self::Cookie(pair) => {
+                let mut cookies =
+                    headers.get(COOKIE).map_or_else(Vec::new, |value| value.as_bytes().to_vec());
+                if !cookies.is_empty() {
+                    cookies.extend_from_slice(b"; ");
+                }
+                cookies.extend_from_slice(pair.as_bytes());
+                headers.insert(COOKIE, sensitive(&cookies)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn header(name: HeaderName, value: &str) -> Result<Credential, Error> {
+    Ok(Credential::Header(name, sensitive(value.as_bytes())?))
+}
+
+fn sensitive(value: &[u8]) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_bytes(value).map_err(|_| unfit("a secret of the instance"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn secret<'s>(secrets: &'s Map<String, Value>, name: &str) -> Result<&'s str, Error> {
+    secrets
+        .get(name)
+        .and_then(Value::as_str)
+        .ok_or_else(|| Error::fatal("bad_secrets", format_args!("the instance has no secret `{name}`")))
+}
+
+fn unfit(what: &str) -> Error {
+    Error::fatal("bad_secrets", format_args!("{what} has characters that HTTP does not allow there"))
+}

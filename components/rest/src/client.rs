@@ -1,0 +1,52 @@
+//! What all runs share: HTTP clients with their connections, and the threads for expressions.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::Client;
+use sluice_sdk::{Error, chain};
+
+use crate::address::Guard;
+use crate::bench::Bench;
+use crate::hosts::Reach;
+
+/// Made when first used.
+#[derive(Default)]
+pub(crate) struct Shared {
+    bench: OnceLock<Bench>,
+    internal: OnceLock<Client>,
+    public: OnceLock<Client>,
+}
+
+impl Shared {
+    pub(crate) fn bench(&self) -> Result<&Bench, Error> {
+        if let Some(bench) = self.bench.get() {
+            return Ok(bench);
+        }
+        let bench = Bench::start().map_err(|error| Error::retryable("threads", chain(&error)))?;
+        Ok(self.bench.get_or_init(|| bench))
+    }
+
+    /// The client whose connections lead no further than `reach`. Each keeps its own, so that one that was opened to an
+    /// internal address serves no request that may not go there.
+    pub(crate) fn client(&self, reach: Reach) -> Result<&Client, Error> {
+        let slot = match reach {
+            Reach::Internal => &self.internal,
+            Reach::Public => &self.public,
+        };
+        if let Some(client) = slot.get() {
+            return Ok(client);
+        }
+        let client = Client::builder()
+            .tls_backend_preconfigured(sluice_sdk::tls_config())
+            .redirect(reqwest::redirect::Policy::none())
+            .dns_resolver(Guard(reach))
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(10))
+            .pool_idle_timeout(Duration::from_secs(60))
+            .user_agent(concat!("sluice-rest/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::retryable("client", chain(&error)))?;
+        Ok(slot.get_or_init(|| client))
+    }
+}

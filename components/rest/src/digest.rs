@@ -1,0 +1,178 @@
+//! Understands an answer: whether it is a success, what its result is, and what it says of the next page.
+//!
+//! All of it happens in one go on the bench, over one root, since large answers are costly to convert.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use sluice_declarative::Reaction;
+use sluice_mapping::{Evaluator, Root};
+use sluice_sdk::Error;
+
+use crate::answer::Answer;
+use crate::expression::{Expr, failed, plain};
+use crate::failure;
+use crate::redact::Redactor;
+use crate::step::{Compiled, Rule};
+
+/// What was asked.
+pub(crate) struct Question {
+    /// The number of the page, from 1.
+    pub(crate) page: u64,
+    /// Method, host and path, for errors.
+    pub(crate) place: String,
+    pub(crate) redactor: Arc<Redactor>,
+}
+
+/// What an answer came to.
+#[derive(Debug)]
+pub(crate) struct Digest {
+    pub(crate) status: u16,
+    pub(crate) found: Found,
+    /// What `next` gave: a token or a URL.
+    pub(crate) next: Option<String>,
+    /// The `Link` header.
+    pub(crate) link: Option<String>,
+    /// `stop` is true.
+    pub(crate) stop: bool,
+}
+
+/// The result: one value, or the items of a page.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Value(Value),
+    Items(Vec<Value>),
+}
+
+impl Found {
+    pub(crate) fn into_items(self) -> Vec<Value> {
+        match self {
+            Self::Value(value) => vec![value],
+            Self::Items(items) => items,
+        }
+    }
+}
+
+/// Understands an answer over `{ vars, config, input or cursor, response }`.
+pub(crate) fn digest(
+    step: &Compiled,
+    evaluator: &mut Evaluator,
+    scope: &Map<String, Value>,
+    answer: Answer,
+    question: &Question,
+) -> Result<Digest, Error> {
+    let status = answer.status;
+    let (body, unread) = match answer.decode(step.format) {
+        Ok(body) if !answer.cut => (body, None),
+        Ok(_) => (answer.beginning().into(), None),
+        Err(why) => (answer.beginning().into(), Some(why)),
+    };
+    let link = answer.headers.get("link").and_then(Value::as_str).map(str::to_owned);
+    let mut document = scope.clone();
+    let response = json!({ "status": status, "headers": answer.headers.clone(), "body": null });
+    document.insert("response".to_owned(), response);
+    let mut document = Value::Object(document);
+    document["response"]["body"] = body;
+    let root = Root::new(&document);
+    let ignored = judge(step, evaluator, &root, &answer, question)?;
+    if answer.cut {
+        let text = format!("{}: the answer has more than {} bytes", question.place, step.max_response_bytes);
+        return Err(Error::fatal("response_too_large", text));
+    }
+    if let Some(why) = unread.filter(|_| !ignored) {
+        let text = format!("{}: {status}, but the body cannot be read: {why}", question.place);
+        return Err(Error::fatal("bad_response", text));
+    }
+    let result = step.result.as_ref().map(|result| result.value(evaluator, &root)).transpose()?;
+    let next = match step.pages.as_ref().and_then(|pages| pages.next.as_ref()) {
+        Some(next) => next.value(evaluator, &root)?.and_then(token),
+        None => None,
+    };
+    drop(root);
+    let is_list = step.pages.is_some() || step.watch.is_some();
+    let lenient = ignored && !(200..300).contains(&status);
+    let found = match (is_list, result) {
+        (true, Some(result)) => Found::Items(list(result, step.result.as_ref(), question, lenient)?),
+        (true, None) => {
+            let stop_needs_it = step.pages.as_ref().is_some_and(|pages| pages.stop.is_some());
+            let body = &mut document["response"]["body"];
+            let body = if stop_needs_it { body.clone() } else { body.take() };
+            Found::Items(list(Some(body), None, question, lenient)?)
+        }
+        (false, Some(result)) => Found::Value(result.unwrap_or(Value::Null)),
+        (false, None) => Found::Value(document["response"]["body"].take()),
+    };
+    let stop = match (step.pages.as_ref().and_then(|pages| pages.stop.as_ref()), &found) {
+        (Some(stop), Found::Items(items)) => {
+            document["page"] = json!({ "number": question.page, "items": items.len() });
+            stop.truthy(evaluator, &Root::new(&document))?
+        }
+        _ => false,
+    };
+    Ok(Digest { status, found, next, link, stop })
+}
+
+/// Whether the answer is a success: `true` where only a rule made it one.
+fn judge(
+    step: &Compiled,
+    evaluator: &mut Evaluator,
+    root: &Root<'_>,
+    answer: &Answer,
+    question: &Question,
+) -> Result<bool, Error> {
+    let status = answer.status;
+    for rule in &step.rules {
+        if !fits(rule, evaluator, root, status)? {
+            continue;
+        }
+        let retry = match rule.then {
+            Reaction::Ignore => return Ok(true),
+            Reaction::Retry => true,
+            Reaction::Fail => false,
+        };
+        let message = match &rule.message {
+            Some(message) => Some(evaluator.map(message, root).map_err(|error| failed(&error))?),
+            None => None,
+        };
+        let message = message.filter(|message| !message.is_null()).map(|message| plain(&message));
+        return Err(failure::of_answer(answer, question, retry, message.as_deref()));
+    }
+    if (200..300).contains(&status) {
+        return Ok(false);
+    }
+    Err(failure::of_answer(answer, question, failure::is_transient(status), None))
+}
+
+fn fits(rule: &Rule, evaluator: &mut Evaluator, root: &Root<'_>, status: u16) -> Result<bool, Error> {
+    if !(rule.status.is_empty() || rule.status.contains(&status)) {
+        return Ok(false);
+    }
+    rule.when.as_ref().map_or(Ok(true), |when| when.truthy(evaluator, root))
+}
+
+/// The items of a page. JSONata gives a list of one as its one item and an empty one as nothing, so both count as lists.
+fn list(
+    found: Option<Value>,
+    by: Option<&Expr>,
+    question: &Question,
+    lenient: bool,
+) -> Result<Vec<Value>, Error> {
+    let jsonata = matches!(by, Some(Expr::Jsonata(_)));
+    match found {
+        Some(Value::Array(items)) => Ok(items),
+        Some(Value::Null) => Ok(Vec::new()),
+        None if jsonata => Ok(Vec::new()),
+        Some(item @ Value::Object(_)) if jsonata && !lenient => Ok(vec![item]),
+        _ if lenient => Ok(Vec::new()),
+        _ => Err(Error::fatal("no_list", format_args!("{}: the result is no list of items", question.place))),
+    }
+}
+
+/// The next token or URL; nothing, `null`, `false` and an empty text are none.
+fn token(value: Value) -> Option<String> {
+    match value {
+        Value::Null | Value::Bool(false) => None,
+        Value::String(text) if text.is_empty() => None,
+        other => Some(plain(&other)),
+    }
+}

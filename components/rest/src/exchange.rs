@@ -1,0 +1,107 @@
+//! One request and the answer to it, redirects included.
+//!
+//! Redirects are followed here and not by the library: every hop has to be one of the call's hosts, credentials go only
+//! where `hosts` trusts the URL, and nothing goes from https to http.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use futures_util::stream;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
+use sluice_sdk::Error;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::auth::Credential;
+use crate::client::Shared;
+use crate::failure;
+use crate::hosts::{self, Hosts};
+use crate::request::Draft;
+
+const REDIRECTS: usize = 5;
+
+/// Sends a request to where its URL says. Gives the answer and the URL that gave it, without credentials.
+pub(crate) async fn send(
+    shared: &Shared,
+    hosts: &Hosts,
+    credential: &Credential,
+    mut draft: Draft,
+    deadline: Instant,
+) -> Result<(Response, Url), Error> {
+    for _ in 0..=REDIRECTS {
+        let reach = hosts.admit(&draft.url)?;
+        let (mut url, mut headers) = (draft.url.clone(), draft.headers.clone());
+        if hosts.trusts(&url) {
+            credential.apply(&mut url, &mut headers)?;
+        }
+        let mut request = shared
+            .client(reach)?
+            .request(draft.method.clone(), url)
+            .timeout(deadline.saturating_duration_since(Instant::now()))
+            .headers(headers);
+        if let Some(chunks) = &draft.body {
+            request = with_body(request, chunks.clone());
+        }
+        let sent = request.send().await;
+        let place = failure::place(&draft.method, &draft.url);
+        let response = sent.map_err(|error| failure::transport(&error, &place))?;
+        match target(&draft.url, &response, &place)? {
+            None => return Ok((response, draft.url)),
+            Some(next) => follow(&mut draft, next, response.status()),
+        }
+    }
+    let place = failure::place(&draft.method, &draft.url);
+    Err(Error::fatal("too_many_redirects", format_args!("{place}: more than {REDIRECTS} redirects")))
+}
+
+/// Several pieces go out one by one; their length is known all the same.
+fn with_body(request: RequestBuilder, chunks: Vec<Bytes>) -> RequestBuilder {
+    if let [whole] = chunks.as_slice() {
+        return request.body(whole.clone());
+    }
+    let length: usize = chunks.iter().map(Bytes::len).sum();
+    let pieces = stream::iter(chunks.into_iter().map(Ok::<_, Infallible>));
+    request.header(CONTENT_LENGTH, length).body(Body::wrap_stream(pieces))
+}
+
+/// Turns a request into the one that a redirect asks for (RFC 9110, section 15.4).
+fn follow(draft: &mut Draft, next: Url, status: StatusCode) {
+    let as_get = match status {
+        StatusCode::SEE_OTHER => draft.method != Method::HEAD,
+        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => draft.method == Method::POST,
+        _ => false,
+    };
+    if as_get {
+        draft.method = Method::GET;
+        draft.body = None;
+        draft.headers.remove(CONTENT_TYPE);
+    }
+    leave(draft, next);
+}
+
+/// Sends a request elsewhere. What may tell who asks stays behind when that is another host.
+pub(crate) fn leave(draft: &mut Draft, next: Url) {
+    if hosts::name(&next) != hosts::name(&draft.url) {
+        for private in ["authorization", "cookie", "proxy-authorization", "idempotency-key"] {
+            draft.headers.remove(private);
+        }
+    }
+    draft.url = next;
+}
+
+/// Where a redirect leads; nothing when the answer is no redirect.
+fn target(from: &Url, response: &Response, place: &str) -> Result<Option<Url>, Error> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let Some(location) = response.headers().get(LOCATION) else { return Ok(None) };
+    let refused = |why: &str| Error::fatal("redirect_refused", format_args!("{place}: a redirect {why}"));
+    let location = location.to_str().map_err(|_| refused("names no URL"))?;
+    let mut next = from.join(location).map_err(|_| refused("names no URL"))?;
+    next.set_fragment(None);
+    if from.scheme() == "https" && next.scheme() == "http" {
+        return Err(refused("leads from https to http"));
+    }
+    Ok(Some(next))
+}

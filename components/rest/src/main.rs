@@ -1,0 +1,49 @@
+//! The `rest` component: executes the actions and polling triggers of declarative connectors.
+//!
+//! A step's config is a `Call`, compiled once when the step is bound. From there: [`request`] builds what is sent,
+//! [`exchange`] sends it under the rules of [`hosts`], [`digest`] reads the answer, [`pages`] asks for more of it.
+
+mod address;
+mod answer;
+mod auth;
+mod bench;
+mod body;
+mod call;
+mod client;
+mod digest;
+mod exchange;
+mod expression;
+mod failure;
+mod hosts;
+mod link;
+mod moment;
+mod pages;
+mod path;
+mod poll;
+mod redact;
+mod request;
+mod retry_after;
+mod session;
+mod step;
+mod trace;
+mod tracker;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use sluice_sdk::Component;
+
+fn main() -> ExitCode {
+    sluice_sdk::run(component())
+}
+
+fn component() -> Component {
+    let shared = Arc::new(client::Shared::default());
+    Component::new(include_str!("../component.json"))
+        .action(sluice_declarative::CALL, call::Call::new(Arc::clone(&shared)))
+        .polling(sluice_declarative::POLL, poll::Poll::new(shared))
+}

@@ -1,0 +1,48 @@
+//! Applying declarative connectors: which are new.
+
+use sluice_domain::Connector;
+use sluice_planner::ConnectorDoc;
+
+use crate::CommandError;
+use crate::core::Core;
+use crate::views::{PlanAction, PlanItem};
+
+/// Plans the connectors of the files. A version that is there must have the same content; what is to be stored is
+/// returned.
+pub(crate) async fn plan(
+    core: &Core,
+    documents: &[ConnectorDoc],
+    items: &mut Vec<PlanItem>,
+) -> Result<Vec<Connector>, CommandError> {
+    let installed = core.ports.store.connectors().await?;
+    let mut new = Vec::new();
+    for doc in documents {
+        let connector = doc.connector(core.ports.clock.now());
+        let conflict = |text: String| Err(CommandError::conflict("connector_exists", text));
+        let (name, version) = (connector.name(), connector.version());
+        let of_name = || installed.iter().filter(|known| known.name() == name);
+        if of_name().any(|known| known.manifest().is_none()) {
+            return conflict(format!("a connector {name} is installed that has an image of its own"));
+        }
+        let (action, reason) = match of_name().find(|known| known.version() == version) {
+            None => (PlanAction::Add, format!("version {version} is new")),
+            Some(known) if known.source == connector.source => (PlanAction::Keep, "unchanged".to_owned()),
+            Some(_) => {
+                return conflict(format!(
+                    "connector {name} {version} is there already with other content; a version never changes, so raise it"
+                ));
+            }
+        };
+        items.push(PlanItem {
+            action,
+            kind: "connector",
+            name: name.to_string(),
+            reason,
+            details: Vec::new(),
+        });
+        if action == PlanAction::Add {
+            new.push(connector);
+        }
+    }
+    Ok(new)
+}

@@ -1,0 +1,49 @@
+//! The installed connectors, kept in memory: runs outside flows look at them every time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sluice_planner::Catalogue;
+use sluice_ports::PortError;
+use sluice_ports::store::Store;
+
+/// The installed connectors as they were read last.
+#[derive(Debug, Default)]
+pub(crate) struct Installed(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Counts what was forgotten, so that nothing is kept that was read before a change.
+    generation: u64,
+    kept: Option<Arc<Catalogue>>,
+}
+
+impl Installed {
+    /// A catalogue of all connectors, without instances.
+    pub(crate) async fn catalogue(&self, store: &dyn Store) -> Result<Arc<Catalogue>, PortError> {
+        let generation = {
+            let state = self.state();
+            if let Some(kept) = &state.kept {
+                return Ok(Arc::clone(kept));
+            }
+            state.generation
+        };
+        let connectors = store.connectors().await?;
+        let read = Arc::new(Catalogue { connectors, ..Catalogue::default() });
+        let mut state = self.state();
+        if state.generation == generation {
+            state.kept = Some(Arc::clone(&read));
+        }
+        Ok(read)
+    }
+
+    /// Forgets what was read. Call it after every change of a connector.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state();
+        state.generation += 1;
+        state.kept = None;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
