@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
@@ -21,7 +22,11 @@ pub(crate) trait Sink: Send + Sync {
 
 /// The surroundings of one run. Cheap to clone.
 #[derive(Clone)]
-pub struct Context(Arc<Inner>);
+pub struct Context {
+    run: Arc<Inner>,
+    /// The version of the credentials that the run was given last; 0 before the first.
+    given: Arc<AtomicU64>,
+}
 
 /// What a context is made of.
 pub(crate) struct Inner {
@@ -42,55 +47,55 @@ pub(crate) struct Inner {
 
 impl Context {
     pub(crate) fn new(inner: Inner) -> Self {
-        Self(Arc::new(inner))
+        Self { run: Arc::new(inner), given: Arc::default() }
     }
 
     /// The id of the input: the same in every retry and redelivery, so hand it to the other side as an idempotency key.
     #[must_use]
     pub fn message_id(&self) -> MessageId {
-        self.0.id
+        self.run.id
     }
 
     /// The execution that the input belongs to; none in a trigger.
     #[must_use]
     pub fn execution(&self) -> Option<ExecutionId> {
-        self.0.execution
+        self.run.execution
     }
 
     /// Which attempt this is, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.0.attempt
+        self.run.attempt
     }
 
     /// The headers of the input.
     #[must_use]
     pub fn headers(&self) -> &Headers {
-        &self.0.headers
+        &self.run.headers
     }
 
     /// The step that runs.
     #[must_use]
     pub fn step(&self) -> &StepKey {
-        &self.0.step
+        &self.run.step
     }
 
     /// The W3C trace context of the input, to be passed on.
     #[must_use]
     pub fn traceparent(&self) -> Option<&str> {
-        self.0.traceparent.as_deref()
+        self.run.traceparent.as_deref()
     }
 
     /// The instance whose credentials the step uses.
     #[must_use]
     pub fn instance(&self) -> Option<&str> {
-        self.0.instance.as_deref()
+        self.run.instance.as_deref()
     }
 
     /// What the orchestrator says of the tick that a polling trigger runs for, such as the time it was due.
     #[must_use]
     pub fn tick(&self) -> Option<&RawValue> {
-        self.0.tick.as_deref()
+        self.run.tick.as_deref()
     }
 
     /// Whether somebody tries the function out and wants to see its traffic with the other side: what it then emits on
@@ -103,34 +108,52 @@ impl Context {
     /// When the run will be cancelled; a listener has no such time.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.0.deadline
+        self.run.deadline
     }
 
     /// Resolves when the run is to stop: its time is up, or the component goes down.
     pub fn cancelled(&self) -> WaitForCancellationFuture<'_> {
-        self.0.cancelled.cancelled()
+        self.run.cancelled.cancelled()
     }
 
     /// The token behind [`cancelled`](Self::cancelled), to be handed to tasks of the author's own.
     #[must_use]
     pub fn cancellation(&self) -> CancellationToken {
-        self.0.cancelled.clone()
+        self.run.cancelled.clone()
     }
 
     /// The settings and secrets of the instance, at most 30 seconds old. Without an instance both are empty objects.
     ///
     /// # Errors
-    /// When the gateway cannot be asked (retryable), or they do not fit the types (fatal).
+    /// When the gateway cannot be asked (retryable), they do not fit the types (fatal), or a person has to authorise the
+    /// instance first (parked).
     pub async fn credentials<S: DeserializeOwned, C: DeserializeOwned>(
         &self,
     ) -> Result<Credentials<S, C>, Error> {
-        self.0.credentials.get(self.instance()).await
+        let credentials = self.run.credentials.get(self.instance()).await?;
+        self.given.store(credentials.version, Ordering::SeqCst);
+        Ok(credentials)
+    }
+
+    /// Gets credentials other than those that [`credentials`](Self::credentials) gave to this run, after the other side
+    /// refused them: the orchestrator refreshes an access token (RFC 6749, section 6), unless that happened meanwhile.
+    /// True when the next call of `credentials` gives others, false when there are none: no instance, or nothing that
+    /// could be refreshed.
+    ///
+    /// # Errors
+    /// When a person has to authorise the instance again (parked), the gateway cannot be asked (retryable), or gives no
+    /// credentials for this instance (fatal).
+    pub async fn refresh_credentials(&self) -> Result<bool, Error> {
+        match self.instance() {
+            None => Ok(false),
+            Some(instance) => self.run.credentials.refresh(instance, self.given.load(Ordering::SeqCst)).await,
+        }
     }
 
     /// Forgets the kept credentials, after the other side refused them: the next call fetches them anew.
     pub async fn forget_credentials(&self) {
         if let Some(instance) = self.instance() {
-            self.0.credentials.forget(instance).await;
+            self.run.credentials.forget(instance).await;
         }
     }
 
@@ -142,7 +165,7 @@ impl Context {
     /// When the output is no JSON or too large, or this is a listener, which has an emitter for that.
     pub async fn emit(&self, output: Output) -> Result<(), Error> {
         let output = output.build()?;
-        match &self.0.sink {
+        match &self.run.sink {
             Some(sink) => sink.partial(output).await,
             None => Err(Error::fatal("no_run", "a listener sends through its emitter")),
         }
@@ -151,6 +174,9 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("id", &self.0.id).field("step", &self.0.step).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("id", &self.run.id)
+            .field("step", &self.run.step)
+            .finish_non_exhaustive()
     }
 }

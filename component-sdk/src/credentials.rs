@@ -40,6 +40,9 @@ impl<Settings, Secrets> fmt::Debug for Credentials<Settings, Secrets> {
 #[async_trait]
 pub(crate) trait CredentialSource: Send + Sync {
     async fn fetch(&self, instance: &str) -> Result<gateway::Credentials, Error>;
+
+    /// Credentials other than those of the version that was refused; none when nothing can be refreshed.
+    async fn refresh(&self, instance: &str, refused: u64) -> Result<Option<gateway::Credentials>, Error>;
 }
 
 /// Fetched credentials by instance.
@@ -78,6 +81,23 @@ impl CredentialCache {
         self.fetched.lock().await.remove(instance);
     }
 
+    /// Replaces what is kept of an instance, unless it is newer than what was refused already. True when there is
+    /// something else now.
+    pub(crate) async fn refresh(&self, instance: &str, refused: u64) -> Result<bool, Error> {
+        let slot = Arc::clone(self.fetched.lock().await.entry(instance.to_owned()).or_default());
+        // Many runs may be refused at once: the first refreshes, the others find that it is done.
+        let mut entry = slot.lock().await;
+        let known = entry.as_ref().filter(|known| known.at.elapsed() < FRESH);
+        if known.is_some_and(|known| known.credentials.version != refused) {
+            return Ok(true);
+        }
+        *entry = None;
+        let Some(credentials) = self.source.refresh(instance, refused).await? else { return Ok(false) };
+        let changed = credentials.version != refused;
+        *entry = Some(Entry { at: Instant::now(), credentials: Arc::new(credentials) });
+        Ok(changed)
+    }
+
     async fn raw(&self, instance: &str) -> Result<Arc<gateway::Credentials>, Error> {
         let slot = Arc::clone(self.fetched.lock().await.entry(instance.to_owned()).or_default());
         // One fetch per instance at a time: the others wait for its answer.
@@ -105,3 +125,6 @@ fn typed<S: DeserializeOwned, C: DeserializeOwned>(
     })?;
     Ok(Credentials { version, settings, secrets })
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ pub struct Error {
 enum Kind {
     Failure,
     Rebound,
+    Parked,
 }
 
 impl Error {
@@ -39,6 +40,13 @@ impl Error {
     #[must_use]
     pub fn rebound(code: &str, message: impl fmt::Display) -> Self {
         Self { kind: Kind::Rebound, info: ErrorInfo::new(code, &message.to_string(), true) }
+    }
+
+    /// The input cannot be processed until a person has authorised the instance again. It waits until then, and its
+    /// attempt is not burned.
+    #[must_use]
+    pub fn parked(code: &str, message: impl fmt::Display) -> Self {
+        Self { kind: Kind::Parked, info: ErrorInfo::new(code, &message.to_string(), true) }
     }
 
     /// How long the other side asked to wait, rounded up to seconds.
@@ -66,6 +74,7 @@ impl Error {
         match self.kind {
             Kind::Failure => Status::Error,
             Kind::Rebound => Status::Rebound,
+            Kind::Parked => Status::Parked,
         }
     }
 
@@ -112,8 +121,9 @@ mod tests {
     }
 
     #[test]
-    fn a_rebound_is_no_failure() {
+    fn a_rebound_and_a_parked_input_are_no_failures() {
         assert_eq!(Error::rebound("quota", "later").status(), Status::Rebound);
+        assert_eq!(Error::parked("needs_reauth", "ask").status(), Status::Parked);
     }
 
     #[test]

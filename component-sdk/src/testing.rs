@@ -31,6 +31,8 @@ pub struct Harness {
     component: Checked,
     settings: Option<Map<String, Value>>,
     secrets: Map<String, Value>,
+    /// What refreshes lead to.
+    refresh: Refresh,
     headers: Headers,
     id: MessageId,
     attempt: u32,
@@ -59,6 +61,7 @@ impl Harness {
                 component,
                 settings: None,
                 secrets: Map::new(),
+                refresh: Refresh::Nothing,
                 headers: Headers::new(),
                 id: MessageId::from_bits(1),
                 attempt: 1,
@@ -91,6 +94,25 @@ impl Harness {
         fits("secrets", self.component.descriptor.secrets.as_ref(), &secrets);
         self.secrets = object(secrets);
         self.settings.get_or_insert_default();
+        self
+    }
+
+    /// The instance's secrets after a refresh ([`Context::refresh_credentials`]). Without them there is nothing to
+    /// refresh.
+    ///
+    /// # Panics
+    /// As [`settings`](Self::settings).
+    #[must_use]
+    pub fn refreshed(mut self, secrets: Value) -> Self {
+        fits("secrets", self.component.descriptor.secrets.as_ref(), &secrets);
+        self.refresh = Refresh::Secrets(object(secrets));
+        self
+    }
+
+    /// A refresh says that a person has to authorise the instance again.
+    #[must_use]
+    pub fn needs_reauth(mut self) -> Self {
+        self.refresh = Refresh::NeedsReauth;
         self
     }
 
@@ -221,7 +243,10 @@ impl Harness {
             deadline: None,
             cancelled: CancellationToken::new(),
             tick: None,
-            credentials: Arc::new(CredentialCache::new(Arc::new(Fixed(credentials)))),
+            credentials: Arc::new(CredentialCache::new(Arc::new(Fixed {
+                current: Mutex::new(credentials),
+                refresh: self.refresh.clone(),
+            }))),
             sink: sink.map(|sink| sink as Arc<dyn Sink>),
             trace: self.trace,
         })
@@ -234,13 +259,38 @@ impl std::fmt::Debug for Harness {
     }
 }
 
-/// Credentials that never change.
-struct Fixed(gateway::Credentials);
+/// What a refresh leads to.
+#[derive(Clone)]
+enum Refresh {
+    Nothing,
+    NeedsReauth,
+    Secrets(Map<String, Value>),
+}
+
+/// Credentials that change by refreshes only.
+struct Fixed {
+    current: Mutex<gateway::Credentials>,
+    refresh: Refresh,
+}
 
 #[async_trait]
 impl CredentialSource for Fixed {
     async fn fetch(&self, _: &str) -> Result<gateway::Credentials, Error> {
-        Ok(self.0.clone())
+        Ok(self.current.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    async fn refresh(&self, _: &str, _: u64) -> Result<Option<gateway::Credentials>, Error> {
+        let secrets = match &self.refresh {
+            Refresh::Nothing => return Ok(None),
+            Refresh::NeedsReauth => {
+                return Err(Error::parked(gateway::NEEDS_REAUTH, "the instance has to be authorised again"));
+            }
+            Refresh::Secrets(secrets) => secrets.clone(),
+        };
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.version += 1;
+        current.secrets = secrets;
+        Ok(Some(current.clone()))
     }
 }
 

@@ -7,7 +7,8 @@
 //! | --- | --- |
 //! | `POST /gateway/v1/session` with [`SessionRequest`] | [`Session`] |
 //! | `GET /gateway/v1/assignments?since=REV&wait=SECONDS` | [`Assignments`]; 204 when nothing changed in that time |
-//! | `POST /gateway/v1/credentials/{instance}` | [`Credentials`] |
+//! | `POST /gateway/v1/credentials/{instance}` | [`Credentials`]; 409 when a person has to authorise the instance |
+//! | `POST /gateway/v1/credentials/{instance}/refresh` with [`RefreshRequest`] | [`Credentials`]; 409 as above |
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -130,6 +131,17 @@ pub struct Credentials {
     /// Secrets. Never log them.
     pub secrets: Map<String, Value>,
 }
+
+/// Asks for credentials other than those that the other side refused, such as a new access token (RFC 6749, section 6).
+/// When they were replaced meanwhile the answer has those, and nothing is refreshed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshRequest {
+    /// The [`Credentials::version`] that was refused.
+    pub version: u64,
+}
+
+/// The code of the refusal (409), and of the error that it becomes, where a person has to authorise an instance again.
+pub const NEEDS_REAUTH: &str = "needs_reauth";
 
 /// Keeps secrets out of debug output.
 macro_rules! redacted_debug {

@@ -34,7 +34,7 @@ pub struct Outcome {
     /// How many outputs of the same run were sent in earlier `partial` outcomes.
     #[serde(default, skip_serializing_if = "is_zero_long")]
     pub offset: u64,
-    /// Why it failed; with `error` and, if there is anything to say, `rebound`.
+    /// Why it failed; with `error`, `parked` and, if there is anything to say, `rebound`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorInfo>,
     /// The new cursor of a polling trigger.
@@ -66,6 +66,9 @@ pub enum Status {
     Error,
     /// The function asks for the same input again later; no failure.
     Rebound,
+    /// The function cannot run until a person has authorised the instance again; the input waits and its attempt is not
+    /// burned.
+    Parked,
     /// The input came back from a consumer that died or lost its connection, and was not run again.
     Suspect,
 }
@@ -213,6 +216,14 @@ mod tests {
         assert!(outcome.outputs[0].port.is_default());
         assert_eq!(outcome.outputs[0].body.get(), "[1, 2]");
         assert_eq!((outcome.attempt, outcome.offset, outcome.micros), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_status_travels_by_its_name_in_lower_case() {
+        for (status, text) in [(Status::Parked, r#""parked""#), (Status::Ok, r#""ok""#)] {
+            assert_eq!(serde_json::to_string(&status).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Status>(text).unwrap(), status);
+        }
     }
 
     #[test]

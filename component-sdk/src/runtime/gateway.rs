@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sluice_protocol::gateway::{Assignments, Boot, Credentials, Session, SessionRequest};
+use serde::{Deserialize, Serialize};
+use sluice_protocol::gateway::{
+    Assignments, Boot, Credentials, NEEDS_REAUTH, RefreshRequest, Session, SessionRequest,
+};
 
 use crate::Error;
 use crate::credentials::CredentialSource;
@@ -16,6 +18,16 @@ use crate::error::chain;
 const WAIT: Duration = Duration::from_secs(25);
 /// How long any other answer may take.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long a refresh may take: the orchestrator asks the provider meanwhile.
+const REFRESH: Duration = Duration::from_secs(45);
+
+/// What a refusal says (RFC 9457), as far as it matters here.
+#[derive(Default, Deserialize)]
+struct Problem {
+    #[serde(default)]
+    detail: String,
+}
 
 /// Asks the gateway. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +46,9 @@ pub(crate) enum GatewayError {
     Unauthorised,
     #[error("the gateway answered {0}")]
     Refused(StatusCode),
+    /// With what it says of the reason.
+    #[error("the state of things forbids it: {0}")]
+    Conflict(String),
     #[error("the gateway cannot be reached")]
     Unreachable(#[source] reqwest::Error),
 }
@@ -83,6 +98,11 @@ impl Gateway {
         match response.status() {
             StatusCode::NO_CONTENT => Ok(None),
             StatusCode::UNAUTHORIZED => Err(GatewayError::Unauthorised),
+            StatusCode::CONFLICT => {
+                // The status says what counts, so a body that cannot be read is no trouble.
+                let problem = response.json::<Problem>().await.unwrap_or_default();
+                Err(GatewayError::Conflict(problem.detail))
+            }
             status if status.is_success() => {
                 response.json().await.map(Some).map_err(GatewayError::Unreachable)
             }
@@ -95,12 +115,32 @@ impl Gateway {
 impl CredentialSource for Gateway {
     async fn fetch(&self, instance: &str) -> Result<Credentials, Error> {
         let path = format!("credentials/{instance}");
-        match self.ask(Method::POST, &path, Some(&()), PATIENCE).await {
-            Ok(Some(credentials)) => Ok(credentials),
-            Ok(None) | Err(GatewayError::Refused(StatusCode::NOT_FOUND | StatusCode::FORBIDDEN)) => {
-                Err(Error::fatal("no_credentials", "the gateway gives no credentials for this instance"))
-            }
-            Err(error) => Err(Error::retryable("credentials_unavailable", chain(&error))),
-        }
+        let answer = self.ask(Method::POST, &path, Some(&()), PATIENCE).await;
+        answer.map_err(refusal)?.ok_or_else(no_credentials)
+    }
+
+    async fn refresh(&self, instance: &str, refused: u64) -> Result<Option<Credentials>, Error> {
+        let path = format!("credentials/{instance}/refresh");
+        let question = RefreshRequest { version: refused };
+        self.ask(Method::POST, &path, Some(&question), REFRESH).await.map_err(refusal)
     }
 }
+
+/// What a run has to know of a refusal to give credentials.
+fn refusal(error: GatewayError) -> Error {
+    match error {
+        GatewayError::Refused(StatusCode::NOT_FOUND | StatusCode::FORBIDDEN) => no_credentials(),
+        GatewayError::Conflict(detail) if detail.is_empty() => {
+            Error::parked(NEEDS_REAUTH, "the instance has to be authorised")
+        }
+        GatewayError::Conflict(detail) => Error::parked(NEEDS_REAUTH, detail),
+        other => Error::retryable("credentials_unavailable", chain(&other)),
+    }
+}
+
+fn no_credentials() -> Error {
+    Error::fatal("no_credentials", "the gateway gives no credentials for this instance")
+}
+
+#[cfg(test)]
+mod tests;

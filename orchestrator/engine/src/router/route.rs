@@ -24,11 +24,11 @@ pub(crate) fn route(cx: &mut Cx<'_>, id: &StepId, outcome: &Outcome) -> Effects 
     effects.count(id, |counters| counters.micros += outcome.micros);
     match outcome.status {
         Status::Ok | Status::Partial => done(cx, &mut effects, (id, step), outcome),
-        Status::Error | Status::Rebound | Status::Suspect if outcome.retained.is_none() => {
+        Status::Error | Status::Rebound | Status::Parked | Status::Suspect if outcome.retained.is_none() => {
             failure::without_input(cx, &mut effects, id, outcome);
         }
         Status::Error => failure::failed(cx, &mut effects, (id, step), outcome),
-        Status::Rebound => failure::rebound(cx, &mut effects, (id, step), outcome),
+        Status::Rebound | Status::Parked => failure::rebound(cx, &mut effects, (id, step), outcome),
         Status::Suspect => failure::suspected(cx, &mut effects, (id, step), outcome),
     }
     if step.role == Role::Polling {
@@ -176,7 +176,7 @@ fn end_tick(cx: &Cx<'_>, effects: &mut Effects, id: &StepId, outcome: &Outcome) 
     let over = match outcome.status {
         Status::Ok => true,
         Status::Partial => false,
-        Status::Error | Status::Rebound | Status::Suspect => {
+        Status::Error | Status::Rebound | Status::Parked | Status::Suspect => {
             effects.sends.iter().all(|send| send.id != outcome.input)
         }
     };
