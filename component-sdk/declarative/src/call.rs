@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluice_protocol::FunctionName;
 
-use crate::{Action, Auth, Http, Manifest, Trigger};
+use crate::{Action, Auth, Http, Manifest, OAuth2, Trigger};
 
 /// What the component `rest` executes: the config of a step that uses a function of a declarative connector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Call {
     pub function: FunctionName,
     /// How to reach the API.
     pub http: Http,
-    /// How requests are authorised.
+    /// How requests are authorised. With OAuth only how they carry the token, which is the secret `access_token`.
     pub auth: Auth,
     /// What it does.
     pub kind: CallKind,
@@ -60,7 +60,7 @@ impl Manifest {
             connector: format!("{}@{}", self.name, self.version),
             function: function.clone(),
             http: self.http.clone(),
-            auth: self.auth.clone(),
+            auth: self.auth.oauth2.as_ref().map_or_else(|| self.auth.clone(), OAuth2::carried),
             kind,
             config,
         })

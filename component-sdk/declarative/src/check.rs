@@ -1,5 +1,8 @@
 //! What is wrong with a manifest that fits the schema. Every fault, not just the first.
 
+mod oauth;
+mod references;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
@@ -68,6 +71,7 @@ impl Check {
         }
         self.http(&manifest.http);
         self.auth(&manifest.auth);
+        self.oauth(manifest);
         self.references(manifest);
         if let Some(test) = &manifest.test
             && !manifest.actions.keys().any(|name| name.as_str() == test)
@@ -144,7 +148,8 @@ impl Check {
                 let text = "only an API key has a name";
                 self.add("/auth/name", ProblemKind::Value, text, "remove it, or use the type `api_key`");
             }
-            (AuthType::None | AuthType::ApiKey | AuthType::Basic | AuthType::Bearer, _) => {}
+            (AuthType::ApiKey | AuthType::OAuth2, Some(_)) => {}
+            (AuthType::None | AuthType::Basic | AuthType::Bearer | AuthType::OAuth2, None) => {}
         }
     }
 
@@ -261,50 +266,6 @@ impl Check {
         }
     }
 
-    fn references(&mut self, manifest: &Manifest) {
-        let mut schemas: Vec<(String, &Value)> = Vec::new();
-        schemas.extend(manifest.variables.iter().map(|schema| ("/variables".to_owned(), schema)));
-        schemas.extend(
-            manifest.datatypes.iter().map(|(name, schema)| (format!("/datatypes/{}", escape(name)), schema)),
-        );
-        for (name, action) in &manifest.actions {
-            let fields = [("config", &action.config), ("input", &action.input), ("output", &action.output)];
-            schemas.extend(of_function(&format!("/actions/{name}"), &fields));
-        }
-        for (name, trigger) in &manifest.triggers {
-            let fields = [("config", &trigger.config), ("output", &trigger.output)];
-            schemas.extend(of_function(&format!("/triggers/{name}"), &fields));
-        }
-        for (at, schema) in schemas {
-            self.references_in(&at, schema, manifest);
-        }
-    }
-
-    fn references_in(&mut self, at: &str, value: &Value, manifest: &Manifest) {
-        match value {
-            Value::Object(members) => {
-                for (key, member) in members {
-                    let pointer = format!("{at}/{}", escape(key));
-                    if let (true, Value::String(reference)) = (key == "$ref", member)
-                        && let Some(name) = reference.strip_prefix("#/datatypes/")
-                        && !manifest.datatypes.contains_key(name)
-                    {
-                        let text = format!("there is no datatype `{}`", short(name));
-                        self.add(pointer, ProblemKind::Unknown, text, "describe it under `datatypes`");
-                    } else {
-                        self.references_in(&pointer, member, manifest);
-                    }
-                }
-            }
-            Value::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.references_in(&format!("{at}/{index}"), item, manifest);
-                }
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-    }
-
     fn mapping(&mut self, at: &str, value: &Value) {
         if let Err(errors) = Mapping::parse(value, &Limits::default()) {
             for error in errors {
@@ -330,10 +291,6 @@ impl Check {
             self.text(at, text);
         }
     }
-}
-
-fn of_function<'v>(at: &str, fields: &[(&str, &'v Option<Value>)]) -> Vec<(String, &'v Value)> {
-    fields.iter().filter_map(|(field, schema)| Some((format!("{at}/{field}"), schema.as_ref()?))).collect()
 }
 
 /// The names that the schemas have; nothing when one of them may have others.

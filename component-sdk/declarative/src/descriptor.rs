@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use sluice_protocol::{self as protocol, Descriptor, FunctionName};
 
-use crate::{AuthType, Manifest};
+use crate::{Auth, AuthType, ClientAuth, Manifest};
 
 impl Manifest {
     /// The descriptor: the same functions as any component has, with references to datatypes resolved into `$defs`.
@@ -48,7 +48,7 @@ impl Manifest {
             title: self.title.clone(),
             description: self.description.clone(),
             settings: schema(&self.variables),
-            secrets: secrets(self.auth.kind),
+            secrets: secrets(&self.auth),
             test: self.test.as_ref().and_then(|name| name.parse().ok()),
             triggers,
             actions,
@@ -120,15 +120,19 @@ fn point_to_defs(value: &mut Value, found: &mut Vec<String>) {
 }
 
 /// The schema of the secrets that a way of authorisation needs.
-fn secrets(auth: AuthType) -> Option<Value> {
-    let names: &[&str] = match auth {
+fn secrets(auth: &Auth) -> Option<Value> {
+    let public = auth.oauth2.as_ref().is_some_and(|oauth| oauth.client_auth == ClientAuth::None);
+    let (names, optional): (&[&str], &[&str]) = match auth.kind {
         AuthType::None => return None,
-        AuthType::ApiKey => &["api_key"],
-        AuthType::Basic => &["username", "password"],
-        AuthType::Bearer => &["token"],
+        AuthType::ApiKey => (&["api_key"], &[]),
+        AuthType::Basic => (&["username", "password"], &[]),
+        AuthType::Bearer => (&["token"], &[]),
+        AuthType::OAuth2 if public => (&["client_id"], &["client_secret"]),
+        AuthType::OAuth2 => (&["client_id", "client_secret"], &[]),
     };
+    let all = names.iter().chain(optional);
     let properties: Map<String, Value> =
-        names.iter().map(|name| ((*name).to_owned(), json!({ "type": "string", "minLength": 1 }))).collect();
+        all.map(|name| ((*name).to_owned(), json!({ "type": "string", "minLength": 1 }))).collect();
     Some(
         json!({ "type": "object", "required": names, "properties": properties, "additionalProperties": false }),
     )

@@ -13,6 +13,7 @@ mod call;
 mod check;
 mod descriptor;
 mod manifest;
+mod oauth;
 mod request;
 
 pub use call::{Call, CallKind};
@@ -21,6 +22,7 @@ pub use manifest::{
     Action, Auth, AuthPlace, AuthType, ErrorRule, Http, Manifest, ManifestError, Reaction, Trigger,
     TriggerKind, schema,
 };
+pub use oauth::{ClientAuth, Grant, OAuth2, TokenBody, TokenFields, TokenKind, TokenPlace};
 pub use request::{
     Body, BodyFormat, Incremental, Initial, Pagination, PaginationType, Request, Response, ResponseFormat,
     TimeFormat,

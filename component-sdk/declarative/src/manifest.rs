@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sluice_protocol::{ComponentName, FunctionName};
 
+use crate::oauth::OAuth2;
 use crate::request::{Incremental, Pagination, Request, Response};
 
 /// A declarative connector (`kind: connector`).
@@ -141,6 +142,10 @@ pub enum Reaction {
     Fail,
     /// A success after all.
     Ignore,
+    /// The access token is refreshed and the request made once more. With `auth.type: oauth2` only.
+    Refresh,
+    /// A person has to authorise the instance again; the input waits until then. With `auth.type: oauth2` only.
+    Reauthorize,
 }
 
 /// How requests are authorised.
@@ -159,6 +164,11 @@ pub struct Auth {
     /// What stands before an API key, for example `Token `.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
+    /// For the type `oauth2`: where tokens come from. A [`Call`](crate::Call) has none of it; there `in`, `name` and
+    /// `prefix` say how the access token is carried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "OAuth2")]
+    pub oauth2: Option<OAuth2>,
 }
 
 /// The ways to authorise a request, and the secrets that an instance then has.
@@ -174,6 +184,9 @@ pub enum AuthType {
     Basic,
     /// RFC 6750, section 2.1: the secret `token`.
     Bearer,
+    /// RFC 6749: the secrets `client_id` and `client_secret`. A run gets the secret `access_token` instead.
+    #[serde(rename = "oauth2")]
+    OAuth2,
 }
 
 /// Where an API key goes.

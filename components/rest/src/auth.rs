@@ -28,20 +28,8 @@ impl Credential {
                 header(AUTHORIZATION, &format!("Basic {}", STANDARD.encode(pair)))
             }
             AuthType::Bearer => header(AUTHORIZATION, &format!("Bearer {}", secret(secrets, "token")?)),
-            AuthType::ApiKey => {
-                let name = auth.name.clone().unwrap_or_default();
-                let value = format!("{}{}", auth.prefix, secret(secrets, "api_key")?);
-                match auth.place {
-                    AuthPlace::Header => {
-                        let name =
-                            HeaderName::try_from(name).map_err(|_| unfit("the name of the API key"))?;
-                        header(name, &value)
-                    }
-                    AuthPlace::Query => Ok(Self::Query(name, value)),
-                    AuthPlace::Cookie if value.contains([';', '\r', '\n']) => Err(unfit("the API key")),
-                    AuthPlace::Cookie => Ok(Self::Cookie(format!("{name}={value}"))),
-                }
-            }
+            AuthType::ApiKey => placed(auth, secret(secrets, "api_key")?),
+            AuthType::OAuth2 => placed(auth, secret(secrets, "access_token")?),
         }
     }
 
@@ -63,6 +51,21 @@ impl Credential {
             }
         }
         Ok(())
+    }
+}
+
+/// A key or token where the call wants it.
+fn placed(auth: &Auth, secret: &str) -> Result<Credential, Error> {
+    let name = auth.name.clone().unwrap_or_default();
+    let value = format!("{}{secret}", auth.prefix);
+    match auth.place {
+        AuthPlace::Header => {
+            let name = HeaderName::try_from(name).map_err(|_| unfit("the name of the API key"))?;
+            header(name, &value)
+        }
+        AuthPlace::Query => Ok(Credential::Query(name, value)),
+        AuthPlace::Cookie if value.contains([';', '\r', '\n']) => Err(unfit("the API key")),
+        AuthPlace::Cookie => Ok(Credential::Cookie(format!("{name}={value}"))),
     }
 }
 

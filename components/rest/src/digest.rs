@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use sluice_declarative::Reaction;
+use sluice_declarative::{AuthType, Reaction};
 use sluice_mapping::{Evaluator, Root};
 use sluice_sdk::Error;
+use sluice_sdk::protocol::gateway::NEEDS_REAUTH;
 
 use crate::answer::Answer;
 use crate::expression::{Expr, failed, plain};
@@ -53,6 +54,21 @@ impl Found {
     }
 }
 
+/// Why an answer has no digest.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// It is an error.
+    Error(Error),
+    /// The access token was refused, in words. Another one may do.
+    Token(String),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
 /// Understands an answer over `{ vars, config, input or cursor, response }`.
 pub(crate) fn digest(
     step: &Compiled,
@@ -60,7 +76,7 @@ pub(crate) fn digest(
     scope: &Map<String, Value>,
     answer: Answer,
     question: &Question,
-) -> Result<Digest, Error> {
+) -> Result<Digest, Refusal> {
     let status = answer.status;
     let (body, unread) = match answer.decode(step.format) {
         Ok(body) if !answer.cut => (body, None),
@@ -77,11 +93,11 @@ pub(crate) fn digest(
     let ignored = judge(step, evaluator, &root, &answer, question)?;
     if answer.cut {
         let text = format!("{}: the answer has more than {} bytes", question.place, step.max_response_bytes);
-        return Err(Error::fatal("response_too_large", text));
+        return Err(Error::fatal("response_too_large", text).into());
     }
     if let Some(why) = unread.filter(|_| !ignored) {
         let text = format!("{}: {status}, but the body cannot be read: {why}", question.place);
-        return Err(Error::fatal("bad_response", text));
+        return Err(Error::fatal("bad_response", text).into());
     }
     let result = step.result.as_ref().map(|result| result.value(evaluator, &root)).transpose()?;
     let next = match step.pages.as_ref().and_then(|pages| pages.next.as_ref()) {
@@ -119,28 +135,36 @@ fn judge(
     root: &Root<'_>,
     answer: &Answer,
     question: &Question,
-) -> Result<bool, Error> {
+) -> Result<bool, Refusal> {
     let status = answer.status;
+    let has_token = step.auth.kind == AuthType::OAuth2;
     for rule in &step.rules {
         if !fits(rule, evaluator, root, status)? {
             continue;
         }
-        let retry = match rule.then {
-            Reaction::Ignore => return Ok(true),
-            Reaction::Retry => true,
-            Reaction::Fail => false,
-        };
+        if rule.then == Reaction::Ignore {
+            return Ok(true);
+        }
         let message = match &rule.message {
             Some(message) => Some(evaluator.map(message, root).map_err(|error| failed(&error))?),
             None => None,
         };
         let message = message.filter(|message| !message.is_null()).map(|message| plain(&message));
-        return Err(failure::of_answer(answer, question, retry, message.as_deref()));
+        let message = message.as_deref();
+        return Err(match rule.then {
+            Reaction::Refresh if has_token => Refusal::Token(failure::told(answer, question, message)),
+            Reaction::Reauthorize if has_token => {
+                Error::parked(NEEDS_REAUTH, failure::told(answer, question, message)).into()
+            }
+            then => failure::of_answer(answer, question, then == Reaction::Retry, message).into(),
+        });
     }
-    if (200..300).contains(&status) {
-        return Ok(false);
+    match status {
+        200..300 => Ok(false),
+        // RFC 6750, section 3.1: the token expired, or was revoked.
+        401 if has_token => Err(Refusal::Token(failure::told(answer, question, None))),
+        _ => Err(failure::of_answer(answer, question, failure::is_transient(status), None).into()),
     }
-    Err(failure::of_answer(answer, question, failure::is_transient(status), None))
 }
 
 fn fits(rule: &Rule, evaluator: &mut Evaluator, root: &Root<'_>, status: u16) -> Result<bool, Error> {

@@ -46,11 +46,8 @@ pub(crate) fn transport(error: &reqwest::Error, place: &str) -> Error {
 
 /// The error of an answer that is none of success. `message` is the manifest's own.
 pub(crate) fn of_answer(answer: &Answer, question: &Question, retry: bool, message: Option<&str>) -> Error {
-    let (status, place) = (answer.status, &question.place);
-    // Before it is cut: half a secret would not be recognised.
-    let said = quote(&question.redactor.text(&message.map_or_else(|| answer.beginning(), str::to_owned)));
-    let colon = if said.is_empty() { "" } else { ": " };
-    let (code, text) = (format!("http_{status}"), format!("{place}: {status}{colon}{said}"));
+    let status = answer.status;
+    let (code, text) = (format!("http_{status}"), told(answer, question, message));
     if !retry {
         return Error::fatal(&code, text);
     }
@@ -59,6 +56,14 @@ pub(crate) fn of_answer(answer: &Answer, question: &Question, retry: bool, messa
         Some(wait) => error.retry_after(wait),
         None => error,
     }
+}
+
+/// An answer that is none of success, in words.
+pub(crate) fn told(answer: &Answer, question: &Question, message: Option<&str>) -> String {
+    // Before it is cut: half a secret would not be recognised.
+    let said = quote(&question.redactor.text(&message.map_or_else(|| answer.beginning(), str::to_owned)));
+    let colon = if said.is_empty() { "" } else { ": " };
+    format!("{}: {}{colon}{said}", question.place, answer.status)
 }
 
 /// Whether another attempt may succeed, by the status alone.

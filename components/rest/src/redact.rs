@@ -31,9 +31,18 @@ impl Redactor {
         }
         spellings.extend(plain);
         spellings.retain(|spelling| spelling.chars().count() >= SHORTEST);
-        spellings.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        spellings.dedup();
-        Self(spellings)
+        Self(spellings).in_order()
+    }
+
+    /// Takes out these secrets, too.
+    pub(crate) fn and(&self, secrets: &Map<String, Value>) -> Self {
+        Self([self.0.clone(), Self::new(secrets).0].concat()).in_order()
+    }
+
+    fn in_order(mut self) -> Self {
+        self.0.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.0.dedup();
+        self
     }
 
     pub(crate) fn text(&self, text: &str) -> String {
@@ -42,13 +51,14 @@ impl Redactor {
 
     /// The same error without secrets.
     pub(crate) fn error(&self, error: Error) -> Error {
-        let rebound = error.status() == Status::Rebound;
+        let status = error.status();
         let info = error.into_info();
         let message = self.text(&info.message);
-        let clean = match (rebound, info.retryable) {
-            (true, _) => Error::rebound(&info.code, message),
-            (false, true) => Error::retryable(&info.code, message),
-            (false, false) => Error::fatal(&info.code, message),
+        let clean = match (status, info.retryable) {
+            (Status::Rebound, _) => Error::rebound(&info.code, message),
+            (Status::Parked, _) => Error::parked(&info.code, message),
+            (_, true) => Error::retryable(&info.code, message),
+            (_, false) => Error::fatal(&info.code, message),
         };
         match info.retry_after {
             Some(seconds) => clean.retry_after(Duration::from_secs(seconds)),
@@ -85,6 +95,24 @@ mod tests {
             ("ann is short", "ann is short"),
         ] {
             assert_eq!(redactor.text(text), expect);
+        }
+    }
+
+    #[test]
+    fn an_error_stays_what_it_is_and_old_tokens_stay_secret() {
+        let secrets = |token: &str| json!({ "access_token": token }).as_object().unwrap().clone();
+        let redactor = Redactor::new(&secrets("first-token")).and(&secrets("second-token"));
+        for error in [
+            Error::parked("a", "first-token second-token"),
+            Error::rebound("b", "first-token second-token"),
+            Error::retryable("c", "first-token second-token").retry_after(Duration::from_secs(3)),
+            Error::fatal("d", "first-token second-token"),
+        ] {
+            let clean = redactor.error(error.clone());
+            assert_eq!((clean.status(), clean.code()), (error.status(), error.code()));
+            let (clean, error) = (clean.into_info(), error.into_info());
+            assert_eq!(clean.message, "*** ***");
+            assert_eq!((clean.retryable, clean.retry_after), (error.retryable, error.retry_after));
         }
     }
 }

@@ -8,6 +8,7 @@ mod hosts;
 mod pages;
 mod polling;
 mod server;
+mod tokens;
 
 use serde_json::{Value, json};
 use sluice_sdk::protocol::{ErrorInfo, Output};

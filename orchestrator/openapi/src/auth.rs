@@ -130,7 +130,7 @@ fn read(scheme: &Value) -> Option<Scheme> {
                 _ => return None,
             };
             let name = text(scheme, "name").filter(|name| is_token(name))?.to_owned();
-            let auth = Auth { kind: AuthType::ApiKey, place, name: Some(name), prefix: String::new() };
+            let auth = Auth { kind: AuthType::ApiKey, place, name: Some(name), ..Auth::default() };
             Some(Scheme { auth, rank: 1, oauth: false })
         }
         "oauth2" | "openIdConnect" => plain(AuthType::Bearer, 3, true),
