@@ -59,6 +59,7 @@ fn crates_point_inward_only() {
         ("sluice-protocol", &[]),
         ("sluice-mapping", &[]),
         ("sluice-formats", &[]),
+        ("sluice-addresses", &[]),
         ("sluice-declarative", &["sluice-protocol", "sluice-mapping"]),
         ("sluice-sdk", &["sluice-protocol", "sluice-mapping"]),
         ("sluice-domain", &["sluice-protocol", "sluice-mapping", "sluice-declarative"]),
@@ -84,7 +85,10 @@ fn crates_point_inward_only() {
                 "sluice-mapping",
             ],
         ),
-        ("sluice-component-rest", &["sluice-sdk", "sluice-declarative", "sluice-mapping", "sluice-formats"]),
+        (
+            "sluice-component-rest",
+            &["sluice-sdk", "sluice-declarative", "sluice-mapping", "sluice-formats", "sluice-addresses"],
+        ),
         ("sluice-tests", &["sluice-protocol"]),
     ];
     let allowed: BTreeMap<&str, &[&str]> = allowed.iter().copied().collect();

@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::Client;
+use sluice_addresses::{Guard, kind};
 use sluice_sdk::{Error, chain};
 
-use crate::address::Guard;
 use crate::bench::Bench;
 use crate::hosts::Reach;
 
@@ -40,7 +40,7 @@ impl Shared {
         let client = Client::builder()
             .tls_backend_preconfigured(sluice_sdk::tls_config())
             .redirect(reqwest::redirect::Policy::none())
-            .dns_resolver(Guard(reach))
+            .dns_resolver(Guard::new(move |address| reach.covers(kind(address))))
             .no_proxy()
             .connect_timeout(Duration::from_secs(10))
             .pool_idle_timeout(Duration::from_secs(60))

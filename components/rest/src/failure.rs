@@ -6,10 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use reqwest::Method;
 use serde_json::{Map, Value};
+use sluice_addresses::{Refused, was_refused};
 use sluice_sdk::{Error, chain};
 use url::Url;
 
-use crate::address::Refused;
 use crate::answer::Answer;
 use crate::digest::Question;
 use crate::hosts;
@@ -25,12 +25,8 @@ pub(crate) fn place(method: &Method, url: &Url) -> String {
 
 /// What a request that got no answer, or only half of one, means.
 pub(crate) fn transport(error: &reqwest::Error, place: &str) -> Error {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if cause.downcast_ref::<Refused>().is_some() {
-            return Error::fatal("host_refused", format_args!("{place}: no request goes there, {Refused}"));
-        }
-        source = cause.source();
+    if was_refused(error) {
+        return Error::fatal("host_refused", format_args!("{place}: no request goes there, {Refused}"));
     }
     let causes = error.source().map_or_else(String::new, |cause| format!(": {}", chain(cause)));
     if error.is_timeout() {

@@ -3,10 +3,9 @@
 //! The host of `base_url` and the hosts that the manifest names are chosen by people, so they may be internal ones. A host
 //! that only a wildcard lets in is chosen by whoever answered, so it has to be a public one.
 
+use sluice_addresses::{Kind, kind, literal};
 use sluice_sdk::Error;
-use url::{Host, Url};
-
-use crate::address::{self, Kind};
+use url::Url;
 
 /// An entry of `allowed_hosts`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,12 +71,7 @@ impl Hosts {
             let text = "it is neither the host of `base_url` nor one of `allowed_hosts`";
             return Err(Error::fatal("host_refused", format_args!("no request goes to `{host}`: {text}")));
         };
-        let literal = match url.host() {
-            Some(Host::Ipv4(address)) => Some(address.into()),
-            Some(Host::Ipv6(address)) => Some(address.into()),
-            Some(Host::Domain(_)) | None => None,
-        };
-        match literal.map(address::kind) {
+        match literal(url).map(kind) {
             Some(kind) if !reach.covers(kind) => Err(refused_address(&host)),
             _ => Ok(reach),
         }

@@ -3,7 +3,6 @@
 //! A step's config is a `Call`, compiled once when the step is bound. From there: [`request`] builds what is sent,
 //! [`exchange`] sends it under the rules of [`hosts`], [`digest`] reads the answer, [`pages`] asks for more of it.
 
-mod address;
 mod answer;
 mod auth;
 mod bench;

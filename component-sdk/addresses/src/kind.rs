@@ -1,14 +1,11 @@
-//! Addresses: which are public, which are internal, and which nobody has any business with.
+//! What an address belongs to.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-
-use crate::hosts::Reach;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What an address belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// The public internet.
     Public,
     /// This machine or a private network.
     Internal,
@@ -16,7 +13,9 @@ pub(crate) enum Kind {
     Never,
 }
 
-pub(crate) fn kind(address: IpAddr) -> Kind {
+/// What an address belongs to. One that holds an IPv4 address counts as that.
+#[must_use]
+pub fn kind(address: IpAddr) -> Kind {
     match address {
         IpAddr::V4(address) => kind_v4(address),
         IpAddr::V6(address) => kind_v6(address),
@@ -67,35 +66,6 @@ fn inner_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
         [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(of(high, low)),
         [0x2002, high, low, ..] => Some(of(high, low)),
         _ => None,
-    }
-}
-
-/// The error of a name that leads where it must not.
-#[derive(Debug)]
-pub(crate) struct Refused;
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("its address is internal")
-    }
-}
-
-impl std::error::Error for Refused {}
-
-/// Looks names up, and refuses those with an address out of reach: all of it, as the next look-up may choose another.
-pub(crate) struct Guard(pub(crate) Reach);
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if found.iter().any(|address| !reach.covers(kind(address.ip()))) {
-                return Err(Refused.into());
-            }
-            let addresses: Addrs = Box::new(found.into_iter());
-            Ok(addresses)
-        })
     }
 }
 
