@@ -18,6 +18,7 @@ mod flow;
 mod id;
 mod instance;
 mod name;
+pub mod oauth;
 mod resources;
 mod retry;
 mod schedule;
