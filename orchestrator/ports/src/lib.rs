@@ -8,6 +8,7 @@
 pub mod broker;
 mod clock;
 mod fault;
+pub mod oauth;
 pub mod runtime;
 pub mod store;
 mod vault;

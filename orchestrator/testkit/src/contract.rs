@@ -1,6 +1,7 @@
 //! What every implementation of a port must do. A suite panics with a sentence where one does not.
 
 pub mod broker;
+pub mod oauth;
 pub mod runtime;
 pub mod store;
 pub mod vault;

@@ -3,6 +3,7 @@
 mod broker;
 mod clock;
 mod entropy;
+mod oauth;
 mod runtime;
 mod store;
 mod users;
@@ -11,6 +12,7 @@ mod vault;
 pub use broker::{MemoryBroker, Stored};
 pub use clock::ManualClock;
 pub use entropy::CountingEntropy;
+pub use oauth::{Asked, MemoryOAuth};
 pub use runtime::{MemoryRuntime, Started};
 pub use store::MemoryStore;
 pub use users::MemoryUsers;

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
+use secrecy::SecretString;
 use serde_json::json;
 use sluice_domain::compiled::{Carry, CompiledFlow, CompiledStep};
+use sluice_domain::oauth::{ClientAuth, TokenBody, TokenFields};
 use sluice_domain::topology::LaneName;
 use sluice_domain::{
     Connector, DeadLetter, DeadLetterId, DeadLetterState, DeadReason, Delay, DeploymentSpec, ErrorRoute,
     Flow, FlowId, FlowVersion, Gate, Instance, Intent, Limits, PinnedImage, RetryPolicy, RunStatus, Scope,
     Source, StepAddress, StepId, StepRun, Template,
 };
+use sluice_ports::oauth::{Client, Endpoint};
 use sluice_protocol::gateway::Role;
 use sluice_protocol::{Descriptor, ErrorInfo, ExecutionId, MessageId, Port};
 
@@ -18,6 +21,24 @@ use sluice_protocol::{Descriptor, ErrorInfo, ExecutionId, MessageId, Port};
 #[must_use]
 pub fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + Duration::seconds(1_767_268_800 + seconds)
+}
+
+/// An endpoint of a provider of tokens with nothing unusual about it. The client's secret is `client-secret`.
+#[must_use]
+pub fn endpoint(url: &str) -> Endpoint {
+    Endpoint {
+        url: url.parse().expect("a valid URL"),
+        client: Client {
+            id: "client".to_owned(),
+            secret: Some(SecretString::from("client-secret")),
+            auth: ClientAuth::Header,
+        },
+        body: TokenBody::Form,
+        params: BTreeMap::new(),
+        headers: BTreeMap::new(),
+        fields: TokenFields::default(),
+        scope_separator: ' ',
+    }
 }
 
 /// A connector with the polling trigger `tick` and the action `push`.
