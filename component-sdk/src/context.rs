@@ -102,7 +102,7 @@ impl Context {
     /// the port [`EXCHANGE_PORT`](sluice_protocol::invocation::EXCHANGE_PORT) is shown, and no step gets it. Mask secrets.
     #[must_use]
     pub fn trace(&self) -> bool {
-        self.0.trace
+        self.run.trace
     }
 
     /// When the run will be cancelled; a listener has no such time.

@@ -6,6 +6,7 @@
 mod api;
 mod broker;
 mod docker;
+mod oidc;
 mod orchestrator;
 mod sink;
 mod wait;
@@ -15,6 +16,7 @@ mod world;
 pub use api::Api;
 pub use broker::{Amqp, Broker, unique};
 pub use docker::{container_log, docker};
+pub use oidc::Oidc;
 pub use orchestrator::Orchestrator;
 pub use sink::{HttpSink, Received};
 pub use wait::eventually;

@@ -3,6 +3,7 @@
 mod apply;
 mod apply_connectors;
 mod apply_instances;
+mod authorize;
 mod connectors;
 mod dead_letters;
 mod deployments;
@@ -19,6 +20,7 @@ mod tokens;
 mod trigger;
 
 pub use apply::ApplyRequest;
+pub use authorize::Authorization;
 pub use evaluate::{EvaluateRequest, evaluate};
 pub use flow_ref::FlowRef;
 pub use flows::LogEntry;

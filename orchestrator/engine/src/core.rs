@@ -9,6 +9,7 @@ use sluice_ports::runtime::Container;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::authorizations::Authorizations;
 use crate::installed::Installed;
 use crate::invocations::Invocations;
 use crate::recorder::Recorder;
@@ -25,6 +26,7 @@ pub(crate) struct Core {
     pub(crate) recorder: Recorder,
     pub(crate) exits: Exits,
     pub(crate) invocations: Invocations,
+    pub(crate) authorizations: Authorizations,
     pub(crate) installed: Installed,
     /// What the reconciler last saw.
     pub(crate) deployments: Mutex<BTreeMap<DeploymentId, DeploymentState>>,

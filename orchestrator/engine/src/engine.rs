@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, info, info_span, warn};
 
+use crate::authorizations::{self, Authorizations};
 use crate::core::Core;
 use crate::installed::Installed;
 use crate::invocations::Invocations;
@@ -27,7 +28,8 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// The engine. Its methods are the commands that operators and components may give.
 pub struct Engine {
     pub(crate) core: Arc<Core>,
-    tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
 }
 
 impl Engine {
@@ -56,6 +58,7 @@ impl Engine {
             recorder: recorder.clone(),
             exits,
             invocations,
+            authorizations: Authorizations::default(),
             installed: Installed::default(),
             deployments: Mutex::new(BTreeMap::new()),
             contacts: Mutex::new(HashMap::new()),
@@ -64,12 +67,16 @@ impl Engine {
             started: Instant::now(),
             settings,
         });
-        let context = ShardContext { ports, table, workers, recorder, prefetch: core.settings.prefetch };
+        let (parked, found) = tokio::sync::mpsc::unbounded_channel();
+        let prefetch = core.settings.prefetch;
+        let context = ShardContext { ports, table, workers, recorder, prefetch, parked };
+        let reports = authorizations::follow_reports(core.clone(), found, stop.clone());
+        tasks.spawn(reports.instrument(info_span!("authorizations")));
         tasks.spawn(run_data_plane(core.clone(), context, tasks.clone(), stop.clone()));
         tasks.spawn(reconciler::run(core.clone(), stop.clone()).instrument(info_span!("reconciler")));
         tasks.spawn(scheduler::run(core.clone(), stop.clone()).instrument(info_span!("scheduler")));
-        tasks.spawn(backlog::run(core.clone(), stop).instrument(info_span!("backlog")));
-        Ok(Arc::new(Self { core, tasks }))
+        tasks.spawn(backlog::run(core.clone(), stop.clone()).instrument(info_span!("backlog")));
+        Ok(Arc::new(Self { core, tasks, stop }))
     }
 
     /// Waits until the loops are done, for at most ten seconds. Call it after `stop` was cancelled.
@@ -103,8 +110,10 @@ async fn run_data_plane(core: Arc<Core>, context: ShardContext, tasks: TaskTrack
 async fn load(ports: &Ports) -> Result<Table, CommandError> {
     let flows = ports.store.flows().await?;
     let versions = ports.store.versions().await?;
+    let parked = authorizations::parked(ports).await?;
     let table = Table::default();
     table.change(|snapshot| {
+        snapshot.parked = parked;
         snapshot.flows = flows.into_iter().map(|flow| (flow.id, flow)).collect();
         for compiled in versions {
             let key = (compiled.id, compiled.version);

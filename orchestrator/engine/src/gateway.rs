@@ -9,8 +9,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use sluice_domain::compiled::CompiledStep;
-use sluice_domain::{ContainerStart, DeploymentId, Flow, InstanceName, Intent, topology};
+use sluice_domain::oauth::OAuth2;
+use sluice_domain::{Connector, ContainerStart, DeploymentId, Flow, InstanceName, Intent, topology};
 use sluice_ports::PortError;
+use sluice_ports::store::StoredInstance;
 use sluice_protocol::MessageId;
 use sluice_protocol::gateway::{
     Assignment, Assignments, BrokerAccess, Credentials, Role, Session, SessionRequest,
@@ -18,6 +20,7 @@ use sluice_protocol::gateway::{
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::authorizations::{self, NoToken, version_of};
 use crate::core::Core;
 use crate::table::{LiveFlow, Snapshot};
 use crate::{CommandError, Engine};
@@ -31,6 +34,9 @@ pub enum GatewayError {
     /// The token belongs to no container start.
     #[error("the token belongs to no container that runs")]
     Unauthorized,
+    /// A person has to authorise the instance. Says how it stands, in one sentence.
+    #[error("{0}")]
+    NeedsAuthorization(String),
     /// The deployment uses no such instance.
     #[error("the deployment uses no such instance")]
     NotFound,
@@ -123,7 +129,8 @@ impl Engine {
         }
     }
 
-    /// The settings and secrets of an instance that the deployment uses.
+    /// The settings and secrets of an instance that the deployment uses. Of an OAuth instance the secret is an access
+    /// token that works: refreshed if its end is near, or if `refused` names the version that the other side refused.
     ///
     /// # Errors
     /// See [`GatewayError`].
@@ -131,6 +138,7 @@ impl Engine {
         &self,
         token: &str,
         instance: &str,
+        refused: Option<u64>,
     ) -> Result<Credentials, GatewayError> {
         let core = &self.core;
         let start = start_of(core, token).await?;
@@ -143,9 +151,14 @@ impl Engine {
             return Err(GatewayError::NotFound);
         }
         let stored = core.ports.store.instance(&name).await?.ok_or(GatewayError::NotFound)?;
+        if let Ok(connector) = self.connector_of(&name).await
+            && let Some(declared) = authorizations::declared(&connector)
+        {
+            return with_token(core, &connector, declared, stored, refused).await;
+        }
         let mut secrets = Map::new();
         for (field, sealed) in &stored.secrets {
-            match core.ports.vault.open(&["instance", name.as_str(), field], sealed) {
+            match core.ports.vault.open(&authorizations::place(&name, field), sealed) {
                 Ok(secret) => {
                     secrets.insert(field.clone(), Value::String(secret.expose_secret().to_owned()));
                 }
@@ -156,8 +169,29 @@ impl Engine {
                 }
             }
         }
-        Ok(Credentials { version: stored.instance.revision, settings: stored.instance.settings, secrets })
+        let version = version_of(&stored.instance, None);
+        Ok(Credentials { version, settings: stored.instance.settings, secrets })
     }
+}
+
+async fn with_token(
+    core: &Core,
+    connector: &Connector,
+    declared: &OAuth2,
+    stored: StoredInstance,
+    refused: Option<u64>,
+) -> Result<Credentials, GatewayError> {
+    let token = authorizations::token(core, connector, declared, &stored, refused).await;
+    let token = token.map_err(|none| match none {
+        NoToken::NeedsAuthorization(how) => GatewayError::NeedsAuthorization(how),
+        NoToken::Failed(error) => GatewayError::Unavailable(error),
+    })?;
+    let access = Value::String(token.access.expose_secret().to_owned());
+    Ok(Credentials {
+        version: token.version,
+        settings: stored.instance.settings,
+        secrets: Map::from_iter([("access_token".to_owned(), access)]),
+    })
 }
 
 async fn start_of(core: &Arc<Core>, token: &str) -> Result<ContainerStart, GatewayError> {
@@ -180,10 +214,14 @@ fn assignments(snapshot: &Snapshot, deployment: DeploymentId) -> Vec<Assignment>
                 continue;
             }
             let current = flow.version == live.compiled.version;
-            if step.role == Role::Listener && !(current && snapshot.may_fire(flow.id)) {
+            let waits = snapshot.waits(step);
+            if step.role == Role::Listener && !(current && snapshot.may_fire(flow.id) && !waits) {
                 continue;
             }
-            all.push(assignment(live, flow, (id, step)));
+            all.push(Assignment {
+                paused: waits || flow.intent == Intent::Pause,
+                ..assignment(live, flow, (id, step))
+            });
         }
     }
     all
@@ -204,7 +242,7 @@ fn assignment(
         concurrency: step.concurrency,
         timeout_ms: step.timeout.millis(),
         routing_key: topology::routing_key(flow.id.shard()),
-        paused: flow.intent == Intent::Pause,
+        paused: false,
     }
 }
 

@@ -7,6 +7,7 @@
 //! - the **recorder** writes history and counters;
 //! - **commands**, one file per verb or noun, are what operators and components ask for.
 
+mod authorizations;
 mod backlog;
 mod commands;
 mod core;
@@ -26,9 +27,10 @@ mod table;
 mod task;
 mod views;
 
+pub use authorizations::{BrowserAuthorization, CallbackRefusal, Departure, PendingDevice};
 pub use commands::{
-    ApplyRequest, EvaluateRequest, FlowRef, INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked,
-    LogEntry, Metric, MetricKind, evaluate,
+    ApplyRequest, Authorization, EvaluateRequest, FlowRef, INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST,
+    InvokeRequest, Invoked, LogEntry, Metric, MetricKind, evaluate,
 };
 pub use engine::Engine;
 pub use error::CommandError;
@@ -37,6 +39,6 @@ pub use settings::{ComponentBroker, Settings};
 pub use table::{LiveFlow, LoadError, Snapshot, Table};
 pub use task::chain;
 pub use views::{
-    Applied, ContainerView, DeploymentStatus, DeploymentView, FlowStatus, FlowView, PlanAction, PlanItem,
-    Readiness, StepView,
+    Applied, AuthorizationView, ContainerView, DeploymentStatus, DeploymentView, FlowStatus, FlowView,
+    PlanAction, PlanItem, Readiness, StepView,
 };

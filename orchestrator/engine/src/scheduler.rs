@@ -116,7 +116,7 @@ async fn fire(core: &Core, due: &mut Due) {
         let (flow, step_id) = &key;
         let Some(live) = snapshot.current(*flow) else { continue };
         let Some(step) = live.compiled.steps.get(step_id) else { continue };
-        if !snapshot.may_fire(*flow) {
+        if !snapshot.may_fire(*flow) || snapshot.waits(step) {
             count_skipped(core, *flow, step_id);
             continue;
         }

@@ -34,6 +34,9 @@ pub struct Settings {
     pub liveness: Duration,
     /// How long a component that only served invocations is kept running after the last one.
     pub keep_warm: Duration,
+    /// The base of the URLs that browsers and other systems reach the operator API by, for example
+    /// `https://sluice.example`.
+    pub public_url: String,
     /// How components reach the gateway; set once it listens.
     pub gateway_url: String,
     /// How components reach the broker.
@@ -77,6 +80,7 @@ impl Default for Settings {
             grace: Duration::from_secs(30),
             liveness: Duration::from_secs(90),
             keep_warm: Duration::from_secs(600),
+            public_url: "http://127.0.0.1:7400".to_owned(),
             gateway_url: String::new(),
             broker: ComponentBroker {
                 host: "127.0.0.1".to_owned(),

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
-use sluice_domain::compiled::CompiledFlow;
-use sluice_domain::{Flow, FlowId, FlowVersion, Gate, Intent, StepAddress, StepId};
+use sluice_domain::compiled::{CompiledFlow, CompiledStep};
+use sluice_domain::{Flow, FlowId, FlowVersion, Gate, InstanceName, Intent, StepAddress, StepId};
 use sluice_mapping::{Expression, Limits, Mapping, StepReads};
 use tokio::sync::watch;
 
@@ -128,6 +128,8 @@ pub struct Snapshot {
     pub versions: BTreeMap<(FlowId, FlowVersion), Arc<LiveFlow>>,
     /// The flows whose triggers are paused because too much waits.
     pub crowded: std::collections::BTreeSet<FlowId>,
+    /// The instances that a person has to authorise: their steps wait.
+    pub parked: std::collections::BTreeSet<InstanceName>,
     /// The versions that are to end and of which nothing is under way any more: no container serves them.
     pub released: std::collections::BTreeSet<(FlowId, FlowVersion)>,
 }
@@ -143,6 +145,12 @@ impl Snapshot {
     #[must_use]
     pub fn current(&self, flow: FlowId) -> Option<&Arc<LiveFlow>> {
         self.versions.get(&(flow, self.flows.get(&flow)?.version))
+    }
+
+    /// Whether a step has to wait for a person who authorises its instance.
+    #[must_use]
+    pub fn waits(&self, step: &CompiledStep) -> bool {
+        step.instance.as_ref().is_some_and(|instance| self.parked.contains(instance))
     }
 
     /// Whether the triggers of a flow may fire.

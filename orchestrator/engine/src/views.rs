@@ -2,10 +2,26 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sluice_domain::oauth::AuthorizationState;
 use sluice_domain::{
     ContainerStartId, Counters, DeploymentId, DeploymentSpec, ExitInfo, Flow, FlowName, StepId,
 };
 use sluice_planner::Report;
+
+/// How the authorisation of an instance stands.
+#[derive(Debug, Clone)]
+pub struct AuthorizationView {
+    /// How it stands.
+    pub state: AuthorizationState,
+    /// The provider's own words on it.
+    pub detail: Option<String>,
+    /// What access was granted.
+    pub scopes: Vec<String>,
+    /// When the access token ends.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it changed last.
+    pub updated_at: Option<DateTime<Utc>>,
+}
 
 /// A flow and how it stands.
 #[derive(Debug, Clone)]
@@ -32,6 +48,8 @@ pub enum FlowStatus {
     Starting,
     /// It runs.
     Running,
+    /// Inputs of it wait until a person authorises an instance.
+    Parked,
     /// It runs, but its triggers wait because too much waits in its lanes.
     Crowded,
     /// It should run, but a container fails.

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use sluice_domain::{ApiToken, Permission};
 
 use crate::ApiState;
+use crate::oauth;
 use crate::problem::{Answer, ErrorCode, Refusal};
 
 /// Whether callers need a token.
@@ -33,8 +34,8 @@ impl Caller {
     }
 }
 
-/// Routes that need no token. They answer nothing that is worth one.
-const OPEN: [&str; 3] = ["/healthz", "/readyz", "/openapi.json"];
+/// Routes that need no token: they answer nothing that is worth one, or know who asks in another way.
+const OPEN: [&str; 5] = ["/healthz", "/readyz", "/openapi.json", oauth::START, oauth::CALLBACK];
 
 /// Mutating methods that change nothing: they only evaluate what they are given.
 const EVALUATES: [&str; 2] = ["/api/v1/validate", "/api/v1/mappings/evaluate"];

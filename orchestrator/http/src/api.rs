@@ -84,6 +84,7 @@ pub fn router(state: ApiState) -> Router {
     let (router, document) = routes(replayed).split_for_parts();
     let document = Arc::new(document);
     router
+        .merge(crate::oauth::routes())
         .route("/openapi.json", get(move || async move { Json(document) }))
         .fallback(unknown)
         .layer(from_fn(guard::encoding))

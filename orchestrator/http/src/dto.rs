@@ -1,6 +1,7 @@
 //! What the API says in JSON. The command line reads the same types. Secrets come in, and never go out.
 
 mod apply;
+mod authorization;
 mod connector;
 mod dead_letter;
 mod deployment;
@@ -16,6 +17,7 @@ mod template;
 mod token;
 
 pub use apply::{Applied, Apply, File, PlanItem, Validate, Validated};
+pub use authorization::{Authorization, AuthorizationState, Revoked};
 pub use connector::{Connector, Function, InstallConnector};
 pub use dead_letter::{Count, DeadLetter, EditDeadLetter, Exit, Moved};
 pub use deployment::{Container, Deployment};

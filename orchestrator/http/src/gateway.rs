@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use sluice_engine::{Engine, GatewayError};
-use sluice_protocol::gateway::{Credentials, Session, SessionRequest};
+use sluice_protocol::gateway::{Credentials, NEEDS_REAUTH, RefreshRequest, Session, SessionRequest};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::access::{bearer, unauthorized};
@@ -30,6 +30,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/gateway/v1/session", post(session))
         .route("/gateway/v1/assignments", get(assignments))
         .route("/gateway/v1/credentials/{instance}", post(credentials))
+        .route("/gateway/v1/credentials/{instance}/refresh", post(refresh))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(axum::middleware::from_fn(guard::encoding))
         .layer(CatchPanicLayer::custom(guard::panicked))
@@ -80,7 +81,17 @@ async fn credentials(
     params: RawPathParams,
 ) -> Answer<Json<Credentials>> {
     let instance = params.iter().next().map_or("", |(_, instance)| instance);
-    Ok(Json(engine.gateway_credentials(token(&headers)?, instance).await?))
+    Ok(Json(engine.gateway_credentials(token(&headers)?, instance, None).await?))
+}
+
+async fn refresh(
+    State(engine): State<Arc<Engine>>,
+    headers: HeaderMap,
+    params: RawPathParams,
+    Body(request): Body<RefreshRequest>,
+) -> Answer<Json<Credentials>> {
+    let instance = params.iter().next().map_or("", |(_, instance)| instance);
+    Ok(Json(engine.gateway_credentials(token(&headers)?, instance, Some(request.version)).await?))
 }
 
 fn token(headers: &HeaderMap) -> Answer<&str> {
@@ -91,6 +102,7 @@ impl From<GatewayError> for Refusal {
     fn from(error: GatewayError) -> Self {
         match error {
             GatewayError::Unauthorized => unauthorized(),
+            GatewayError::NeedsAuthorization(how) => Self::because(ErrorCode::Conflict, NEEDS_REAUTH, how),
             GatewayError::NotFound => {
                 Self::new(ErrorCode::NotFound, "this container does not use such an instance")
             }

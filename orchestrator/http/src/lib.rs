@@ -14,6 +14,7 @@ mod guard;
 mod listen;
 mod live;
 mod metrics;
+mod oauth;
 mod page;
 mod problem;
 mod replay;

@@ -35,6 +35,11 @@ impl Refusal {
         Self { code, detail: detail.into(), reason: None, diagnostics: None }
     }
 
+    /// A refusal with a reason that programs tell apart.
+    pub(crate) fn because(code: ErrorCode, reason: &'static str, detail: impl Into<String>) -> Self {
+        Self { reason: Some(reason), ..Self::new(code, detail) }
+    }
+
     pub(crate) fn not_found(what: &str, name: impl std::fmt::Display) -> Self {
         Self::new(ErrorCode::NotFound, format!("there is no {what} `{name}`"))
     }

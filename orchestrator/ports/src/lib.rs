@@ -30,6 +30,8 @@ pub struct Ports {
     pub runtime: Arc<dyn runtime::Runtime>,
     /// The store.
     pub store: Arc<dyn store::Store>,
+    /// Providers of tokens.
+    pub oauth: Arc<dyn oauth::OAuth>,
     /// Secrets.
     pub vault: Arc<dyn Vault>,
     /// Time.

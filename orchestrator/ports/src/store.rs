@@ -4,6 +4,7 @@
 //! power loss. Writers are serialised. Lists are ordered as documented and paged by the key of the last row.
 //! A second orchestrator on the same store is refused when the store is opened.
 
+mod authorizations;
 mod catalogue;
 mod containers;
 mod dead_letters;
@@ -11,6 +12,7 @@ mod flows;
 mod history;
 mod tokens;
 
+pub use authorizations::{AuthorizationAttempt, AuthorizationStore, StoredAuthorization};
 pub use catalogue::{CatalogueStore, StoredInstance};
 pub use containers::ContainerStore;
 pub use dead_letters::{DeadLetterFilter, DeadLetterStore};
@@ -20,12 +22,21 @@ pub use tokens::TokenStore;
 
 /// Everything the store can do.
 pub trait Store:
-    CatalogueStore + FlowStore + HistoryStore + DeadLetterStore + TokenStore + ContainerStore + Send + Sync
+    CatalogueStore
+    + AuthorizationStore
+    + FlowStore
+    + HistoryStore
+    + DeadLetterStore
+    + TokenStore
+    + ContainerStore
+    + Send
+    + Sync
 {
 }
 
 impl<T> Store for T where
     T: CatalogueStore
+        + AuthorizationStore
         + FlowStore
         + HistoryStore
         + DeadLetterStore

@@ -27,6 +27,8 @@ pub(crate) struct Configuration {
     pub(crate) data_dir: PathBuf,
     /// Where the operator's API listens.
     pub(crate) api_listen: SocketAddr,
+    /// The URL that the outside world reaches the API by, for the URLs of webhooks.
+    pub(crate) public_url: Option<String>,
     /// Whether the API asks for no token.
     pub(crate) insecure: bool,
     /// Where the metrics listen.

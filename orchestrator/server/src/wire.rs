@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use sluice_docker::{Docker, DockerConfig};
 use sluice_engine::{ComponentBroker, Settings};
+use sluice_oauth::HttpOAuth;
 use sluice_ports::runtime::{Network, Runtime};
 use sluice_ports::store::Store;
 use sluice_ports::{Clock, Entropy, Ports, Vault, broker::BrokerUsers};
@@ -53,7 +54,10 @@ pub(crate) async fn wire(configuration: &Configuration) -> Result<Wired> {
     let queues = queue_type(configuration, users.as_deref()).await;
     let broker = Arc::new(RabbitMq::connect(&configuration.broker.url, queues));
     let store_port: Arc<dyn Store> = store.clone();
+    let oauth =
+        HttpOAuth::new(&sluice_oauth::Settings::default()).context("cannot ask providers of tokens")?;
     let ports = Ports {
+        oauth: Arc::new(oauth),
         broker,
         users: users.map(|users| users as Arc<dyn BrokerUsers>),
         runtime,
@@ -155,6 +159,10 @@ fn settings(configuration: &Configuration, network: &Network, gateway_url: Strin
         grace: configuration.grace,
         liveness: numbers.liveness,
         keep_warm: numbers.keep_warm,
+        public_url: configuration
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{}", configuration.api_listen)),
         gateway_url,
         broker: ComponentBroker {
             host: place

@@ -3,6 +3,7 @@
 //! Writes go through a pool of one connection, each in one `BEGIN IMMEDIATE` transaction. Reads have connections of their
 //! own, so that a long list never waits for a writer nor holds one up.
 
+mod authorizations;
 mod catalogue;
 mod containers;
 mod dead_letters;

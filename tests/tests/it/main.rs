@@ -5,6 +5,7 @@ mod containers;
 mod declarative;
 mod invocations;
 mod lifecycle;
+mod oauth;
 mod orders;
 mod poison;
 mod polling;

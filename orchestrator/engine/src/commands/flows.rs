@@ -10,7 +10,7 @@ use sluice_ports::runtime::LogLine;
 use sluice_protocol::ComponentName;
 use tokio::sync::broadcast;
 
-use crate::table::LiveFlow;
+use crate::table::{LiveFlow, Snapshot};
 use crate::views::{DeploymentStatus, FlowStatus, FlowView, StepView};
 use crate::{CommandError, Engine, FlowRef};
 
@@ -68,12 +68,14 @@ impl Engine {
                 waiting: depth.map(|depth| depth.ready),
             });
         }
-        let crowded = snapshot.crowded.contains(&flow.id);
-        let (status, reasons) = self.status(&flow, live, crowded);
+        let (status, reasons) = self.status(&flow, live, &snapshot);
         Ok(FlowView { status, reasons, steps, counters, graph: graph(&live.compiled), flow })
     }
 
-    fn status(&self, flow: &Flow, live: &LiveFlow, crowded: bool) -> (FlowStatus, Vec<String>) {
+    fn status(&self, flow: &Flow, live: &LiveFlow, snapshot: &Snapshot) -> (FlowStatus, Vec<String>) {
+        let crowded = snapshot.crowded.contains(&flow.id);
+        let steps = live.compiled.steps.values().filter(|step| snapshot.waits(step));
+        let waiting: BTreeSet<_> = steps.filter_map(|step| step.instance.as_ref()).collect();
         let states = self.core.deployments();
         let needed: BTreeSet<_> = live.compiled.deployments().into_iter().map(|spec| spec.id).collect();
         let mut reasons = Vec::new();
@@ -100,9 +102,15 @@ impl Engine {
             Intent::Pause => FlowStatus::Paused,
             Intent::Run if failing => FlowStatus::Degraded,
             Intent::Run if starting => FlowStatus::Starting,
+            Intent::Run if !waiting.is_empty() => FlowStatus::Parked,
             Intent::Run if crowded => FlowStatus::Crowded,
             Intent::Run => FlowStatus::Running,
         };
+        for instance in waiting {
+            reasons.push(format!(
+                "instance {instance} has to be authorised (`sluice instance authorize {instance}`); inputs wait until then"
+            ));
+        }
         if crowded {
             reasons.push("too much waits in its lanes, so its triggers pause".to_owned());
         }

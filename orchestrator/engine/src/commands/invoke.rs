@@ -253,7 +253,7 @@ fn take(invoked: &mut Invoked, bytes: &mut usize, outcome: Outcome) -> bool {
     match outcome.status {
         Status::Partial => return false,
         Status::Ok => invoked.state = outcome.state,
-        Status::Error | Status::Rebound => {
+        Status::Error | Status::Rebound | Status::Parked => {
             let unspecified = || ErrorInfo::new("unspecified", "the component gave no reason", false);
             invoked.error = Some(outcome.error.unwrap_or_else(unspecified));
         }

@@ -1,9 +1,10 @@
 //! What routing an outcome comes to: messages to send and things to store, as values.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sluice_domain::{DeadLetter, FlowId, StepCounters, StepId, StepRun};
+use sluice_domain::{DeadLetter, FlowId, InstanceName, StepCounters, StepId, StepRun};
 use sluice_ports::broker::Target;
-use sluice_protocol::MessageId;
+use sluice_protocol::{ErrorInfo, MessageId};
 
 /// Everything that follows from one outcome.
 #[derive(Debug, Default)]
@@ -14,12 +15,23 @@ pub(crate) struct Effects {
     pub(crate) dead: Vec<DeadLetter>,
     /// The end of a tick, to store before the outcome is acknowledged.
     pub(crate) tick: Option<TickEnd>,
+    /// Instances that a person has to authorise, as a component found out.
+    pub(crate) parked: Vec<Parked>,
     /// What history should know.
     pub(crate) runs: Vec<StepRun>,
     /// What to count, by step.
     pub(crate) counts: Vec<(StepId, StepCounters)>,
     /// How many more messages are under way than before.
     pub(crate) balance: i64,
+}
+
+/// An instance that the other side refuses until a person authorises it again.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Parked {
+    pub(crate) instance: InstanceName,
+    /// When the run began that found out: an authorisation since then is news to it.
+    pub(crate) began: DateTime<Utc>,
+    pub(crate) error: ErrorInfo,
 }
 
 /// One message to send.

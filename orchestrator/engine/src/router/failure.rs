@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde_json::json;
 use serde_json::value::RawValue;
 use sluice_domain::compiled::CompiledStep;
@@ -10,15 +11,20 @@ use sluice_domain::{
     DeadLetter, DeadLetterState, DeadReason, ErrorRoute, RetryDecision, RunStatus, StepId, StepRun, Tier,
 };
 use sluice_ports::broker::Target;
-use sluice_protocol::{ErrorInfo, ExecutionId, Headers, MessageId, Outcome, Port, Retained};
+use sluice_protocol::{ErrorInfo, ExecutionId, Headers, MessageId, Outcome, Port, Retained, Status};
 
-use super::effects::{ALONE, ANY, Effects, Send};
+use super::effects::{ALONE, ANY, Effects, Parked, Send};
 use super::notes::Notes;
 use super::pass::{self, Cx, Message, Origin};
 use super::record::{Body, EnvelopeRef, Retry};
 
 /// Most records in a publish with one whose consumer died once.
 const FEW: usize = 16;
+/// The code of a rebound whose run had not begun.
+const DRAINED: &str = "drained";
+/// How long an input waits at least whose instance has to be authorised. Then it waits in its lane, which nobody reads
+/// until that has happened.
+const PARKED: Duration = Duration::from_secs(1);
 /// Most times that a step may ask for the same input again.
 const REBOUNDS: u32 = 100;
 
@@ -75,7 +81,7 @@ pub(crate) fn rebound(
     outcome: &Outcome,
 ) {
     let error = error_of(outcome);
-    if error.code == "drained" {
+    if error.code == DRAINED {
         // The container was stopped before it began: nobody has tried yet, and another container may at once.
         let none = Again { delay: Duration::ZERO, attempt: outcome.attempt, error: None };
         return again(cx, effects, (id, step), outcome, none);
@@ -86,6 +92,29 @@ pub(crate) fn rebound(
     let asked = Duration::from_secs(error.retry_after.unwrap_or(0)).min(Duration::from_secs(3600));
     let delay = step.retry.delay(outcome.attempt).max(asked);
     again(cx, effects, (id, step), outcome, Again { delay, attempt: outcome.attempt + 1, error: None });
+}
+
+/// Puts an input back whose instance has to be authorised first. Its attempt is not burned.
+pub(crate) fn parked(
+    cx: &mut Cx<'_>,
+    effects: &mut Effects,
+    (id, step): (&StepId, &CompiledStep),
+    outcome: &Outcome,
+) {
+    if let Some(instance) = &step.instance {
+        let began = cx.now - TimeDelta::microseconds(i64::try_from(outcome.micros).unwrap_or(0));
+        effects.parked.push(Parked { instance: instance.clone(), began, error: error_of(outcome) });
+    }
+    again(cx, effects, (id, step), outcome, Again { delay: PARKED, attempt: outcome.attempt, error: None });
+}
+
+/// Whether an outcome sends its input again as the same attempt. What comes of that then looks like the outcome itself.
+pub(crate) fn repeats(outcome: &Outcome) -> bool {
+    match outcome.status {
+        Status::Parked => true,
+        Status::Rebound => outcome.error.as_ref().is_some_and(|error| error.code == DRAINED),
+        Status::Ok | Status::Partial | Status::Error | Status::Suspect => false,
+    }
 }
 
 /// Decides about an input whose consumer died: among few, then alone in the suspects queue, or dead.

@@ -28,7 +28,8 @@ pub(crate) fn route(cx: &mut Cx<'_>, id: &StepId, outcome: &Outcome) -> Effects 
             failure::without_input(cx, &mut effects, id, outcome);
         }
         Status::Error => failure::failed(cx, &mut effects, (id, step), outcome),
-        Status::Rebound | Status::Parked => failure::rebound(cx, &mut effects, (id, step), outcome),
+        Status::Rebound => failure::rebound(cx, &mut effects, (id, step), outcome),
+        Status::Parked => failure::parked(cx, &mut effects, (id, step), outcome),
         Status::Suspect => failure::suspected(cx, &mut effects, (id, step), outcome),
     }
     if step.role == Role::Polling {

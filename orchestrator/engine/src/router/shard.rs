@@ -13,10 +13,11 @@ use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
 use sluice_domain::{DeadLetter, Tier, topology};
 use sluice_ports::Ports;
 use sluice_ports::broker::{Consumer, Delivery, DeliveryTag, Target};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
-use super::effects::{ALONE, Effects, Send, TickEnd};
+use super::effects::{ALONE, Effects, Parked, Send, TickEnd};
 use super::failure::retry_record;
 use super::lanes::{Fate, Lanes, Parcel};
 use super::window::{Key, Window};
@@ -37,6 +38,7 @@ pub(crate) struct ShardContext {
     pub(crate) workers: Workers,
     pub(crate) recorder: Recorder,
     pub(crate) prefetch: u16,
+    pub(crate) parked: mpsc::UnboundedSender<Parked>,
 }
 
 struct Shard {
@@ -159,7 +161,11 @@ impl Shard {
             live.note(effects.balance, self.context.ports.clock.now());
             self.context.recorder.count(address.flow, &effects.counts);
         }
-        let Effects { sends, dead, tick, runs, .. } = effects;
+        let Effects { sends, dead, tick, runs, parked, .. } = effects;
+        for found in parked {
+            // Nobody has to read it: then the next run finds it out again.
+            self.context.parked.send(found).ok();
+        }
         self.context.recorder.record(runs);
         let stores = usize::from(!dead.is_empty() || tick.is_some());
         let left = sends.len() + stores;

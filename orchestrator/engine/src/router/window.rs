@@ -6,6 +6,8 @@ use std::collections::HashSet;
 
 use sluice_protocol::{MessageId, Outcome, Status};
 
+use super::failure::repeats;
+
 /// What makes an outcome the same as one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
@@ -17,9 +19,14 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    pub(crate) fn of(outcome: &Outcome) -> Self {
+    /// The key of an outcome. One that sends its input again as the same attempt has none: what comes of that has the
+    /// same numbers, and would be taken for this one and dropped.
+    pub(crate) fn of(outcome: &Outcome) -> Option<Self> {
+        if repeats(outcome) {
+            return None;
+        }
         let part = if outcome.status == Status::Partial { outcome.offset } else { u64::MAX };
-        Self { input: outcome.input, attempt: outcome.attempt, suspected: outcome.suspected, part }
+        Some(Self { input: outcome.input, attempt: outcome.attempt, suspected: outcome.suspected, part })
     }
 
     /// The key of a replay.

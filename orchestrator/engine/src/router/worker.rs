@@ -144,7 +144,7 @@ impl Bench<'_> {
 
     /// Hands the outcome of an invocation to whoever waits for it.
     fn answer(&self, job: &Job, id: MessageId, outcome: Outcome) -> Routed {
-        let key = Some(Key::of(&outcome));
+        let key = Key::of(&outcome);
         let writer = topology::deployment_of_exchange(&job.delivery.exchange);
         if !self.invocations.deliver(id, writer, outcome) {
             debug!(message.id = %id, "nobody waits for the outcome of an invocation");
@@ -166,7 +166,7 @@ impl Bench<'_> {
         drop(exits);
         let mut cx = self.cx(job, &live, exit, sampled);
         let effects = route::route(&mut cx, &address.step, outcome);
-        Routed { key: Some(Key::of(outcome)), live: Some(live), address: Some(address), effects }
+        Routed { key: Key::of(outcome), live: Some(live), address: Some(address), effects }
     }
 
     fn replay(&mut self, job: &Job, replay: &Replay) -> Routed {
@@ -216,7 +216,7 @@ fn homeless(job: &Job, outcome: &Outcome) -> Routed {
     } else {
         warn!(step.id = %outcome.step, "an outcome of a flow that is gone; ignored");
     }
-    Routed { key: Some(Key::of(outcome)), live: None, address: None, effects }
+    Routed { key: Key::of(outcome), live: None, address: None, effects }
 }
 
 /// A record that was not understood, kept as a dead letter.

@@ -13,7 +13,11 @@ use crate::problem::Answer;
 use crate::{ApiState, dto};
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get, delete))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get, delete))
+        .routes(routes!(authorize))
+        .routes(routes!(revoke))
 }
 
 /// Lists the instances by name.
@@ -33,7 +37,9 @@ async fn list(
     params(("instance" = String, Path, description = "Its name")),
     responses((status = 200, body = dto::Instance)))]
 async fn get(State(state): State<ApiState>, Named(name): Named<InstanceName>) -> Answer<Json<dto::Instance>> {
-    Ok(Json(state.engine.instance(&name).await?.into()))
+    let mut instance: dto::Instance = state.engine.instance(&name).await?.into();
+    instance.authorization = state.engine.authorization(&name).await?.map(Into::into);
+    Ok(Json(instance))
 }
 
 /// Deletes an instance with its secrets. One that a flow uses stays.
@@ -43,4 +49,26 @@ async fn get(State(state): State<ApiState>, Named(name): Named<InstanceName>) ->
 async fn delete(State(state): State<ApiState>, Named(name): Named<InstanceName>) -> Answer<StatusCode> {
     state.engine.delete_instance(&name).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Begins to authorise an instance by OAuth 2.0: answers with what a person has to do.
+#[utoipa::path(post, path = "/api/v1/instances/{instance}/authorize", tag = "instances",
+    params(("instance" = String, Path, description = "Its name")),
+    responses((status = 200, body = dto::Authorization)))]
+async fn authorize(
+    State(state): State<ApiState>,
+    Named(name): Named<InstanceName>,
+) -> Answer<Json<dto::Authorization>> {
+    Ok(Json(state.engine.authorize(&name).await?.into()))
+}
+
+/// Ends the authorisation of an instance, at the provider and here. Steps that use it wait until it is authorised again.
+#[utoipa::path(post, path = "/api/v1/instances/{instance}/revoke", tag = "instances",
+    params(("instance" = String, Path, description = "Its name")),
+    responses((status = 200, body = dto::Revoked)))]
+async fn revoke(
+    State(state): State<ApiState>,
+    Named(name): Named<InstanceName>,
+) -> Answer<Json<dto::Revoked>> {
+    Ok(Json(dto::Revoked { not_told: state.engine.revoke_authorization(&name).await? }))
 }

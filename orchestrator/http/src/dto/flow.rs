@@ -144,6 +144,7 @@ fn status(status: FlowStatus) -> &'static str {
     match status {
         FlowStatus::Starting => "starting",
         FlowStatus::Running => "running",
+        FlowStatus::Parked => "parked",
         FlowStatus::Crowded => "crowded",
         FlowStatus::Degraded => "degraded",
         FlowStatus::Paused => "paused",

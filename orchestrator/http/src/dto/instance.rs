@@ -17,6 +17,9 @@ pub struct Instance {
     pub settings: Map<String, Value>,
     /// The names of the secrets it has. The secrets themselves are never shown.
     pub secret_fields: Vec<String>,
+    /// How its authorisation stands, where its connector uses OAuth 2.0. Not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization: Option<super::AuthorizationState>,
     /// Counts the changes, from 1.
     pub revision: u64,
     /// When it was made.
@@ -32,6 +35,7 @@ impl From<sluice_domain::Instance> for Instance {
             connector: instance.connector.to_string(),
             settings: instance.settings,
             secret_fields: instance.secret_fields.into_iter().collect(),
+            authorization: None,
             revision: instance.revision,
             created_at: instance.created_at,
             updated_at: instance.updated_at,

@@ -14,7 +14,8 @@ use sluice_ports::Ports;
 use sluice_ports::broker::Broker;
 use sluice_ports::runtime::Image;
 use sluice_testkit::fakes::{
-    CountingEntropy, ManualClock, MemoryBroker, MemoryRuntime, MemoryStore, MemoryUsers, MemoryVault,
+    CountingEntropy, ManualClock, MemoryBroker, MemoryOAuth, MemoryRuntime, MemoryStore, MemoryUsers,
+    MemoryVault,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -68,6 +69,7 @@ impl Server {
         // The engine does this too, but in its own time.
         broker.declare_base().await.unwrap();
         let ports = Ports {
+            oauth: Arc::new(MemoryOAuth::default()),
             broker,
             users: Some(Arc::new(MemoryUsers::default())),
             runtime,

@@ -1,5 +1,6 @@
 //! `sluice instance`.
 
+mod authorize;
 mod invoke;
 
 use clap::Subcommand;
@@ -23,6 +24,13 @@ pub(crate) enum Instance {
         /// Its name.
         name: String,
     },
+    /// Authorise an instance at its provider (OAuth 2.0): shows what a person has to do.
+    Authorize(authorize::Authorize),
+    /// End the authorisation of an instance, here and at its provider.
+    Revoke {
+        /// Its name.
+        name: String,
+    },
     /// Run an action, or ask a polling trigger, once and outside any flow.
     Invoke(invoke::Invoke),
     /// Delete an instance, with its secrets, that no flow uses.
@@ -39,6 +47,8 @@ impl Instance {
             Self::List => list(&out, &client.list(&["api", "v1", "instances"], &[], usize::MAX).await?),
             Self::Get { name } => get(&out, &client.get(&["api", "v1", "instances", &name], &[]).await?),
             Self::Test { name } => invoke::test(&client, &out, &name).await,
+            Self::Authorize(what) => what.run(&client, &out).await,
+            Self::Revoke { name } => authorize::revoke(&client, &out, &name).await,
             Self::Invoke(what) => what.run(&client, &out).await,
             Self::Delete { name } => {
                 client.delete(&["api", "v1", "instances", &name], &[]).await?;
@@ -65,6 +75,17 @@ fn list(out: &Out, instances: &[dto::Instance]) -> Result<(), Failure> {
     )
 }
 
+fn authorisation(one: &dto::AuthorizationState) -> String {
+    let mut text = one.state.clone();
+    if let Some(detail) = &one.detail {
+        text.push_str(&format!(": {detail}"));
+    }
+    if let Some(end) = one.expires_at {
+        text.push_str(&format!(" (token until {})", end.to_rfc3339()));
+    }
+    text
+}
+
 fn get(out: &Out, one: &dto::Instance) -> Result<(), Failure> {
     out.show(
         one,
@@ -77,6 +98,7 @@ fn get(out: &Out, one: &dto::Instance) -> Result<(), Failure> {
                 ("settings", settings),
                 ("secrets", one.secret_fields.join(", ")),
                 ("revision", one.revision.to_string()),
+                ("authorisation", one.authorization.as_ref().map_or_else(String::new, authorisation)),
                 ("made", one.created_at.to_rfc3339()),
                 ("changed", one.updated_at.to_rfc3339()),
             ])

@@ -60,6 +60,17 @@ impl Patience {
         self.until(client, name, |flow| flow.is_none()).await
     }
 
+    /// Waits a moment, while it shows `what` it waits for. False when the time is up.
+    pub(crate) async fn rest(&self, what: &str) -> bool {
+        self.bar.set_message(what.to_owned());
+        if Instant::now() >= self.until {
+            self.bar.finish_and_clear();
+            return false;
+        }
+        tokio::time::sleep(LOOK).await;
+        true
+    }
+
     async fn until(
         &self,
         client: &Client,

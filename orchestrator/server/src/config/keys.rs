@@ -22,6 +22,7 @@ pub(super) const KEYS: &[Key] = &[
     key("data_dir", "/var/lib/sluice"),
     key("api.listen", "127.0.0.1:7400"),
     key("api.insecure", "false"),
+    unset("api.public_url"),
     key("metrics.listen", "127.0.0.1:7401"),
     unset("gateway.listen"),
     unset("gateway.advertise"),

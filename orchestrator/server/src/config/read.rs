@@ -142,7 +142,11 @@ impl Reader {
             self.fault("api.insecure", "without tokens the API may listen on the loopback address only");
         }
         let metrics_listen = self.optional("metrics.listen");
-        let gateway = GatewayPlace { listen: self.optional("gateway.listen"), advertise: self.gateway_url() };
+        let gateway = GatewayPlace {
+            listen: self.optional("gateway.listen"),
+            advertise: self.web_url("gateway.advertise"),
+        };
+        let public_url = self.web_url("api.public_url");
         let broker = self.broker();
         let limits = self.limits();
         let grace = self.optional::<Delay>("limits.grace");
@@ -152,6 +156,7 @@ impl Reader {
             installation: installation?,
             data_dir: self.text("data_dir")?.into(),
             api_listen: api_listen?,
+            public_url,
             insecure: insecure?,
             metrics_listen: metrics_listen?,
             gateway,
@@ -177,12 +182,12 @@ impl Reader {
         Some(name)
     }
 
-    fn gateway_url(&mut self) -> Option<String> {
-        let url = self.text("gateway.advertise")?;
+    fn web_url(&mut self, name: &str) -> Option<String> {
+        let url = self.text(name)?;
         if url.starts_with("http://") || url.starts_with("https://") {
             return Some(url.trim_end_matches('/').to_owned());
         }
-        self.fault("gateway.advertise", "it is no http or https URL");
+        self.fault(name, "it is no http or https URL");
         None
     }
 

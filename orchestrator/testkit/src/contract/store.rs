@@ -1,5 +1,6 @@
 //! The contract of [`Store`].
 
+mod authorizations;
 mod catalogue;
 mod containers;
 mod dead_letters;
@@ -26,6 +27,7 @@ pub trait StoreHarness: Send + Sync {
 /// Where the store breaks its contract.
 pub async fn suite(harness: &dyn StoreHarness) {
     catalogue::suite(harness).await;
+    authorizations::suite(harness).await;
     flows::suite(harness).await;
     history::suite(harness).await;
     prune::suite(harness).await;

@@ -1,6 +1,7 @@
 //! A store that forgets everything when it goes.
 
 mod access;
+mod authorizations;
 mod catalogue;
 mod dead_letters;
 mod flows;
@@ -15,7 +16,7 @@ use sluice_domain::{
     ApiToken, Connector, ContainerStart, ContainerStartId, DeadLetter, DeadLetterId, Execution, Flow, FlowId,
     FlowVersion, InstanceName, StepCounters, StepId, StepRun, Template, TemplateName, TokenId,
 };
-use sluice_ports::store::{StoredInstance, TickState};
+use sluice_ports::store::{AuthorizationAttempt, StoredAuthorization, StoredInstance, TickState};
 use sluice_ports::{Fault, PortError};
 use sluice_protocol::{ComponentName, ExecutionId, MessageId};
 
@@ -31,6 +32,8 @@ struct State {
     failing_writes: u32,
     connectors: BTreeMap<(ComponentName, semver::Version), Connector>,
     instances: BTreeMap<InstanceName, StoredInstance>,
+    authorizations: BTreeMap<InstanceName, StoredAuthorization>,
+    attempts: BTreeMap<[u8; 32], AuthorizationAttempt>,
     templates: BTreeMap<(TemplateName, semver::Version), (Template, String)>,
     flows: BTreeMap<FlowId, Flow>,
     versions: BTreeMap<(FlowId, FlowVersion), Version>,

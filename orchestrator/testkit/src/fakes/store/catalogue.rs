@@ -52,7 +52,10 @@ impl CatalogueStore for MemoryStore {
 
     async fn remove_instance(&self, name: &InstanceName) -> Result<(), PortError> {
         let operation = format!("remove instance {name}");
-        let removed = self.write(&operation)?.instances.remove(name);
+        let mut state = self.write(&operation)?;
+        let removed = state.instances.remove(name);
+        state.authorizations.remove(name);
+        state.attempts.retain(|_, attempt| attempt.instance != *name);
         removed.map(|_| ()).ok_or_else(|| PortError::not_found(operation))
     }
 

@@ -1,0 +1,99 @@
+//! Authorisations and attempts at them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sluice_domain::oauth::AuthorizationState;
+use sluice_ports::store::{AuthorizationAttempt, Store, StoredAuthorization, StoredInstance};
+use sluice_ports::{Fault, SealedSecret};
+
+use super::StoreHarness;
+use crate::fixtures;
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000, 0).unwrap()
+}
+
+fn sealed(text: &str) -> SealedSecret {
+    SealedSecret { key_id: "k1".to_owned(), sealed: text.as_bytes().to_vec() }
+}
+
+fn authorization(version: u64) -> StoredAuthorization {
+    StoredAuthorization {
+        instance: fixtures::instance("crm").name,
+        version,
+        state: AuthorizationState::Ok,
+        detail: Some("said".to_owned()),
+        access: Some(sealed("access")),
+        refresh: None,
+        expires_at: Some(now() + TimeDelta::hours(1)),
+        scopes: vec!["read".to_owned(), "write".to_owned()],
+        updated_at: now(),
+    }
+}
+
+fn attempt(state: u8, expires_at: DateTime<Utc>) -> AuthorizationAttempt {
+    AuthorizationAttempt {
+        state: [state; 32],
+        browser: None,
+        instance: authorization(1).instance,
+        verifier: Some(sealed("verifier")),
+        redirect_uri: "https://sluice.example/oauth/callback".to_owned(),
+        expires_at,
+    }
+}
+
+fn instance() -> StoredInstance {
+    StoredInstance { instance: fixtures::instance("crm"), secrets: BTreeMap::new() }
+}
+
+pub(super) async fn suite(harness: &dyn StoreHarness) {
+    let store = harness.store().await;
+    let store = &*store;
+    let missing = store.put_authorization(&authorization(1)).await.unwrap_err();
+    assert_eq!(missing.fault, Fault::NotFound, "an authorisation belongs to an instance");
+    store.put_instance(&instance()).await.unwrap();
+    versions(store).await;
+    attempts(store).await;
+    store.begin_attempt(&attempt(9, now() + TimeDelta::minutes(5)), now()).await.unwrap();
+    store.remove_instance(&authorization(1).instance).await.unwrap();
+    assert!(
+        store.authorization(&authorization(1).instance).await.unwrap().is_none(),
+        "it goes with its instance"
+    );
+    assert!(store.take_attempt(&[9; 32], now()).await.unwrap().is_none(), "attempts go too");
+}
+
+async fn versions(store: &dyn Store) {
+    let first = authorization(1);
+    store.put_authorization(&first).await.unwrap();
+    assert!(store.authorization(&first.instance).await.unwrap() == Some(first.clone()));
+    let again = store.put_authorization(&first).await.unwrap_err();
+    assert_eq!(again.fault, Fault::Conflict, "somebody else was quicker");
+    let second = StoredAuthorization {
+        state: AuthorizationState::NeedsReauth,
+        access: None,
+        refresh: Some(sealed("refresh")),
+        expires_at: None,
+        ..authorization(2)
+    };
+    store.put_authorization(&second).await.unwrap();
+    // Another content of the instance leaves its authorisation alone.
+    store.put_instance(&instance()).await.unwrap();
+    assert!(store.authorizations().await.unwrap() == [second]);
+}
+
+async fn attempts(store: &dyn Store) {
+    let later = now() + TimeDelta::minutes(10);
+    let one = attempt(1, later);
+    store.begin_attempt(&one, now()).await.unwrap();
+    let bound = AuthorizationAttempt { browser: Some([7; 32]), ..one.clone() };
+    assert!(store.bind_attempt(&one.state, &[7; 32], now()).await.unwrap() == Some(bound.clone()));
+    assert!(store.bind_attempt(&one.state, &[8; 32], now()).await.unwrap().is_none(), "one browser only");
+    assert!(store.bind_attempt(&[2; 32], &[8; 32], now()).await.unwrap().is_none());
+    assert!(store.take_attempt(&one.state, now()).await.unwrap() == Some(bound));
+    assert!(store.take_attempt(&one.state, now()).await.unwrap().is_none(), "once only");
+    store.begin_attempt(&attempt(3, later), now()).await.unwrap();
+    assert!(store.bind_attempt(&[3; 32], &[7; 32], later).await.unwrap().is_none(), "it is over");
+    assert!(store.take_attempt(&[3; 32], later).await.unwrap().is_none(), "it is over");
+}

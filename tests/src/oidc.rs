@@ -1,0 +1,168 @@
+//! A real OpenID provider as a process, and a browser of a few lines that signs in there.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::{Client, Response, Url};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::OnceCell;
+
+/// How many pages a sign-in may take.
+const PAGES: usize = 20;
+
+/// The provider of `tests/oidc`. It ends with this value.
+pub struct Oidc {
+    _process: Child,
+    http: Client,
+    url: Url,
+}
+
+impl Oidc {
+    /// Starts the provider on an address of this machine. Its client has the id `sluice`.
+    ///
+    /// # Errors
+    /// When Node.js or the provider's packages cannot be had.
+    pub async fn start(host: &str, secret: &str, token_seconds: u32) -> Result<Self> {
+        static INSTALLED: OnceCell<()> = OnceCell::const_new();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("oidc");
+        INSTALLED.get_or_try_init(|| install(&folder)).await?;
+        let mut process = Command::new("node")
+            .arg("server.mjs")
+            .current_dir(&folder)
+            .envs([("HOST", host), ("CLIENT_SECRET", secret), ("REDIRECT_URIS", "http://127.0.0.1/oauth/callback")])
+            .env("ACCESS_TOKEN_SECONDS", token_seconds.to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start node")?;
+        let output = process.stdout.take().context("no output")?;
+        let first = BufReader::new(output).lines().next_line();
+        let line = tokio::time::timeout(Duration::from_secs(30), first).await.context("the provider does not start")?;
+        let url = line?.context("the provider ended")?.trim().parse().context("the provider says no URL")?;
+        let http = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
+        Ok(Self { _process: process, http, url })
+    }
+
+    /// Its URL, without a slash at the end.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.url.as_str().trim_end_matches('/')
+    }
+
+    /// What it was asked so far.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn counters(&self) -> Result<Value> {
+        Ok(self.http.get(self.url.join("/admin/counters")?).send().await?.json().await?)
+    }
+
+    /// Calls one of its levers, for example `/admin/expire`.
+    ///
+    /// # Errors
+    /// When it does not answer with success.
+    pub async fn pull(&self, lever: &str) -> Result<()> {
+        self.http.post(self.url.join(lever)?).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// Opens a link in a new browser, signs in as `account` and agrees. Gives the last page.
+    ///
+    /// # Errors
+    /// When the way does not lead to a page outside the provider.
+    pub async fn sign_in(&self, link: &str, account: &str) -> Result<(u16, String)> {
+        let mut browser = Browser { http: self.http.clone(), cookies: HashMap::new() };
+        let last = browser.sign_in(&self.url, link.parse()?, account, usize::MAX).await?;
+        Ok((last.status().as_u16(), last.text().await?))
+    }
+
+    /// As [`sign_in`](Self::sign_in), but stops at the way back: gives the URL that the browser is sent to, unopened.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn sign_in_up_to_callback(&self, link: &str, account: &str) -> Result<Url> {
+        let mut browser = Browser { http: self.http.clone(), cookies: HashMap::new() };
+        let last = browser.sign_in(&self.url, link.parse()?, account, 1).await?;
+        Ok(target(&last)?.context("the browser is sent nowhere")?)
+    }
+}
+
+async fn install(folder: &Path) -> Result<()> {
+    if folder.join("node_modules/oidc-provider").exists() {
+        return Ok(());
+    }
+    let status = Command::new("npm")
+        .args(["ci", "--no-audit", "--no-fund", "--silent"])
+        .current_dir(folder)
+        .status()
+        .await
+        .context("cannot start npm")?;
+    ensure!(status.success(), "npm ci ended with {status}");
+    Ok(())
+}
+
+/// A browser: cookies by host and port, redirects, forms.
+struct Browser {
+    http: Client,
+    cookies: HashMap<String, HashMap<String, String>>,
+}
+
+impl Browser {
+    /// Opens at most `outside` pages outside the provider, the link itself not counted.
+    async fn sign_in(&mut self, provider: &Url, link: Url, account: &str, mut outside: usize) -> Result<Response> {
+        let mut answer = self.send(self.http.get(link.clone()), &link).await?;
+        let mut signed_in = false;
+        for _ in 0..PAGES {
+            if let Some(next) = target(&answer)? {
+                if next.origin() != provider.origin() {
+                    outside -= 1;
+                    if outside == 0 {
+                        return Ok(answer);
+                    }
+                }
+                answer = self.send(self.http.get(next.clone()), &next).await?;
+                continue;
+            }
+            let place = answer.url().clone();
+            if place.origin() != provider.origin() {
+                return Ok(answer);
+            }
+            ensure!(place.path().starts_with("/interaction/"), "unexpected page {place}: {}", answer.text().await?);
+            let verb = if signed_in { "consent" } else { "login" };
+            let form: Url = format!("{place}/{verb}").parse()?;
+            let request = self.http.post(form.clone()).form(&[("account", account)]);
+            answer = self.send(request, &form).await?;
+            signed_in = true;
+        }
+        bail!("no end after {PAGES} pages")
+    }
+
+    async fn send(&mut self, request: reqwest::RequestBuilder, url: &Url) -> Result<Response> {
+        let site = url.origin().ascii_serialization();
+        let known = self.cookies.entry(site).or_default();
+        let cookies: Vec<String> = known.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let answer = request.header(COOKIE, cookies.join("; ")).send().await?;
+        for cookie in answer.headers().get_all(SET_COOKIE) {
+            let pair = cookie.to_str()?.split(';').next().unwrap_or_default();
+            if let Some((name, value)) = pair.split_once('=') {
+                known.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        Ok(answer)
+    }
+}
+
+fn target(answer: &Response) -> Result<Option<Url>> {
+    if !answer.status().is_redirection() {
+        return Ok(None);
+    }
+    let location = answer.headers().get(LOCATION).context("a redirect to nowhere")?.to_str()?;
+    Ok(Some(answer.url().join(location)?))
+}
