@@ -43,7 +43,8 @@ impl Oidc {
             .spawn()
             .context("cannot start node")?;
         let output = process.stdout.take().context("no output")?;
-        let first = BufReader::new(output).lines().next_line();
+        let mut lines = BufReader::new(output).lines();
+        let first = lines.next_line();
         let line = tokio::time::timeout(Duration::from_secs(30), first).await.context("the provider does not start")?;
         let url = line?.context("the provider ended")?.trim().parse().context("the provider says no URL")?;
         let http = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;

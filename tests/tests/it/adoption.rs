@@ -62,6 +62,29 @@ async fn lost_connections_put_nothing_under_suspicion() -> Result<()> {
     world.stop().await
 }
 
+/// What a container gives back when it is told to end runs again elsewhere, as the same attempt. The outcome of that run
+/// must not be taken for the one that gave it back.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_when_containers_are_told_to_end() -> Result<()> {
+    let world = World::start("ends", &["rabbitmq"]).await?;
+    let amqp = workload::queues(&world).await?;
+    let total = 6000;
+    amqp.publish_all("", SOURCE, &workload::orders(total)).await?;
+    workload::deploy(&world).await?;
+    for count in [500, 2000, 3500] {
+        moved(&world, count).await?;
+        docker(&["kill", "--signal", "TERM", &world.container("rabbitmq").await?]).await?;
+    }
+    let mut ledger = Ledger::new();
+    let drained = amqp.drain(SINK, |id, _| {
+        *ledger.entry(id).or_default() += 1;
+        ledger.len() == total
+    });
+    let in_time = tokio::time::timeout(Duration::from_secs(120), drained).await;
+    in_time.with_context(|| format!("{} of {total} arrived", ledger.len()))??;
+    world.stop().await
+}
+
 /// Waits until so many messages left for the sink, as far as this orchestrator process and its history count.
 async fn moved(world: &World, count: u32) -> Result<()> {
     let amqp = world.broker.connect().await?;

@@ -39,7 +39,7 @@ actions:
   remember:
     title: Remember who authorised
     request: { path: /me }
-    response: { result: "= { 'settings': { 'account': response.body.sub } }" }
+    response: { result: "= { 'settings': { 'account': response.body.account } }" }
 "#;
 
 const FLOW: &str = r#"
@@ -100,10 +100,11 @@ async fn publish(amqp: &Amqp, from: usize, to: usize) -> Result<()> {
 }
 
 /// Waits until so many messages are at the sink, and nothing was lost on the way.
-async fn arrived(amqp: &Amqp, count: u32) -> Result<()> {
+async fn arrived(world: &World, amqp: &Amqp, count: u32) -> Result<()> {
     eventually(&format!("{count} messages at the sink"), Duration::from_secs(90), || async {
         let there = amqp.depth(SINK).await?;
-        ensure!(there >= count, "{there} of {count}");
+        let letters = world.api.get("/api/v1/dead-letters?limit=2").await?;
+        ensure!(there >= count, "{there} of {count}, dead: {letters}");
         Ok(Some(()))
     })
     .await
@@ -130,7 +131,7 @@ async fn an_authorisation_lives_ends_and_begins_again_and_no_message_is_lost() -
     assert_eq!(state(&world).await?, "needs_authorization");
     status(&world, "parked").await?;
     authorize(&world, &oidc).await?;
-    arrived(&amqp, 100).await?;
+    arrived(&world, &amqp, 100).await?;
     status(&world, "running").await?;
     let instance = world.api.get("/api/v1/instances/contacts").await?;
     assert_eq!(instance["settings"]["account"], "ada", "the hook gave it: {instance}");
@@ -140,14 +141,14 @@ async fn an_authorisation_lives_ends_and_begins_again_and_no_message_is_lost() -
     // Every token ends at once, under 50 workers: one refresh, and none for those who come late.
     oidc.pull("/admin/expire").await?;
     publish(&amqp, 100, 600).await?;
-    arrived(&amqp, 600).await?;
+    arrived(&world, &amqp, 600).await?;
     assert_eq!(refreshes(&oidc.counters().await?), 1, "{}", oidc.counters().await?);
     // The refresh token was rotated, and the new one survives a restart.
     world.kill_and_restart().await?;
     oidc.pull("/admin/expire").await?;
     // A provider that is down for a moment costs attempts, not the authorisation.
     publish(&amqp, 600, 700).await?;
-    arrived(&amqp, 700).await?;
+    arrived(&world, &amqp, 700).await?;
     assert_eq!(refreshes(&oidc.counters().await?), 2);
 
     // The person takes it back in the middle: what is under way waits, and comes after the next authorisation.
@@ -161,7 +162,7 @@ async fn an_authorisation_lives_ends_and_begins_again_and_no_message_is_lost() -
     world.restart().await?;
     status(&world, "parked").await?;
     authorize(&world, &oidc).await?;
-    arrived(&amqp, 1300).await?;
+    arrived(&world, &amqp, 1300).await?;
     let letters = world.api.get("/api/v1/dead-letters").await?;
     assert_eq!(letters["items"].as_array().map(Vec::len), Some(0), "{letters}");
     let mut ids = std::collections::BTreeSet::new();

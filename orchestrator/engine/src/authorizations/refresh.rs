@@ -65,7 +65,7 @@ pub(crate) async fn token(
     if let Some(known) = known.as_ref().filter(|known| known.state.is_usable()) {
         let ending =
             AuthorizationState::of_token(known.expires_at, margin, now) == AuthorizationState::Expiring;
-        let is_refused = refused == Some(store::version_of(&stored.instance, Some(known)));
+        let is_refused = refused.is_some_and(|version| store::is_token_of(version, known));
         if !ending && !is_refused {
             return opened(core, stored, known);
         }

@@ -37,6 +37,12 @@ pub(crate) fn version_of(instance: &Instance, authorization: Option<&StoredAutho
     (instance.revision << 32) | authorization.map_or(0, |known| known.version & u64::from(u32::MAX))
 }
 
+/// Whether a version of an instance's credentials that was refused has the token of this authorisation. The settings may
+/// have changed since, which is no news of the token.
+pub(crate) fn is_token_of(refused: u64, known: &StoredAuthorization) -> bool {
+    refused & u64::from(u32::MAX) == known.version & u64::from(u32::MAX)
+}
+
 /// Stores a change. The caller holds the flight of the instance, so only another process can be quicker.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use sluice_domain::{DeadReason, ExitInfo, RunStatus, StepId};
+use sluice_domain::{DeadReason, ExitInfo, RunStatus, StepId, Tier};
 use sluice_mapping::{Evaluator, Limits};
 use sluice_ports::broker::Target;
 use sluice_protocol::{Envelope, ErrorInfo, Headers, MessageId, Outcome, Output, Retained, Status};
@@ -11,6 +11,7 @@ use super::effects::Effects;
 use super::pass::Cx;
 use super::record::{Replay, Retry};
 use super::route;
+use super::window::Key;
 use crate::fixtures::flow;
 use crate::table::LiveFlow;
 
@@ -202,6 +203,21 @@ fn a_drained_input_goes_back_to_its_lane_and_burns_no_attempt() {
     let effects = route_with(&live, "lines", &drained, None);
     assert!(matches!(effects.sends[0].target, Target::Lane(_)));
     assert_eq!(envelopes(&effects)[0].attempt, 1);
+    // What comes of the second run has the same numbers, and must not be taken for the outcome that gave it back.
+    assert!(Key::of(&drained).is_none());
+    assert!(Key::of(&outcome(&live, "lines", Status::Ok)).is_some());
+}
+
+#[test]
+fn an_input_whose_instance_has_to_be_authorised_waits_and_burns_no_attempt() {
+    let live = flow(ORDERS, json!({}));
+    let parked = with_error(outcome(&live, "lines", Status::Parked), "needs_reauth", true);
+    let effects = route_with(&live, "lines", &parked, None);
+    assert_eq!(effects.sends[0].target, Target::Retry(Tier::S1));
+    let retry: Retry = serde_json::from_slice(&effects.sends[0].record).unwrap();
+    let envelope: Envelope = serde_json::from_str(retry.envelope.get()).unwrap();
+    assert_eq!((envelope.attempt, effects.dead.len()), (1, 0));
+    assert!(Key::of(&parked).is_none());
 }
 
 #[test]
