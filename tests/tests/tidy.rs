@@ -65,6 +65,7 @@ fn crates_point_inward_only() {
         ("sluice-domain", &["sluice-protocol", "sluice-mapping", "sluice-declarative"]),
         ("sluice-planner", &["sluice-domain", "sluice-mapping", "sluice-protocol", "sluice-declarative"]),
         ("sluice-openapi", &["sluice-declarative", "sluice-protocol"]),
+        ("sluice-webhook", &["sluice-declarative", "sluice-formats"]),
         ("sluice-ports", &["sluice-domain", "sluice-protocol"]),
         (
             "sluice-engine",

@@ -15,6 +15,7 @@ mod descriptor;
 mod manifest;
 mod oauth;
 mod request;
+mod signature;
 
 pub use call::{Call, CallKind};
 pub use check::{Problem, ProblemKind};
@@ -27,6 +28,7 @@ pub use request::{
     Body, BodyFormat, Incremental, Initial, Pagination, PaginationType, Request, Response, ResponseFormat,
     TimeFormat,
 };
+pub use signature::{Algorithm, Encoding, Place, Preset, SIGNING_SECRET, SecretEncoding, Signature};
 
 /// The name of the component that executes declarative connectors.
 pub const COMPONENT: &str = "rest";

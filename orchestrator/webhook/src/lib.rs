@@ -1,0 +1,16 @@
+//! Webhooks that come in: who sent a request, and what its body says.
+//!
+//! [`verify()`] checks a signature over the bytes as they came, and fails closed: a request passes only when a signature of
+//! it was found to be right. [`body::read`] makes a value of the bytes afterwards. Pure: the time is an argument.
+//!
+//! Deliberately not here: the key in the URL, replays, and what becomes of a request.
+#![deny(missing_docs)]
+
+pub mod body;
+mod request;
+mod scheme;
+mod verify;
+
+pub use request::Request;
+pub use scheme::{Scheme, SchemeError};
+pub use verify::{Refusal, Verified, verify};
