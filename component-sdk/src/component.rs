@@ -116,6 +116,7 @@ fn described(descriptor: &Descriptor) -> BTreeMap<String, &'static str> {
         let kind = match trigger.kind {
             TriggerKind::Polling => "polling trigger",
             TriggerKind::Listener => "listener",
+            TriggerKind::Webhook => "webhook",
         };
         (name.to_string(), kind)
     });

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluice_protocol::FunctionName;
 
-use crate::{Action, Auth, Http, Manifest, OAuth2, Trigger};
+use crate::{Action, Auth, Http, Manifest, OAuth2, PollingTrigger, Trigger, WebhookTrigger};
 
 /// What the component `rest` executes: the config of a step that uses a function of a declarative connector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,37 +32,59 @@ pub enum CallKind {
     /// An action.
     Action(Action),
     /// A polling trigger.
-    Trigger(Trigger),
+    Trigger(PollingTrigger),
+}
+
+/// How the orchestrator takes the requests of a webhook: the config of a step that uses one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookCall {
+    /// The connector and its version, for example `crm@1.2.0`.
+    pub connector: String,
+    /// What it takes, and what becomes of it.
+    pub webhook: WebhookTrigger,
+    /// The step's config, valid against the function's schema.
+    #[serde(default)]
+    pub config: Value,
 }
 
 impl Manifest {
-    /// The call of a function; nothing when the manifest has no such function. What only describes is left out.
+    /// The call of an action or polling trigger; nothing when the manifest has no such function, or does not say how to
+    /// reach the API, which its [check](Self::check) finds. What only describes is left out.
     #[must_use]
     pub fn call(&self, function: &FunctionName, config: Value) -> Option<Call> {
-        let kind = if let Some(action) = self.actions.get(function) {
-            CallKind::Action(Action {
+        let kind = match (self.actions.get(function), self.triggers.get(function)) {
+            (Some(action), _) => CallKind::Action(Action {
                 description: String::new(),
                 config: None,
                 input: None,
                 output: None,
                 ..action.clone()
-            })
-        } else {
-            let trigger = self.triggers.get(function)?;
-            CallKind::Trigger(Trigger {
+            }),
+            (None, Some(Trigger::Polling(trigger))) => CallKind::Trigger(PollingTrigger {
                 description: String::new(),
                 config: None,
                 output: None,
-                ..trigger.clone()
-            })
+                ..(**trigger).clone()
+            }),
+            (None, Some(Trigger::Webhook(_)) | None) => return None,
         };
         Some(Call {
             connector: format!("{}@{}", self.name, self.version),
             function: function.clone(),
-            http: self.http.clone(),
+            http: self.http.clone()?,
             auth: self.auth.oauth2.as_ref().map_or_else(|| self.auth.clone(), OAuth2::carried),
             kind,
             config,
         })
+    }
+
+    /// The call of a webhook; nothing when the manifest has no such one. What only describes is left out.
+    #[must_use]
+    pub fn webhook_call(&self, function: &FunctionName, config: Value) -> Option<WebhookCall> {
+        let Some(Trigger::Webhook(webhook)) = self.triggers.get(function) else { return None };
+        let webhook =
+            WebhookTrigger { description: String::new(), config: None, output: None, ..(**webhook).clone() };
+        Some(WebhookCall { connector: format!("{}@{}", self.name, self.version), webhook, config })
     }
 }

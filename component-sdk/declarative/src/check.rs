@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sluice_mapping::{Limits, Mapping};
 
 use crate::request::{Pagination, PaginationType, Request, Response};
-use crate::{Auth, AuthType, Http, Incremental, Initial, Manifest, TimeFormat};
+use crate::{Auth, AuthType, Http, Incremental, Initial, Manifest, PollingTrigger, TimeFormat, Trigger};
 
 /// A fault of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,11 @@ impl Manifest {
         check.manifest(self);
         check.problems
     }
+
+    /// Whether a function of it makes requests.
+    fn calls(&self) -> bool {
+        !self.actions.is_empty() || self.triggers.values().any(|one| matches!(one, Trigger::Polling(_)))
+    }
 }
 
 struct Check {
@@ -69,7 +74,19 @@ impl Check {
             let text = "the connector has neither an action nor a trigger";
             self.add("", ProblemKind::Missing, text, "describe at least one under `actions` or `triggers`");
         }
-        self.http(&manifest.http);
+        match &manifest.http {
+            Some(http) => self.http(http),
+            None if manifest.calls() => {
+                let text = "actions and polling triggers need `http`, which says how to reach the API";
+                self.add(
+                    "",
+                    ProblemKind::Missing,
+                    text,
+                    "for example `http: { base_url: https://api.example.com }`",
+                );
+            }
+            None => {}
+        }
         self.auth(&manifest.auth);
         self.oauth(manifest);
         self.references(manifest);
@@ -94,15 +111,22 @@ impl Check {
         }
         for (name, trigger) in &manifest.triggers {
             let at = format!("/triggers/{name}");
-            self.request(&format!("{at}/request"), &trigger.request, properties([&trigger.config]).as_ref());
-            self.response(&format!("{at}/response"), &trigger.response);
-            if let Some(pagination) = &trigger.pagination {
-                self.pagination(&format!("{at}/pagination"), pagination);
+            match trigger {
+                Trigger::Polling(trigger) => self.polling(&at, trigger),
+                Trigger::Webhook(webhook) => self.webhook(&at, webhook),
             }
-            self.expression(&format!("{at}/key"), trigger.key.as_deref());
-            if let Some(incremental) = &trigger.incremental {
-                self.incremental(&format!("{at}/incremental"), incremental);
-            }
+        }
+    }
+
+    fn polling(&mut self, at: &str, trigger: &PollingTrigger) {
+        self.request(&format!("{at}/request"), &trigger.request, properties([&trigger.config]).as_ref());
+        self.response(&format!("{at}/response"), &trigger.response);
+        if let Some(pagination) = &trigger.pagination {
+            self.pagination(&format!("{at}/pagination"), pagination);
+        }
+        self.expression(&format!("{at}/key"), trigger.key.as_deref());
+        if let Some(incremental) = &trigger.incremental {
+            self.incremental(&format!("{at}/incremental"), incremental);
         }
     }
 
@@ -338,5 +362,10 @@ fn short(text: &str) -> String {
     text.chars().take(60).collect()
 }
 
+mod signature;
+mod webhook;
+
+#[cfg(test)]
+mod hooks;
 #[cfg(test)]
 mod tests;

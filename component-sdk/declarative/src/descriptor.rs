@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use sluice_protocol::{self as protocol, Descriptor, FunctionName};
 
-use crate::{Auth, AuthType, ClientAuth, Manifest};
+use crate::{AuthType, ClientAuth, Manifest, SIGNING_SECRET, Trigger};
 
 impl Manifest {
     /// The descriptor: the same functions as any component has, with references to datatypes resolved into `$defs`.
@@ -32,11 +32,14 @@ impl Manifest {
             .iter()
             .map(|(name, trigger)| {
                 let trigger = protocol::Trigger {
-                    title: trigger.title.clone(),
-                    description: trigger.description.clone(),
-                    kind: protocol::TriggerKind::Polling,
-                    config: schema(&trigger.config),
-                    output: schema(&trigger.output),
+                    title: trigger.title().to_owned(),
+                    description: trigger.description().to_owned(),
+                    kind: match trigger {
+                        Trigger::Polling(_) => protocol::TriggerKind::Polling,
+                        Trigger::Webhook(_) => protocol::TriggerKind::Webhook,
+                    },
+                    config: schema(trigger.config()),
+                    output: schema(trigger.output()),
                     ports: Vec::new(),
                 };
                 (name.clone(), trigger)
@@ -48,11 +51,48 @@ impl Manifest {
             title: self.title.clone(),
             description: self.description.clone(),
             settings: schema(&self.variables),
-            secrets: secrets(&self.auth),
+            secrets: self.secrets(),
             test: self.test.as_ref().and_then(|name| name.parse().ok()),
             triggers,
             actions,
         }
+    }
+
+    /// The schema of the secrets of an instance: what the way of authorisation needs, and the secret that webhooks are
+    /// signed with. That one may be left out where a flow may use the connector without webhooks.
+    fn secrets(&self) -> Option<Value> {
+        let public = self.auth.oauth2.as_ref().is_some_and(|oauth| oauth.client_auth == ClientAuth::None);
+        let (names, optional): (&[&str], &[&str]) = match self.auth.kind {
+            AuthType::None => (&[], &[]),
+            AuthType::ApiKey => (&["api_key"], &[]),
+            AuthType::Basic => (&["username", "password"], &[]),
+            AuthType::Bearer => (&["token"], &[]),
+            AuthType::OAuth2 if public => (&["client_id"], &["client_secret"]),
+            AuthType::OAuth2 => (&["client_id", "client_secret"], &[]),
+        };
+        let secret = json!({ "type": "string", "minLength": 1 });
+        let mut properties: Map<String, Value> =
+            names.iter().chain(optional).map(|name| ((*name).to_owned(), secret.clone())).collect();
+        let mut required: Vec<&str> = names.to_vec();
+        if self.is_signed() {
+            properties.insert(SIGNING_SECRET.to_owned(), secret);
+            if self.actions.is_empty() && self.triggers.values().all(|one| matches!(one, Trigger::Webhook(_)))
+            {
+                required.push(SIGNING_SECRET);
+            }
+        }
+        if properties.is_empty() {
+            return None;
+        }
+        Some(json!({
+            "type": "object", "required": required, "properties": properties, "additionalProperties": false,
+        }))
+    }
+
+    /// Whether a webhook of it checks signatures.
+    fn is_signed(&self) -> bool {
+        let signed = |trigger: &Trigger| matches!(trigger, Trigger::Webhook(webhook) if webhook.signature.needs_secret());
+        self.triggers.values().any(signed)
     }
 
     /// Every schema of the file on its own, with its place as a JSON Pointer.
@@ -64,7 +104,7 @@ impl Manifest {
             all.extend(fields.map(|(field, schema)| (format!("/actions/{name}/{field}"), schema)));
         }
         for (name, trigger) in &self.triggers {
-            let fields = [("config", &trigger.config), ("output", &trigger.output)];
+            let fields = [("config", trigger.config()), ("output", trigger.output())];
             all.extend(fields.map(|(field, schema)| (format!("/triggers/{name}/{field}"), schema)));
         }
         all.into_iter()
@@ -117,23 +157,4 @@ fn point_to_defs(value: &mut Value, found: &mut Vec<String>) {
         Value::Array(items) => items.iter_mut().for_each(|item| point_to_defs(item, found)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
-}
-
-/// The schema of the secrets that a way of authorisation needs.
-fn secrets(auth: &Auth) -> Option<Value> {
-    let public = auth.oauth2.as_ref().is_some_and(|oauth| oauth.client_auth == ClientAuth::None);
-    let (names, optional): (&[&str], &[&str]) = match auth.kind {
-        AuthType::None => return None,
-        AuthType::ApiKey => (&["api_key"], &[]),
-        AuthType::Basic => (&["username", "password"], &[]),
-        AuthType::Bearer => (&["token"], &[]),
-        AuthType::OAuth2 if public => (&["client_id"], &["client_secret"]),
-        AuthType::OAuth2 => (&["client_id", "client_secret"], &[]),
-    };
-    let all = names.iter().chain(optional);
-    let properties: Map<String, Value> =
-        all.map(|name| ((*name).to_owned(), json!({ "type": "string", "minLength": 1 }))).collect();
-    Some(
-        json!({ "type": "object", "required": names, "properties": properties, "additionalProperties": false }),
-    )
 }

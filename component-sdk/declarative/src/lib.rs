@@ -4,7 +4,8 @@
 //! `rest` executes it; nothing of it needs an image of its own. The planner reads and checks the file ([`schema`],
 //! [`Manifest::check`]), derives the [descriptor](Manifest::descriptor) that templates are checked against, and gives each
 //! step that uses a function of it a [`Call`]: the part of the manifest that this function needs. So a message that is under
-//! way ends on the version of the connector that it began on.
+//! way ends on the version of the connector that it began on. Only webhooks need no component: the orchestrator takes the
+//! requests by their [`WebhookCall`].
 //!
 //! Values of requests are mappings (see `sluice-mapping`): a text that begins with `$.` is a JSONPath, one that begins with
 //! `=` is JSONata, anything else is literal. What they see is documented at each field.
@@ -16,12 +17,14 @@ mod manifest;
 mod oauth;
 mod request;
 mod signature;
+mod trigger;
+mod webhook;
 
-pub use call::{Call, CallKind};
+pub use call::{Call, CallKind, WebhookCall};
 pub use check::{Problem, ProblemKind};
 pub use manifest::{
-    Action, Auth, AuthPlace, AuthType, ErrorRule, Http, Manifest, ManifestError, Reaction, Trigger,
-    TriggerKind, schema,
+    Action, Auth, AuthPlace, AuthType, ErrorRule, Http, Manifest, ManifestError, PollingKind, PollingTrigger,
+    Reaction, schema,
 };
 pub use oauth::{ClientAuth, Grant, OAuth2, TokenBody, TokenFields, TokenKind, TokenPlace};
 pub use request::{
@@ -29,6 +32,8 @@ pub use request::{
     TimeFormat,
 };
 pub use signature::{Algorithm, Encoding, Place, Preset, SIGNING_SECRET, SecretEncoding, Signature};
+pub use trigger::Trigger;
+pub use webhook::{Challenge, DeliveryId, WebhookKind, WebhookTrigger};
 
 /// The name of the component that executes declarative connectors.
 pub const COMPONENT: &str = "rest";

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use sluice_protocol::{ComponentName, FunctionName};
 
 use crate::oauth::OAuth2;
+use crate::Trigger;
 use crate::request::{Incremental, Pagination, Request, Response};
 
 /// A declarative connector (`kind: connector`).
@@ -52,8 +53,10 @@ pub struct Manifest {
     /// JSON Schemas that others in the file refer to as `#/datatypes/NAME`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub datatypes: BTreeMap<String, Value>,
-    /// How to reach the API.
-    pub http: Http,
+    /// How to reach the API. A connector that has nothing but webhooks needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Http")]
+    pub http: Option<Http>,
     /// How requests are authorised.
     #[serde(default)]
     pub auth: Auth,
@@ -239,14 +242,14 @@ pub struct Action {
 /// also `response`, those of an item also `item`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Trigger {
+pub struct PollingTrigger {
     /// A title for people.
     pub title: String,
     /// What it does, in Markdown.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// How it gets its work.
-    pub kind: TriggerKind,
+    pub kind: PollingKind,
     /// JSON Schema of a step's config.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Map<String, Value>>")]
@@ -273,10 +276,10 @@ pub struct Trigger {
     pub incremental: Option<Incremental>,
 }
 
-/// How a trigger gets its work.
+/// How a polling trigger gets its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum TriggerKind {
+pub enum PollingKind {
     /// It asks on the step's schedule.
     Polling,
 }

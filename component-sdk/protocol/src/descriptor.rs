@@ -78,6 +78,8 @@ pub enum TriggerKind {
     Polling,
     /// It runs all the time and pushes.
     Listener,
+    /// Others call its URL. The orchestrator takes the requests; no component has such a function.
+    Webhook,
 }
 
 /// A function that processes inputs.
@@ -121,10 +123,13 @@ pub enum DescriptorError {
     /// A trigger and an action share a name.
     #[error("`{0}` is both a trigger and an action")]
     Ambiguous(FunctionName),
+    /// A trigger that only the orchestrator can serve.
+    #[error("the trigger `{0}` is a webhook, which only declarative connectors have")]
+    Webhook(FunctionName),
 }
 
 impl Descriptor {
-    /// Reads a descriptor from JSON.
+    /// Reads the descriptor of a component from JSON.
     ///
     /// # Errors
     /// See [`DescriptorError`].
@@ -141,6 +146,10 @@ impl Descriptor {
         }
         if let Some(test) = descriptor.test.as_ref().filter(|test| !descriptor.actions.contains_key(*test)) {
             return Err(DescriptorError::UnknownTest(test.clone()));
+        }
+        let webhook = |(_, trigger): &(&FunctionName, &Trigger)| trigger.kind == TriggerKind::Webhook;
+        if let Some((name, _)) = descriptor.triggers.iter().find(webhook) {
+            return Err(DescriptorError::Webhook(name.clone()));
         }
         Ok(descriptor)
     }
@@ -266,6 +275,10 @@ mod tests {
         check(
             r#"{"name":"a","version":"1.0.0","title":"","actions":{"x":{"title":""}},"triggers":{"x":{"title":"","kind":"polling"}}}"#,
             "both a trigger and an action",
+        );
+        check(
+            r#"{"name":"a","version":"1.0.0","title":"","triggers":{"x":{"title":"","kind":"webhook"}}}"#,
+            "only declarative connectors",
         );
     }
 

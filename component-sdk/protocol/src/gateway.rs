@@ -119,6 +119,8 @@ pub enum Role {
     Polling,
     /// It is a trigger that runs all the time and pushes.
     Listener,
+    /// It is a trigger that others call by its URL. The orchestrator serves it; no component is ever given one.
+    Webhook,
 }
 
 /// The settings and secrets of an instance, ready to use.

@@ -44,7 +44,7 @@ pub struct CompiledStep {
     pub role: Role,
     /// The deployment that serves it.
     pub deployment: DeploymentSpec,
-    /// The lane of its inputs. Listeners have one too, which stays empty.
+    /// The lane of its inputs. Listeners have one too, which stays empty; that of a webhook is never declared.
     pub lane: LaneName,
     /// The instance that it uses.
     pub instance: Option<InstanceName>,
@@ -66,6 +66,14 @@ pub struct CompiledStep {
     pub concurrency: u32,
     /// What happens to an input that failed for good.
     pub on_error: ErrorRoute,
+}
+
+impl CompiledStep {
+    /// Whether its deployment serves it. The orchestrator itself serves webhooks: they need no container and no lane.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.role != Role::Webhook
+    }
 }
 
 /// Which earlier outputs a message carries along.
@@ -114,8 +122,8 @@ impl CompiledFlow {
     /// The deployments that this version needs, each once.
     #[must_use]
     pub fn deployments(&self) -> Vec<&DeploymentSpec> {
-        let by_id: BTreeMap<_, _> =
-            self.steps.values().map(|step| (step.deployment.id, &step.deployment)).collect();
+        let served = self.steps.values().filter(|step| step.is_served());
+        let by_id: BTreeMap<_, _> = served.map(|step| (step.deployment.id, &step.deployment)).collect();
         by_id.into_values().collect()
     }
 }

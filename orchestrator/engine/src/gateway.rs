@@ -210,7 +210,7 @@ fn assignments(snapshot: &Snapshot, deployment: DeploymentId) -> Vec<Assignment>
             continue;
         }
         for (id, step) in &live.compiled.steps {
-            if step.deployment.id != deployment {
+            if step.deployment.id != deployment || !step.is_served() {
                 continue;
             }
             let current = flow.version == live.compiled.version;

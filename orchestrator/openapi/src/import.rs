@@ -238,7 +238,7 @@ impl Head<'_> {
             guide: None,
             variables: Some(self.base.variables),
             datatypes: BTreeMap::new(),
-            http: Http {
+            http: Some(Http {
                 base_url: self.base.url,
                 headers: serde_json::Map::new(),
                 query: serde_json::Map::new(),
@@ -246,7 +246,7 @@ impl Head<'_> {
                 timeout_seconds: 30,
                 max_response_bytes: 8 * 1024 * 1024,
                 errors: Vec::new(),
-            },
+            }),
             auth: self.auth,
             test: None,
             actions: BTreeMap::new(),

@@ -15,6 +15,7 @@ use sluice_domain::{
     Alias, Connector, DeploymentSpec, FlowId, FlowName, FlowVersion, InstanceName, PinnedImage, Scope, Step,
     StepId, Template,
 };
+use sluice_protocol::gateway::Role;
 use sluice_protocol::{FunctionName, Port};
 
 use crate::check::{Context, check_context};
@@ -138,6 +139,10 @@ pub(crate) fn callee(
     config: Value,
 ) -> Option<(FunctionName, Value)> {
     let Some(manifest) = connector.manifest() else { return Some((name.clone(), config)) };
+    if function.role() == Role::Webhook {
+        let call = manifest.webhook_call(name, config)?;
+        return Some((name.clone(), serde_json::to_value(call).ok()?));
+    }
     let call = manifest.call(name, config)?;
     let runs = if function.is_trigger() { POLL } else { CALL };
     Some((runs.parse().ok()?, serde_json::to_value(call).ok()?))

@@ -37,6 +37,7 @@ fn draw(text: &mut String, id: &StepId, step: &CompiledStep) -> std::fmt::Result
             None => text.push_str(", polling"),
         },
         Role::Listener => text.push_str(", a listener"),
+        Role::Webhook => text.push_str(", a webhook"),
     }
     if let Some(instance) = &step.instance {
         write!(text, " ({instance})")?;

@@ -75,7 +75,7 @@ impl Run<'_> {
         let function =
             Function::find(self.connector, self.function).ok_or_else(|| self.unknown_function())?;
         let role = function.role();
-        if role == Role::Listener {
+        if matches!(role, Role::Listener | Role::Webhook) {
             return Err(PrepareError::Listens(self.function.clone()));
         }
         let mut faults = lines("config", misfits(function, self.config));

@@ -2,6 +2,7 @@
 
 use semver::VersionReq;
 use serde_json::Value;
+use sluice_declarative::Trigger as Declared;
 use sluice_domain::{Connector, Step, Template};
 use sluice_protocol::gateway::Role;
 use sluice_protocol::{Action, FunctionName, Port, Trigger, TriggerKind};
@@ -36,6 +37,7 @@ impl<'c> Function<'c> {
             Self::Trigger(trigger) => match trigger.kind {
                 TriggerKind::Polling => Role::Polling,
                 TriggerKind::Listener => Role::Listener,
+                TriggerKind::Webhook => Role::Webhook,
             },
         }
     }
@@ -65,6 +67,14 @@ impl<'c> Function<'c> {
             Self::Action(action) => &action.ports,
         };
         if ports.is_empty() { vec![Port::default()] } else { ports.clone() }
+    }
+}
+
+impl Resolved<'_> {
+    /// Whether the step takes requests whose signatures are checked with a secret of an instance.
+    pub(crate) fn is_signed(&self, function: &FunctionName) -> bool {
+        let trigger = self.connector.manifest().and_then(|manifest| manifest.triggers.get(function));
+        matches!(trigger, Some(Declared::Webhook(webhook)) if webhook.signature.needs_secret())
     }
 }
 

@@ -17,7 +17,7 @@ impl Check {
             schemas.extend(of_function(&format!("/actions/{name}"), &fields));
         }
         for (name, trigger) in &manifest.triggers {
-            let fields = [("config", &trigger.config), ("output", &trigger.output)];
+            let fields = [("config", trigger.config()), ("output", trigger.output())];
             schemas.extend(of_function(&format!("/triggers/{name}"), &fields));
         }
         for (at, schema) in schemas {

@@ -53,7 +53,9 @@ fn users(snapshot: &Snapshot, state: &DeploymentState) -> Vec<FlowName> {
     let mut names: Vec<FlowName> = snapshot
         .versions
         .values()
-        .filter(|live| live.compiled.steps.values().any(|step| step.deployment.id == state.spec.id))
+        .filter(|live| {
+            live.compiled.steps.values().any(|step| step.is_served() && step.deployment.id == state.spec.id)
+        })
         .map(|live| live.compiled.name.clone())
         .collect();
     names.sort();

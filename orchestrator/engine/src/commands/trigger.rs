@@ -42,8 +42,9 @@ impl Engine {
             let outcome = emitted(live.compiled.address(id).to_key(), &body, self.core.ports.entropy.bits());
             return self.emit(flow.id.shard(), &outcome).await;
         }
-        if compiled.role == Role::Listener {
-            let text = format!("trigger {id} listens and cannot be asked; give a body for it to emit");
+        if matches!(compiled.role, Role::Listener | Role::Webhook) {
+            let text =
+                format!("trigger {id} waits for others and cannot be asked; give a body for it to emit");
             return Err(CommandError::bad("body_needed", text));
         }
         let ticked = scheduler::tick(&self.core, (live, id, compiled), self.core.ports.clock.now()).await?;

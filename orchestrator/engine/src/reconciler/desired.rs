@@ -40,7 +40,7 @@ pub(crate) async fn desired(core: &Core) -> Desired {
         if wanted.released.contains(key) || !snapshot.flows.contains_key(&key.0) {
             continue;
         }
-        for step in live.compiled.steps.values() {
+        for step in live.compiled.steps.values().filter(|step| step.is_served()) {
             wanted.deployments.insert(step.deployment.id, step.deployment.clone());
             wanted.lanes.insert(step.lane.clone());
         }

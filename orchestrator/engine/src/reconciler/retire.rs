@@ -131,7 +131,7 @@ async fn remove(core: &Core, declared: &mut Declared, versions: &BTreeSet<Key>) 
     let snapshot = core.snapshot();
     let steps = |of_these: bool| {
         let chosen = snapshot.versions.iter().filter(move |(key, _)| versions.contains(key) == of_these);
-        chosen.flat_map(|(_, live)| live.compiled.steps.values())
+        chosen.flat_map(|(_, live)| live.compiled.steps.values()).filter(|step| step.is_served())
     };
     let kept: BTreeSet<&LaneName> = steps(false).map(|step| &step.lane).collect();
     let mut gone = true;

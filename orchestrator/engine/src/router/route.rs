@@ -78,7 +78,7 @@ fn done(cx: &mut Cx<'_>, effects: &mut Effects, (id, step): (&StepId, &CompiledS
     effects.count(id, |counters| counters.emitted += outputs.len() as u64);
     if outcome.status == Status::Ok {
         effects.count(id, |counters| counters.succeeded += 1);
-        if step.role != Role::Listener {
+        if !matches!(step.role, Role::Listener | Role::Webhook) {
             effects.balance -= 1;
         }
         if !is_trigger

@@ -14,11 +14,11 @@ pub(crate) fn check(context: &Context<'_>, report: &mut Report) {
                 let message = format!("the trigger `{}` polls and does not say when", step.id);
                 report.push(context.at_step(Code::ScheduleMissing, index, "/use", message));
             }
-            Role::Action | Role::Listener if there => {
+            Role::Action | Role::Listener | Role::Webhook if there => {
                 let message = format!("`{}` does not poll, so its schedule has no effect", step.id);
                 report.push(context.at_step(Code::ScheduleUnwanted, index, "/schedule", message));
             }
-            Role::Polling | Role::Action | Role::Listener => {}
+            Role::Polling | Role::Action | Role::Listener | Role::Webhook => {}
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Whether the instances that a deployer binds are the ones that the template asks for.
 
-use sluice_domain::Alias;
+use sluice_declarative::SIGNING_SECRET;
+use sluice_domain::{Alias, InstanceName};
 
 use super::Demand;
 use crate::check::{Context, secret_faults, setting_faults};
 use crate::near::{quote, suggest};
-use crate::{Code, Report};
+use crate::{Code, InstanceFacts, Report};
 
 pub(super) fn check(demand: &Demand<'_>, context: &Context<'_>, report: &mut Report) {
     let asked = &demand.doc.template.instances;
@@ -43,6 +44,7 @@ pub(super) fn check(demand: &Demand<'_>, context: &Context<'_>, report: &mut Rep
             continue;
         }
         let Some(connector) = connector else { continue };
+        signing_secret(context, alias, (name, facts), report);
         let secrets: Vec<&str> = facts.secret_fields.iter().map(String::as_str).collect();
         let settings =
             setting_faults(connector, &facts.settings, "").into_iter().map(|fault| (Code::Settings, fault));
@@ -51,5 +53,31 @@ pub(super) fn check(demand: &Demand<'_>, context: &Context<'_>, report: &mut Rep
             let message = format!("the instance {}: {}", quote(name.as_str()), fault.message);
             report.push(context.at(code, &pointer, message));
         }
+    }
+}
+
+/// A webhook that checks signatures must have something to check them with. Where the connector's schema demands it, it is
+/// reported already.
+fn signing_secret(
+    context: &Context<'_>,
+    alias: &Alias,
+    (name, facts): (&InstanceName, &InstanceFacts),
+    report: &mut Report,
+) {
+    let mut steps = context.steps().filter(|(_, step)| step.uses.source == *alias);
+    let signed = steps.any(|(index, step)| {
+        context.resolved[index].is_some_and(|found| {
+            let schema = found.connector.descriptor.secrets.as_ref();
+            let required = schema.and_then(|schema| schema.get("required")).and_then(|list| list.as_array());
+            let demanded = required.is_some_and(|list| list.iter().any(|field| field == SIGNING_SECRET));
+            found.is_signed(&step.uses.function) && !demanded
+        })
+    });
+    if signed && !facts.secret_fields.contains(SIGNING_SECRET) {
+        let message = format!(
+            "the instance {} lacks the secret `{SIGNING_SECRET}`, which requests to the webhook are checked with",
+            quote(name.as_str())
+        );
+        report.push(context.at(Code::Secrets, &format!("/instances/{alias}"), message));
     }
 }

@@ -149,6 +149,92 @@ fn a_step_of_a_declarative_connector_runs_in_rest_with_its_part_of_the_file() {
     assert_eq!(changed.deployment.id, create.deployment.id);
 }
 
+const HOOK: &str = "\
+sluice: 1
+kind: connector
+name: shop
+version: 1.0.0
+title: Shop
+triggers:
+  paid:
+    title: An order was paid
+    kind: webhook
+    signature: { preset: shopify }
+";
+
+const HEAR: &str = "\
+---
+sluice: 1
+kind: template
+name: hear
+version: 1.0.0
+instances: { shop: { connector: shop } }
+steps:
+  - { id: paid, use: shop/paid }
+  - { id: note, use: log/write }
+";
+
+#[test]
+fn faults_of_a_webhook_are_found_at_their_lines() {
+    let hook = HOOK
+        .replace("preset: shopify", "preset: shoply")
+        .replace("kind: webhook", "kind: webhook\n    filtre: x");
+    check(
+        &hook,
+        "F0011 10: there is no field `filtre` here
+         F0010 11: \"shoply\" is not one of \"standard\", \"github\" or 5 other candidates",
+    );
+    check(
+        &HOOK.replace("kind: webhook", "kind: polling"),
+        "F0010 8: \"request\" is a required property
+         F0011 10: there is no field `signature` here",
+    );
+}
+
+#[test]
+fn a_webhook_is_a_step_that_no_component_serves() {
+    let text = format!("{HOOK}{HEAR}");
+    let mut catalogue = with(&text, true);
+    let (documents, _) = read_text(&text);
+    let mut compile_with = |secrets: &[&str]| {
+        let facts = crate::InstanceFacts {
+            connector: "shop".parse().unwrap(),
+            settings: serde_json::Map::new(),
+            secret_fields: secrets.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        catalogue.instances.insert("shop-eu".parse().unwrap(), facts);
+        let demand = Demand {
+            doc: &documents.templates[0],
+            flow: FlowId::from_bits(1),
+            name: "hear".parse().unwrap(),
+            version: FlowVersion(1),
+            params: json!({}),
+            instances: [("shop".parse().unwrap(), "shop-eu".parse().unwrap())].into(),
+        };
+        compile(&demand, &catalogue)
+    };
+    assert!(lines(&compile_with(&[]).1).contains("signing_secret"));
+    let (flow, report) = compile_with(&["signing_secret"]);
+    let flow = flow.unwrap_or_else(|| panic!("{report}"));
+    let paid = &flow.steps[&"paid".parse::<sluice_domain::StepId>().unwrap()];
+    assert_eq!((paid.function.as_str(), paid.role), ("paid", sluice_protocol::gateway::Role::Webhook));
+    assert_eq!(paid.config["webhook"]["signature"]["preset"], "shopify");
+    let deployments = flow.deployments();
+    assert!(deployments.iter().all(|spec| spec.component.as_str() == "log"), "{deployments:?}");
+}
+
+#[test]
+fn a_webhook_has_no_schedule_and_needs_an_instance() {
+    let text = format!("{HOOK}{HEAR}").replace("shop/paid }", "shop/paid, schedule: { every: 1m } }");
+    let (documents, _) = read_text(&text);
+    let report = lines(&check_template(&documents.templates[0], &with(&text, true)));
+    assert!(report.contains("its schedule has no effect"), "{report}");
+    let text = format!("{HOOK}{HEAR}").replace("instances: { shop: { connector: shop } }\n", "");
+    let (documents, _) = read_text(&text);
+    let report = lines(&check_template(&documents.templates[0], &with(&text, true)));
+    assert!(report.contains("and so an instance"), "{report}");
+}
+
 #[test]
 fn the_config_of_a_step_is_checked_against_the_file() {
     let text = format!("{CRM}{}", USE.replace("list: all", "lst: all"));
