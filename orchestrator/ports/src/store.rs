@@ -10,6 +10,7 @@ mod containers;
 mod dead_letters;
 mod flows;
 mod history;
+mod hooks;
 mod tokens;
 
 pub use authorizations::{AuthorizationAttempt, AuthorizationStore, StoredAuthorization};
@@ -18,6 +19,7 @@ pub use containers::ContainerStore;
 pub use dead_letters::{DeadLetterFilter, DeadLetterStore};
 pub use flows::{Activity, FlowStore, NewVersion, TickState};
 pub use history::{CounterDelta, ExecutionFilter, HistoryBatch, HistoryStore, Retention};
+pub use hooks::{HookKey, HookStore};
 pub use tokens::TokenStore;
 
 /// Everything the store can do.
@@ -29,6 +31,7 @@ pub trait Store:
     + DeadLetterStore
     + TokenStore
     + ContainerStore
+    + HookStore
     + Send
     + Sync
 {
@@ -42,6 +45,7 @@ impl<T> Store for T where
         + DeadLetterStore
         + TokenStore
         + ContainerStore
+        + HookStore
         + Send
         + Sync
 {

@@ -10,6 +10,7 @@ mod dead_letters;
 mod flow_versions;
 mod flows;
 mod history;
+mod hooks;
 mod instances;
 mod open;
 mod prune;

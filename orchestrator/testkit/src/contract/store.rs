@@ -6,6 +6,7 @@ mod containers;
 mod dead_letters;
 mod flows;
 mod history;
+mod hooks;
 mod prune;
 mod tokens;
 
@@ -34,4 +35,5 @@ pub async fn suite(harness: &dyn StoreHarness) {
     dead_letters::suite(harness).await;
     tokens::suite(harness).await;
     containers::suite(harness).await;
+    hooks::suite(harness).await;
 }

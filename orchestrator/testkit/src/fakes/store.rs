@@ -6,6 +6,7 @@ mod catalogue;
 mod dead_letters;
 mod flows;
 mod history;
+mod hooks;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -16,7 +17,7 @@ use sluice_domain::{
     ApiToken, Connector, ContainerStart, ContainerStartId, DeadLetter, DeadLetterId, Execution, Flow, FlowId,
     FlowVersion, InstanceName, StepCounters, StepId, StepRun, Template, TemplateName, TokenId,
 };
-use sluice_ports::store::{AuthorizationAttempt, StoredAuthorization, StoredInstance, TickState};
+use sluice_ports::store::{AuthorizationAttempt, HookKey, StoredAuthorization, StoredInstance, TickState};
 use sluice_ports::{Fault, PortError};
 use sluice_protocol::{ComponentName, ExecutionId, MessageId};
 
@@ -47,6 +48,9 @@ struct State {
     letters: BTreeMap<DeadLetterId, DeadLetter>,
     tokens: BTreeMap<TokenId, ApiToken>,
     starts: BTreeMap<ContainerStartId, ContainerStart>,
+    /// In the order in which they were made.
+    hook_keys: Vec<HookKey>,
+    hook_deliveries: BTreeMap<(FlowId, StepId, MessageId), DateTime<Utc>>,
 }
 
 struct Version {

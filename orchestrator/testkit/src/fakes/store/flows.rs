@@ -60,6 +60,8 @@ impl FlowStore for MemoryStore {
         state.versions.retain(|key, _| key.0 != id);
         state.ticks.retain(|key, _| key.0 != id);
         state.counters.retain(|key, _| key.0 != id);
+        state.hook_keys.retain(|key| key.flow != id);
+        state.hook_deliveries.retain(|key, _| key.0 != id);
         state.forget(|execution| execution.flow == id);
         Ok(())
     }
