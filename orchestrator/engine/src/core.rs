@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::authorizations::Authorizations;
 use crate::installed::Installed;
 use crate::invocations::Invocations;
+use crate::hooks::Hooks;
 use crate::recorder::Recorder;
 use crate::router::worker::Exits;
 use crate::settings::Settings;
@@ -28,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) invocations: Invocations,
     pub(crate) authorizations: Authorizations,
     pub(crate) installed: Installed,
+    /// What takes the requests of webhooks.
+    pub(crate) hooks: Hooks,
     /// What the reconciler last saw.
     pub(crate) deployments: Mutex<BTreeMap<DeploymentId, DeploymentState>>,
     /// When each container start spoke to the gateway last.

@@ -15,12 +15,13 @@ use crate::authorizations::{self, Authorizations};
 use crate::core::Core;
 use crate::installed::Installed;
 use crate::invocations::Invocations;
+use crate::hooks::Hooks;
 use crate::recorder::Recorder;
 use crate::router::returns;
 use crate::router::shard::{self, ShardContext};
 use crate::router::worker::{Exits, Workers};
 use crate::table::{LiveFlow, Table};
-use crate::{CommandError, Settings, backlog, reconciler, scheduler};
+use crate::{CommandError, Settings, backlog, hooks, reconciler, scheduler};
 
 /// How long [`Engine::join`] waits for the loops.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -52,6 +53,8 @@ impl Engine {
         let invocations = Invocations::default();
         let workers = Workers::start(&settings, &exits, &invocations)
             .map_err(|error| PortError::new(Fault::Permanent, "start the router's threads", error))?;
+        let hooks = Hooks::start()
+            .map_err(|error| PortError::new(Fault::Permanent, "start the threads of webhooks", error))?;
         let core = Arc::new(Core {
             ports: ports.clone(),
             table: table.clone(),
@@ -60,6 +63,7 @@ impl Engine {
             invocations,
             authorizations: Authorizations::default(),
             installed: Installed::default(),
+            hooks,
             deployments: Mutex::new(BTreeMap::new()),
             contacts: Mutex::new(HashMap::new()),
             wake: tokio::sync::Notify::new(),
@@ -75,6 +79,7 @@ impl Engine {
         tasks.spawn(run_data_plane(core.clone(), context, tasks.clone(), stop.clone()));
         tasks.spawn(reconciler::run(core.clone(), stop.clone()).instrument(info_span!("reconciler")));
         tasks.spawn(scheduler::run(core.clone(), stop.clone()).instrument(info_span!("scheduler")));
+        tasks.spawn(hooks::run(core.clone(), stop.clone()).instrument(info_span!("hooks")));
         tasks.spawn(backlog::run(core.clone(), stop.clone()).instrument(info_span!("backlog")));
         Ok(Arc::new(Self { core, tasks, stop }))
     }

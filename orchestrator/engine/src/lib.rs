@@ -4,6 +4,7 @@
 //! - the **reconciler** brings containers and broker objects to what the flows need;
 //! - the **scheduler** sends ticks to polling triggers;
 //! - the **backlog** watch pauses triggers of flows where too much waits;
+//! - **ingress** takes the requests of webhooks;
 //! - the **recorder** writes history and counters;
 //! - **commands**, one file per verb or noun, are what operators and components ask for.
 
@@ -18,6 +19,8 @@ mod fixtures;
 mod gateway;
 mod installed;
 mod invocations;
+mod hooks;
+mod ingress;
 mod reconciler;
 mod recorder;
 mod router;
@@ -29,12 +32,13 @@ mod views;
 
 pub use authorizations::{BrowserAuthorization, CallbackRefusal, Departure, PendingDevice};
 pub use commands::{
-    ApplyRequest, Authorization, EvaluateRequest, FlowRef, INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST,
+    ApplyRequest, Authorization, EvaluateRequest, FlowRef, HookKeyView, HookView, INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST,
     InvokeRequest, Invoked, LogEntry, Metric, MetricKind, evaluate,
 };
 pub use engine::Engine;
 pub use error::CommandError;
 pub use gateway::GatewayError;
+pub use ingress::{HookAnswer, HookError, HookRequest};
 pub use settings::{ComponentBroker, Settings};
 pub use table::{LiveFlow, LoadError, Snapshot, Table};
 pub use task::chain;

@@ -15,7 +15,7 @@ use sluice_ports::store::NewVersion;
 use super::{apply_connectors, apply_instances};
 use crate::table::LiveFlow;
 use crate::views::{Applied, PlanAction, PlanItem};
-use crate::{CommandError, Engine};
+use crate::{CommandError, Engine, hooks};
 
 /// What to apply.
 #[derive(Default)]
@@ -316,7 +316,7 @@ impl Engine {
             snapshot.flows.insert(new.flow.id, new.flow);
             snapshot.versions.insert(key, Arc::new(live));
         });
-        Ok(())
+        Ok(hooks::ensure(&self.core, key.0).await?)
     }
 }
 
