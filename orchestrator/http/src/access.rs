@@ -37,6 +37,9 @@ impl Caller {
 /// Routes that need no token: they answer nothing that is worth one, or know who asks in another way.
 const OPEN: [&str; 5] = ["/healthz", "/readyz", "/openapi.json", oauth::START, oauth::CALLBACK];
 
+/// Reading methods whose answers let into something.
+const REVEALS: [&str; 1] = ["/api/v1/flows/{flow}/hooks"];
+
 /// Mutating methods that change nothing: they only evaluate what they are given.
 const EVALUATES: [&str; 2] = ["/api/v1/validate", "/api/v1/mappings/evaluate"];
 
@@ -53,7 +56,8 @@ pub(crate) async fn layer(State(state): State<ApiState>, request: Request, next:
 
 async fn admit(state: &ApiState, parts: &Parts) -> Answer<Caller> {
     let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-    let open = route.is_some_and(|route| OPEN.contains(&route)) && parts.method.is_safe();
+    let hook = route == Some(crate::ingress::ROUTE);
+    let open = hook || route.is_some_and(|route| OPEN.contains(&route)) && parts.method.is_safe();
     if open || state.access == Access::Insecure {
         return Ok(Caller(None));
     }
@@ -74,7 +78,7 @@ fn needed(method: &Method, route: &str) -> Permission {
     let connectors = route.starts_with("/api/v1/connectors");
     if tokens || (connectors && !method.is_safe()) {
         Permission::Admin
-    } else if method.is_safe() || EVALUATES.contains(&route) {
+    } else if (method.is_safe() && !REVEALS.contains(&route)) || EVALUATES.contains(&route) {
         Permission::Read
     } else {
         Permission::Write
@@ -129,6 +133,7 @@ mod tests {
             (Method::GET, "/api/v1/tokens", Permission::Admin),
             (Method::GET, "/api/v1/connectors", Permission::Read),
             (Method::POST, "/api/v1/connectors", Permission::Admin),
+            (Method::GET, "/api/v1/flows/{flow}/hooks", Permission::Write),
             (Method::DELETE, "/", Permission::Write),
         ] {
             assert_eq!(needed(&method, route), expect, "{method} {route}");

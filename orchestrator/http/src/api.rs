@@ -7,6 +7,7 @@ mod deployments;
 mod executions;
 mod flows;
 mod health;
+mod hooks;
 mod instances;
 mod invocations;
 mod live;
@@ -28,6 +29,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::ingress::Door;
 use crate::problem::{ErrorCode, Refusal};
 use crate::replay::Replays;
 use crate::{Access, access, guard, request_id};
@@ -44,13 +46,22 @@ pub struct ApiState {
     pub(crate) access: Access,
     pub(crate) stop: CancellationToken,
     pub(crate) replays: Replays,
+    pub(crate) door: Door,
+    pub(crate) public_url: Option<Arc<str>>,
 }
 
 impl ApiState {
     /// Streams end when `stop` is cancelled.
     #[must_use]
     pub fn new(engine: Arc<Engine>, access: Access, stop: CancellationToken) -> Self {
-        Self { engine, access, stop, replays: Replays::default() }
+        Self { engine, access, stop, replays: Replays::default(), door: Door::default(), public_url: None }
+    }
+
+    /// The URL that the outside world reaches this listener by, for showing the URLs of webhooks.
+    #[must_use]
+    pub fn with_public_url(mut self, url: Option<&str>) -> Self {
+        self.public_url = url.map(Arc::from);
+        self
     }
 }
 
@@ -85,6 +96,7 @@ pub fn router(state: ApiState) -> Router {
     let document = Arc::new(document);
     router
         .merge(crate::oauth::routes())
+        .merge(crate::ingress::router())
         .route("/openapi.json", get(move || async move { Json(document) }))
         .fallback(unknown)
         .layer(from_fn(guard::encoding))
@@ -107,6 +119,7 @@ fn routes(replayed: impl Fn(OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState>)
         .merge(templates::routes())
         .merge(flows::routes())
         .merge(verbs::routes())
+        .merge(hooks::routes())
         .merge(live::routes())
         .merge(executions::routes())
         .merge(dead_letters::routes())

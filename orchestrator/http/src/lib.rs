@@ -1,4 +1,4 @@
-//! HTTP: the operator's API, the gateway of components and the metrics. The only crate that knows axum.
+//! HTTP: the operator's API, webhooks, the gateway of components and the metrics. The only crate that knows axum.
 //!
 //! Handlers extract, call one command of the engine and present its answer; what they say in JSON is in [`dto`], and
 //! every refusal is a [`Problem`](dto::Problem) with a code that has a page under `docs/errors/`. Each of the three
@@ -11,6 +11,7 @@ mod etag;
 mod extract;
 mod gateway;
 mod guard;
+mod ingress;
 mod listen;
 mod live;
 mod metrics;

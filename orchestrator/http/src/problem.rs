@@ -35,9 +35,9 @@ impl Refusal {
         Self { code, detail: detail.into(), reason: None, diagnostics: None }
     }
 
-    /// A refusal with a reason that programs tell apart.
-    pub(crate) fn because(code: ErrorCode, reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { reason: Some(reason), ..Self::new(code, detail) }
+    /// With a finer, stable reason.
+    pub(crate) fn because(self, reason: &'static str) -> Self {
+        Self { reason: Some(reason), ..self }
     }
 
     pub(crate) fn not_found(what: &str, name: impl std::fmt::Display) -> Self {
@@ -67,7 +67,7 @@ impl Refusal {
         if self.code == ErrorCode::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sluice\""));
         }
-        if self.code == ErrorCode::Unavailable {
+        if matches!(self.code, ErrorCode::Unavailable | ErrorCode::Crowded) {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         response.extensions_mut().insert(self);

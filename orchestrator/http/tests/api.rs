@@ -7,5 +7,7 @@ mod attacks;
 mod document;
 #[path = "api/harness.rs"]
 mod harness;
+#[path = "api/hooks.rs"]
+mod hooks;
 #[path = "api/resources.rs"]
 mod resources;

@@ -69,7 +69,7 @@ enum Command {
     /// Templates of flows: list, get.
     #[command(subcommand, visible_alias = "templates")]
     Template(template::Template),
-    /// Flows: list, get, start, pause, stop, delete, trigger, logs, tail.
+    /// Flows: list, get, start, pause, stop, delete, trigger, hooks, logs, tail.
     #[command(subcommand, visible_alias = "flows")]
     Flow(flow::Flow),
     /// Executions, the history of flows: list, get, retry.

@@ -64,7 +64,8 @@ async fn run(configuration: &Configuration, insecure: bool) -> Result<()> {
     }
     let servers = TaskTracker::new();
     let limits = ServeLimits::default();
-    let state = ApiState::new(engine.clone(), access, stop.clone());
+    let state = ApiState::new(engine.clone(), access, stop.clone())
+        .with_public_url(configuration.public_url.as_deref());
     // Each container of the installation keeps a connection to the gateway.
     let gateway_limits = ServeLimits { connections: 20_000, ..limits };
     for (listener, router, limits, name) in [

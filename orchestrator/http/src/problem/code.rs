@@ -59,6 +59,8 @@ codes! {
     TimedOut "A0017" REQUEST_TIMEOUT "the request took too long"
     KeyReused "A0018" UNPROCESSABLE_ENTITY "the idempotency key was used for another request"
     KeyBusy "A0019" CONFLICT "the request with this idempotency key still runs"
+    Unsigned "A0030" UNAUTHORIZED "the webhook does not know the sender"
+    Crowded "A0031" TOO_MANY_REQUESTS "too much waits already"
 }
 
 impl ErrorCode {

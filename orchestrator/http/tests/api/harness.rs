@@ -24,6 +24,8 @@ use tower::ServiceExt;
 pub(crate) struct Server {
     router: Router,
     pub(crate) engine: Arc<Engine>,
+    pub(crate) broker: Arc<MemoryBroker>,
+    pub(crate) clock: Arc<ManualClock>,
     tokens: [String; 3],
     _stop: tokio_util::sync::DropGuard,
 }
@@ -63,19 +65,27 @@ impl Server {
             "triggers": { "listen": { "title": "Listen", "kind": "listener" } },
             "actions": { "act": { "title": "Act" } }
         });
-        let digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
-        runtime.add_image(IMAGE.parse().unwrap(), Image { digest, descriptor: Some(descriptor.to_string()) });
+        let digest: sluice_domain::ImageDigest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
+        let rest = serde_json::json!({
+            "name": "rest", "version": "1.0.0", "title": "Declarative connectors",
+            "actions": { "call": { "title": "Call" } },
+            "triggers": { "poll": { "title": "Poll", "kind": "polling" } }
+        });
+        for (name, descriptor) in [(IMAGE, descriptor), ("sluice/rest:1.0.0", rest)] {
+            let image = Image { digest: Clone::clone(&digest), descriptor: Some(descriptor.to_string()) };
+            runtime.add_image(name.parse().unwrap(), image);
+        }
         let broker = Arc::new(MemoryBroker::default());
         // The engine does this too, but in its own time.
         broker.declare_base().await.unwrap();
         let ports = Ports {
             oauth: Arc::new(MemoryOAuth::default()),
-            broker,
+            broker: broker.clone(),
             users: Some(Arc::new(MemoryUsers::default())),
             runtime,
             store: Arc::new(MemoryStore::default()),
             vault: Arc::new(MemoryVault),
-            clock,
+            clock: clock.clone(),
             entropy: Arc::new(CountingEntropy::default()),
         };
         let stop = CancellationToken::new();
@@ -87,7 +97,7 @@ impl Server {
             tokens.push(token.1.expose_secret().to_owned());
         }
         let router = api_router(ApiState::new(engine.clone(), Access::Tokens, stop.clone()));
-        Self { router, engine, tokens: tokens.try_into().unwrap(), _stop: stop.drop_guard() }
+        Self { router, engine, broker, clock, tokens: tokens.try_into().unwrap(), _stop: stop.drop_guard() }
     }
 
     pub(crate) fn token(&self, permission: Permission) -> &str {
@@ -130,11 +140,16 @@ impl Server {
         self.send(request.body(Body::from(body.unwrap_or_default().to_owned())).unwrap()).await
     }
 
+    /// Installs a component.
+    pub(crate) async fn install(&self, image: &str) {
+        let body = format!(r#"{{"image":"{image}"}}"#);
+        let installed = self.call("POST", "/api/v1/connectors", Some(&body)).await;
+        assert_eq!(installed.status, 201, "{}", installed.text);
+    }
+
     /// Installs the connector and deploys a flow `demo`.
     pub(crate) async fn deploy(&self) {
-        let installed =
-            self.call("POST", "/api/v1/connectors", Some(&format!(r#"{{"image":"{IMAGE}"}}"#))).await;
-        assert_eq!(installed.status, 201, "{}", installed.text);
+        self.install(IMAGE).await;
         let applied = self.call("POST", "/api/v1/apply", Some(&apply(FLOW))).await;
         assert_eq!(applied.status, 200, "{}", applied.text);
     }

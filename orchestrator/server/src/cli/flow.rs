@@ -1,5 +1,6 @@
 //! `sluice flow`.
 
+mod hooks;
 mod show;
 
 pub(super) use show::duration;
@@ -47,6 +48,8 @@ pub(crate) enum Flow {
         #[arg(short, long)]
         follow: bool,
     },
+    /// Show the URLs of a flow's webhooks, rotate them or revoke them.
+    Hooks(hooks::Hooks),
     /// Show step runs as they happen, of one flow or of all.
     Tail {
         /// Its name or id.
@@ -91,6 +94,7 @@ impl Flow {
             Self::Delete(change) => delete(&out, &client, change).await,
             Self::Trigger(trigger) => send(&out, &client, trigger).await,
             Self::Logs { flow, tail, follow } => logs(&out, &client, &flow, tail, follow).await,
+            Self::Hooks(hooks) => hooks.run(&out, &client).await,
             Self::Tail { flow } => tail(&out, &client, flow.as_deref()).await,
         }
     }

@@ -1,0 +1,121 @@
+//! `/hooks/{key}`: requests of the outside world to webhooks.
+//!
+//! No token is asked for: the key in the path lets in, and the webhook's signature proves the sender. So the path is never
+//! logged and never repeated, an unknown key is answered like a revoked one, and why a signature was refused is in the log,
+//! but for a code.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use sluice_engine::{HookAnswer, HookError, HookRequest};
+use tokio::sync::Semaphore;
+
+use crate::ApiState;
+use crate::extract::{Named, bytes};
+use crate::problem::{Answer, ErrorCode, Refusal};
+
+/// The route.
+pub(crate) const ROUTE: &str = "/hooks/{key}";
+/// Most bytes of a body.
+const BODY: usize = 10 << 20;
+/// Requests at a time, the ones whose bodies are still coming included.
+const AT_A_TIME: usize = 64;
+
+/// Where requests of the outside world are taken.
+#[derive(Clone)]
+pub(crate) struct Door(Arc<Semaphore>);
+
+impl Default for Door {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_A_TIME)))
+    }
+}
+
+pub(crate) fn router() -> Router<ApiState> {
+    let methods = get(take).post(take).put(take);
+    Router::new().route(ROUTE, methods).layer(DefaultBodyLimit::max(BODY))
+}
+
+async fn take(State(state): State<ApiState>, Named(key): Named<Key>, request: Request) -> Answer<Response> {
+    // The router takes it for a GET that only leaves its body out.
+    if request.method() == Method::HEAD {
+        return Err(Refusal::new(ErrorCode::Method, "send GET, POST or PUT"));
+    }
+    let _permit = state.door.0.try_acquire().map_err(|_| busy())?;
+    let request = read(request, &state).await?;
+    Ok(present(state.engine.receive_hook(&key.0, request).await?))
+}
+
+/// A key; any text may be one.
+struct Key(String);
+
+impl std::str::FromStr for Key {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+async fn read(request: Request, state: &ApiState) -> Answer<HookRequest> {
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers.iter();
+    let headers =
+        headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
+    let method = parts.method.as_str().to_owned();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let body: Bytes = bytes(Request::from_parts(parts, body), state).await?;
+    Ok(HookRequest { method, query, headers, body })
+}
+
+fn present(answer: HookAnswer) -> Response {
+    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    match answer {
+        HookAnswer::Accepted(_) => (StatusCode::ACCEPTED, json, "{}").into_response(),
+        HookAnswer::Duplicate | HookAnswer::Filtered => (StatusCode::OK, json, "{}").into_response(),
+        HookAnswer::Challenge { content_type, body } => {
+            let plain = HeaderValue::from_static("text/plain");
+            let kind = HeaderValue::from_str(&content_type).unwrap_or(plain);
+            (StatusCode::OK, [(header::CONTENT_TYPE, kind)], body).into_response()
+        }
+    }
+}
+
+fn busy() -> Refusal {
+    Refusal::new(ErrorCode::Unavailable, "too many requests at a time; come again")
+}
+
+// The engine has logged the causes.
+impl From<HookError> for Refusal {
+    fn from(error: HookError) -> Self {
+        match error {
+            HookError::Unknown => Self::new(ErrorCode::NotFound, "there is no such webhook"),
+            HookError::Refused(refusal) => {
+                Self::new(ErrorCode::Unsigned, "the webhook does not know the sender").because(refusal.code())
+            }
+            HookError::Body(error) => Self::new(ErrorCode::BadBody, error.to_string()),
+            HookError::NoDelivery => {
+                Self::new(ErrorCode::BadRequest, "the request has no id of its delivery")
+                    .because("delivery_id_missing")
+            }
+            HookError::TooLarge => Self::new(ErrorCode::TooLarge, error.to_string()),
+            HookError::Expression(_) => {
+                Self::new(ErrorCode::BadField, "an expression of the connector failed on the request")
+            }
+            HookError::Crowded => Self::new(ErrorCode::Crowded, "too much waits already; come again"),
+            HookError::Paused => Self::new(ErrorCode::Unavailable, "the flow does not run; come again"),
+            HookError::Busy => busy(),
+            HookError::Unavailable(_) => {
+                Self::new(ErrorCode::Unavailable, "a service that is needed is away; come again")
+            }
+            HookError::Failed(_) | HookError::Broken => {
+                Self::new(ErrorCode::Internal, "the request met a fault of Sluice; the log has the cause")
+            }
+        }
+    }
+}
