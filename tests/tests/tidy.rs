@@ -69,7 +69,16 @@ fn crates_point_inward_only() {
         ("sluice-ports", &["sluice-domain", "sluice-protocol"]),
         (
             "sluice-engine",
-            &["sluice-domain", "sluice-planner", "sluice-ports", "sluice-protocol", "sluice-mapping"],
+            &[
+                "sluice-domain",
+                "sluice-planner",
+                "sluice-ports",
+                "sluice-protocol",
+                "sluice-mapping",
+                "sluice-declarative",
+                "sluice-formats",
+                "sluice-webhook",
+            ],
         ),
         ("sluice-docker", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
         ("sluice-rabbitmq", &["sluice-domain", "sluice-ports", "sluice-protocol"]),

@@ -12,5 +12,5 @@ mod scheme;
 mod verify;
 
 pub use request::Request;
-pub use scheme::{Scheme, SchemeError};
+pub use scheme::{Scheme, SchemeError, TokenPlace};
 pub use verify::{Refusal, Verified, verify};

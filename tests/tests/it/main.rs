@@ -11,3 +11,4 @@ mod poison;
 mod polling;
 mod sharing;
 mod surfaces;
+mod webhooks;
