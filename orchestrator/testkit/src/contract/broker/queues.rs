@@ -84,6 +84,11 @@ async fn every_target_has_its_queue(harness: &dyn BrokerHarness) {
         let mut consumer = ok(harness.broker().consume(&queue, 1).await);
         let delivery = next(&mut consumer).await;
         assert_eq!(text(&delivery), "x", "{target:?} is in {queue}");
+        assert_eq!(
+            delivery.exchange,
+            topology::LANES,
+            "{target:?}: the orchestrator publishes to one exchange only"
+        );
         ack(&mut consumer, &delivery).await;
     }
 }

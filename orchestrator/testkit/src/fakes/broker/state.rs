@@ -94,7 +94,8 @@ impl State {
             Target::Suspects(deployment) => (topology::LANES, topology::suspects_queue(*deployment)),
             Target::Invocations(deployment) => (topology::LANES, topology::invocations_queue(*deployment)),
             Target::Retry(tier) => ("", topology::retry_queue(*tier)),
-            Target::Router(shard) => ("", topology::router_queue(*shard)),
+            // As the router sees it: what comes by this exchange is the orchestrator's own.
+            Target::Router(shard) => (topology::LANES, topology::router_queue(*shard)),
         };
         let lost = exchange == topology::LANES && !self.queues.contains_key(&key);
         let queue = if lost { topology::UNROUTABLE } else { &key };
