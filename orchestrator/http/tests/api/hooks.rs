@@ -21,7 +21,7 @@ triggers:
     kind: webhook
     signature: { preset: token, header: X-Token }
     delivery_id: { header: X-Id }
-    filter: = request.body.live != false
+    filter: = $not(request.body.live = false)
     challenge: { when: = $exists(request.query.challenge), body: $.request.query.challenge }
   pushed: { title: Pushed, kind: webhook, signature: { preset: github } }
 ---
