@@ -94,7 +94,7 @@ impl Check {
         }
         if !names.contains(&"body") {
             let text = "the body is not signed, so anybody could change it";
-            self.add(pointer.clone(), ProblemKind::Missing, text, help);
+            self.add(pointer, ProblemKind::Missing, text, help);
         }
         for (name, place) in [("timestamp", &signature.timestamp), ("id", &signature.id)] {
             match (names.contains(&name), place.is_some()) {
