@@ -35,7 +35,11 @@ impl Oidc {
         let mut process = Command::new("node")
             .arg("server.mjs")
             .current_dir(&folder)
-            .envs([("HOST", host), ("CLIENT_SECRET", secret), ("REDIRECT_URIS", "http://127.0.0.1/oauth/callback")])
+            .envs([
+                ("HOST", host),
+                ("CLIENT_SECRET", secret),
+                ("REDIRECT_URIS", "http://127.0.0.1/oauth/callback"),
+            ])
             .env("ACCESS_TOKEN_SECONDS", token_seconds.to_string())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -45,7 +49,9 @@ impl Oidc {
         let output = process.stdout.take().context("no output")?;
         let mut lines = BufReader::new(output).lines();
         let first = lines.next_line();
-        let line = tokio::time::timeout(Duration::from_secs(30), first).await.context("the provider does not start")?;
+        let line = tokio::time::timeout(Duration::from_secs(30), first)
+            .await
+            .context("the provider does not start")?;
         let url = line?.context("the provider ended")?.trim().parse().context("the provider says no URL")?;
         let http = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
         Ok(Self { _process: process, http, url })
@@ -117,7 +123,13 @@ struct Browser {
 
 impl Browser {
     /// Opens at most `outside` pages outside the provider, the link itself not counted.
-    async fn sign_in(&mut self, provider: &Url, link: Url, account: &str, mut outside: usize) -> Result<Response> {
+    async fn sign_in(
+        &mut self,
+        provider: &Url,
+        link: Url,
+        account: &str,
+        mut outside: usize,
+    ) -> Result<Response> {
         let mut answer = self.send(self.http.get(link.clone()), &link).await?;
         let mut signed_in = false;
         for _ in 0..PAGES {
@@ -135,7 +147,11 @@ impl Browser {
             if place.origin() != provider.origin() {
                 return Ok(answer);
             }
-            ensure!(place.path().starts_with("/interaction/"), "unexpected page {place}: {}", answer.text().await?);
+            ensure!(
+                place.path().starts_with("/interaction/"),
+                "unexpected page {place}: {}",
+                answer.text().await?
+            );
             let verb = if signed_in { "consent" } else { "login" };
             let form: Url = format!("{place}/{verb}").parse()?;
             let request = self.http.post(form.clone()).form(&[("account", account)]);

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sluice_protocol::{ComponentName, FunctionName};
 
-use crate::oauth::OAuth2;
 use crate::Trigger;
+use crate::oauth::OAuth2;
 use crate::request::{Incremental, Pagination, Request, Response};
 
 /// A declarative connector (`kind: connector`).

@@ -26,5 +26,5 @@ pub use evaluate::{EvaluateRequest, evaluate};
 pub use flow_ref::FlowRef;
 pub use flows::LogEntry;
 pub use health::{Metric, MetricKind};
-pub use invoke::{INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked};
 pub use hooks::{HookKeyView, HookView};
+pub use invoke::{INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked};

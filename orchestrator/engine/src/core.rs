@@ -10,9 +10,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::authorizations::Authorizations;
+use crate::hooks::Hooks;
 use crate::installed::Installed;
 use crate::invocations::Invocations;
-use crate::hooks::Hooks;
 use crate::recorder::Recorder;
 use crate::router::worker::Exits;
 use crate::settings::Settings;

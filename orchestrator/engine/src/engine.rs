@@ -13,9 +13,9 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::authorizations::{self, Authorizations};
 use crate::core::Core;
+use crate::hooks::Hooks;
 use crate::installed::Installed;
 use crate::invocations::Invocations;
-use crate::hooks::Hooks;
 use crate::recorder::Recorder;
 use crate::router::returns;
 use crate::router::shard::{self, ShardContext};

@@ -17,10 +17,10 @@ mod error;
 #[cfg(test)]
 mod fixtures;
 mod gateway;
-mod installed;
-mod invocations;
 mod hooks;
 mod ingress;
+mod installed;
+mod invocations;
 mod reconciler;
 mod recorder;
 mod router;
@@ -32,8 +32,8 @@ mod views;
 
 pub use authorizations::{BrowserAuthorization, CallbackRefusal, Departure, PendingDevice};
 pub use commands::{
-    ApplyRequest, Authorization, EvaluateRequest, FlowRef, HookKeyView, HookView, INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST,
-    InvokeRequest, Invoked, LogEntry, Metric, MetricKind, evaluate,
+    ApplyRequest, Authorization, EvaluateRequest, FlowRef, HookKeyView, HookView, INVOKE_TIMEOUT,
+    INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, LogEntry, Metric, MetricKind, evaluate,
 };
 pub use engine::Engine;
 pub use error::CommandError;

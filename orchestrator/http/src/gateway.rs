@@ -102,7 +102,9 @@ impl From<GatewayError> for Refusal {
     fn from(error: GatewayError) -> Self {
         match error {
             GatewayError::Unauthorized => unauthorized(),
-            GatewayError::NeedsAuthorization(how) => Self::new(ErrorCode::Conflict, how).because(NEEDS_REAUTH),
+            GatewayError::NeedsAuthorization(how) => {
+                Self::new(ErrorCode::Conflict, how).because(NEEDS_REAUTH)
+            }
             GatewayError::NotFound => {
                 Self::new(ErrorCode::NotFound, "this container does not use such an instance")
             }

@@ -46,11 +46,14 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     response
 }
 
-/// A path as it may be logged: what is behind `/hooks/` lets into a flow.
+/// A path as it may be logged: what is behind `/hooks/` lets into a flow, and what is behind `/oauth/start/` begins an
+/// authorisation.
 fn loggable(path: &str) -> String {
     // An escaped or doubled slash must not get a key past this.
-    if path.to_ascii_lowercase().contains("hooks") && !path.starts_with("/api/") {
-        return "/hooks/…".to_owned();
+    for private in ["hooks", "oauth"] {
+        if path.to_ascii_lowercase().contains(private) && !path.starts_with("/api/") {
+            return format!("/{private}/…");
+        }
     }
     path.chars().take(200).collect()
 }
@@ -64,7 +67,12 @@ fn refusal_of(response: &Response) -> Option<Refusal> {
     let has_body = response
         .headers()
         .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind == "application/problem+json" || kind == "application/json");
+        .and_then(|kind| kind.to_str().ok())
+        // The pages for browsers are HTML.
+        .is_some_and(|kind| {
+            let known = ["application/problem+json", "application/json", "text/html"];
+            known.iter().any(|known| kind.starts_with(known))
+        });
     (is_problem && !has_body).then(|| {
         let code = ErrorCode::of_status(status);
         Refusal::new(code, code.title())
@@ -88,6 +96,7 @@ mod tests {
         for path in ["/hooks/secret", "//hooks/secret", "/Hooks/secret/x", "/x/../hooks/secret"] {
             assert_eq!(loggable(path), "/hooks/…");
         }
+        assert_eq!(loggable("//oauth/start/secret"), "/oauth/…");
         assert_eq!(loggable("/api/v1/flows/a/hooks"), "/api/v1/flows/a/hooks");
     }
 }

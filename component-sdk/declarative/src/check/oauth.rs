@@ -64,7 +64,7 @@ impl Check {
 
     /// Reactions that only a token of OAuth can follow.
     fn reactions(&mut self, manifest: &Manifest) {
-        for (index, rule) in manifest.http.errors.iter().enumerate() {
+        for (index, rule) in manifest.http.iter().flat_map(|http| &http.errors).enumerate() {
             let needs = matches!(rule.then, Reaction::Refresh | Reaction::Reauthorize);
             if needs && manifest.auth.kind != AuthType::OAuth2 {
                 let text = "only a connector with `auth.type: oauth2` can refresh or authorise again";
