@@ -97,7 +97,7 @@ impl Oidc {
     pub async fn sign_in_up_to_callback(&self, link: &str, account: &str) -> Result<Url> {
         let mut browser = Browser { http: self.http.clone(), cookies: HashMap::new() };
         let last = browser.sign_in(&self.url, link.parse()?, account, 1).await?;
-        Ok(target(&last)?.context("the browser is sent nowhere")?)
+        target(&last)?.context("the browser is sent nowhere")
     }
 }
 
