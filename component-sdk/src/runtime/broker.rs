@@ -93,8 +93,9 @@ impl Link {
         let mut slot = self.connection.lock().await;
         if let Some(connection) = slot.as_ref().filter(|connection| connection.status().connected()) {
             match answered(connection.create_channel()).await {
-                Err(BrokerError::Silent) => {}
-                answer => return answer,
+                Ok(channel) => return Ok(channel),
+                // A connection that gives no channel is of no use, whatever its status says.
+                Err(error) => warn!(purpose = self.purpose, error = chain(&error), "connecting anew"),
             }
         }
         *slot = None;

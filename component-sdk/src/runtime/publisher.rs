@@ -112,8 +112,13 @@ impl Task {
             {
                 next += 1;
                 let sent = send(channel, exchange, &batch).await;
+                let is_dead = sent.is_err();
                 outstanding.insert(next, batch);
                 verdicts.push(confirmation(next, sent));
+                if is_dead {
+                    // Each further one would take as long to fail.
+                    break;
+                }
             }
             let due =
                 if outstanding.len() < OUTSTANDING { self.queue.due(outstanding.is_empty()) } else { None };

@@ -58,6 +58,11 @@ impl Confirms {
         Self(sender)
     }
 
+    /// Whether messages can still be handed over.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.0.is_closed()
+    }
+
     /// Publishes a message and waits for what becomes of it.
     pub(crate) async fn publish(&self, message: Message) -> Fate {
         let (fate, told) = oneshot::channel();
@@ -100,7 +105,12 @@ async fn run(channel: Channel, mut messages: mpsc::Receiver<(Message, oneshot::S
             biased;
             () = poll_fn(|cx| watch.sweep(cx)) => {}
             message = messages.recv(), if open => match message {
-                Some((message, fate)) => watch.pending.extend(publish(&channel, message, fate).await),
+                Some((message, fate)) => match publish(&channel, message, fate).await {
+                    Some(pending) => watch.pending.push_back(pending),
+                    // The channel is gone, and each further message would take as long to find out. Those that wait
+                    // learn it by the end of this task.
+                    None => return,
+                },
                 None => open = false,
             },
             () = async { sleep_until(until.unwrap_or_else(Instant::now)).await }, if until.is_some() => {

@@ -111,6 +111,7 @@ impl Publish {
         if let Some(line) = slot.as_ref()
             && line.version == access.version
             && line.channel.status().connected()
+            && line.confirms.is_open()
         {
             return Ok(line.clone());
         }

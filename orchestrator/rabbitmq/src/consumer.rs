@@ -16,6 +16,8 @@ use tracing::{debug, warn};
 
 use crate::link::Link;
 
+/// How long the broker may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MOST: Duration = Duration::from_secs(5);
 
@@ -42,19 +44,21 @@ impl QueueConsumer {
         Self { link, queue, prefetch, current: None, generation: 0, backoff: BACKOFF_FIRST }
     }
 
-    async fn subscribe(&self) -> Option<Result<Current, lapin::Error>> {
+    async fn subscribe(&self) -> Option<Result<Current, String>> {
         let (_, connection) = self.link.now().await?;
-        Some(
-            async {
-                let channel = connection.create_channel().await?;
-                channel.basic_qos(self.prefetch, BasicQosOptions::default()).await?;
-                let options = BasicConsumeOptions::default();
-                let name = self.queue.as_str().into();
-                let stream = channel.basic_consume(name, "".into(), options, FieldTable::default()).await?;
-                Ok(Current { _channel: channel, stream, ackers: HashMap::new() })
-            }
-            .await,
-        )
+        let subscribing = async {
+            let channel = connection.create_channel().await?;
+            channel.basic_qos(self.prefetch, BasicQosOptions::default()).await?;
+            let options = BasicConsumeOptions::default();
+            let name = self.queue.as_str().into();
+            let stream = channel.basic_consume(name, "".into(), options, FieldTable::default()).await?;
+            Ok(Current { _channel: channel, stream, ackers: HashMap::new() })
+        };
+        // A connection that ends right now may leave a question without any answer.
+        Some(match tokio::time::timeout(ANSWER, subscribing).await {
+            Ok(subscribed) => subscribed.map_err(|error: lapin::Error| error.to_string()),
+            Err(_) => Err("the broker does not answer".to_owned()),
+        })
     }
 
     async fn pause(&mut self) {
@@ -76,7 +80,7 @@ impl Consumer for QueueConsumer {
                         debug!(queue = self.queue, "consuming");
                     }
                     Err(error) => {
-                        warn!(queue = self.queue, %error, "cannot consume; trying on");
+                        warn!(queue = self.queue, error, "cannot consume; trying on");
                         self.pause().await;
                     }
                 }

@@ -17,6 +17,8 @@ use crate::config::BrokerUrl;
 
 /// How often the status is looked at besides the events, which lapin may drop.
 const STATUS_CHECK: Duration = Duration::from_secs(1);
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(20);
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MOST: Duration = Duration::from_secs(5);
 
@@ -88,7 +90,12 @@ async fn supervise(url: BrokerUrl, role: &'static str, publish: watch::Sender<St
     while !publish.is_closed() {
         let name = format!("sluice orchestrator ({role})");
         let options = ConnectionProperties::default().with_connection_name(name.into());
-        match Connection::connect_uri(url.to_lapin(), options).await {
+        let connecting = Connection::connect_uri(url.to_lapin(), options);
+        let connected = match tokio::time::timeout(CONNECT, connecting).await {
+            Ok(connected) => connected.map_err(|error| error.to_string()),
+            Err(_) => Err("the broker does not answer".to_owned()),
+        };
+        match connected {
             Ok(connection) => {
                 backoff = BACKOFF_FIRST;
                 info!("connected to the broker");
@@ -105,9 +112,9 @@ async fn supervise(url: BrokerUrl, role: &'static str, publish: watch::Sender<St
             }
             Err(error) => {
                 if backoff == BACKOFF_FIRST {
-                    warn!(%error, "cannot connect to the broker; trying on");
+                    warn!(error, "cannot connect to the broker; trying on");
                 }
-                down(&publish, error.to_string());
+                down(&publish, error);
                 let jitter = rand::rng().random_range(0.5..1.0);
                 tokio::select! {
                     () = tokio::time::sleep(backoff.mul_f64(jitter)) => {}

@@ -73,11 +73,17 @@ async fn run(link: Link, mut messages: mpsc::UnboundedReceiver<(Publish, Answer)
                     answer.send(Err(unknown("there is no connection to the broker"))).ok();
                     continue;
                 };
-                match send(open, &message).await {
-                    Ok(confirm) => confirms.push(Box::pin(wait(link.clone(), confirm, answer))),
-                    Err(error) => {
+                // A connection that ends right now may leave a publish without any answer.
+                let sent = tokio::time::timeout(CONFIRM_TIMEOUT, send(open, &message)).await;
+                match sent {
+                    Ok(Ok(confirm)) => confirms.push(Box::pin(wait(link.clone(), confirm, answer))),
+                    Ok(Err(error)) => {
                         channel = None;
                         answer.send(Err(unknown(error))).ok();
+                    }
+                    Err(_) => {
+                        channel = None;
+                        answer.send(Err(unknown("the broker does not answer"))).ok();
                     }
                 }
             }

@@ -39,7 +39,7 @@ async fn a_flow_that_shares_its_containers_can_be_deleted() -> Result<()> {
     })
     .await?;
     let lanes = world.broker.queues().await?.into_iter().filter(|name| name.starts_with("v1.q."));
-    // Two lanes of the flow that stays, and the suspects queues of its two deployments.
-    assert_eq!(lanes.count(), 4);
+    // Two lanes of the flow that stays, and the queues of suspects and invocations of its two deployments.
+    assert_eq!(lanes.count(), 6);
     world.stop().await
 }
