@@ -6,7 +6,7 @@ mod references;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
-use sluice_mapping::{Limits, Mapping};
+use sluice_mapping::{Limits, Mapping, is_expression};
 
 use crate::request::{Pagination, PaginationType, Request, Response};
 use crate::{Auth, AuthType, Http, Incremental, Initial, Manifest, PollingTrigger, TimeFormat, Trigger};
@@ -342,10 +342,6 @@ pub(crate) fn placeholders(path: &str) -> Result<Vec<&str>, ()> {
         rest = &after[close + 1..];
     }
     Ok(names)
-}
-
-pub(crate) fn is_expression(text: &str) -> bool {
-    text == "$" || text.starts_with("$.") || text.starts_with("$[") || text.starts_with('=')
 }
 
 /// RFC 9110, section 5.6.2.

@@ -11,6 +11,7 @@ use crate::error::{MappingError, MappingErrorKind};
 use crate::expression::Expression;
 use crate::limits::Limits;
 use crate::path::{JsonPath, Segment};
+use crate::query::is_path;
 use crate::reads::{Reads, jsonpath};
 
 /// A parsed mapping. Cheap to clone and shared between threads.
@@ -174,7 +175,7 @@ impl Parser<'_> {
 
     fn text(&mut self, text: &str) -> Node {
         let place = || self.place.clone();
-        let parsed = if text == "$" || text.starts_with("$.") || text.starts_with("$[") {
+        let parsed = if is_path(text) {
             JsonPath::parse(text, self.limits).map(|path| Node::Path { place: place(), path })
         } else if text.starts_with('=') {
             Expression::parse(text, self.limits)

@@ -181,7 +181,7 @@ fn list(
     question: &Question,
     lenient: bool,
 ) -> Result<Vec<Value>, Error> {
-    let jsonata = matches!(by, Some(Expr::Jsonata(_)));
+    let jsonata = by.is_some_and(Expr::is_jsonata);
     match found {
         Some(Value::Array(items)) => Ok(items),
         Some(Value::Null) => Ok(Vec::new()),

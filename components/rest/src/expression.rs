@@ -1,44 +1,30 @@
 //! A text of a manifest that must be an expression: JSONPath where it is one, JSONata otherwise.
 
 use serde_json::{Map, Value};
-use sluice_mapping::{EvalError, Evaluator, Expression, JsonPath, Limits, Mapping, MappingError, Root};
+use sluice_mapping::{EvalError, Evaluator, Limits, Mapping, MappingError, Query, Root};
 use sluice_sdk::Error;
 
 /// A parsed expression. Any thread may use it.
 #[derive(Debug)]
-pub(crate) enum Expr {
-    Path(JsonPath),
-    Jsonata(Expression),
-}
+pub(crate) struct Expr(Query);
 
 impl Expr {
     pub(crate) fn parse(text: &str) -> Result<Self, MappingError> {
-        let limits = Limits::default();
-        let is_path = text == "$" || text.starts_with("$.") || text.starts_with("$[");
-        if is_path && let Ok(path) = JsonPath::parse(text, &limits) {
-            return Ok(Self::Path(path));
-        }
-        Expression::parse(text, &limits).map(Self::Jsonata)
+        Query::parse(text, &Limits::default()).map(Self)
+    }
+
+    pub(crate) fn is_jsonata(&self) -> bool {
+        matches!(self.0, Query::Jsonata(_))
     }
 
     /// The value; nothing where the expression finds none.
     pub(crate) fn value(&self, evaluator: &mut Evaluator, root: &Root<'_>) -> Result<Option<Value>, Error> {
-        match self {
-            Self::Path(path) => evaluator.jsonpath(path, root),
-            Self::Jsonata(expression) => evaluator.value(expression, root),
-        }
-        .map_err(|error| failed(&error))
+        self.0.value(evaluator, root).map_err(|error| failed(&error))
     }
 
     /// Whether the value counts as true by the rules of JSONata's `$boolean`.
     pub(crate) fn truthy(&self, evaluator: &mut Evaluator, root: &Root<'_>) -> Result<bool, Error> {
-        match self {
-            Self::Path(path) => {
-                evaluator.jsonpath(path, root).map(|value| value.is_some_and(|it| counts(&it)))
-            }
-            Self::Jsonata(expression) => evaluator.truthy(expression, root),
-        }
-        .map_err(|error| failed(&error))
+        self.0.truthy(evaluator, root).map_err(|error| failed(&error))
     }
 }
 
@@ -57,17 +43,6 @@ pub(crate) fn members(
 
 pub(crate) fn failed(error: &EvalError) -> Error {
     Error::fatal("expression_failed", error)
-}
-
-fn counts(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(flag) => *flag,
-        Value::Number(number) => number.as_f64().is_some_and(|number| number != 0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => items.iter().any(counts),
-        Value::Object(members) => !members.is_empty(),
-    }
 }
 
 /// A text as it is, anything else as JSON.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sluice_declarative::{
     Auth, BodyFormat, Call, CallKind, Incremental, Pagination, Reaction, Request, Response, ResponseFormat,
 };
-use sluice_mapping::{Limits, Mapping, MappingError};
+use sluice_mapping::{Limits, Mapping, MappingError, is_expression};
 
 use crate::expression::Expr;
 use crate::hosts::Pattern;
@@ -152,10 +152,6 @@ impl TryFrom<Call> for Step {
             watch,
         })))
     }
-}
-
-fn is_expression(text: &str) -> bool {
-    text == "$" || text.starts_with("$.") || text.starts_with("$[") || text.starts_with('=')
 }
 
 fn object(place: &str, members: Map<String, Value>) -> Result<Mapping, String> {

@@ -32,7 +32,7 @@ mod unused_alias;
 use std::collections::BTreeSet;
 
 use crate::{Catalogue, Code, Diagnostic, InstanceDoc, Report, TemplateDoc};
-pub(crate) use config::{is_expression, misfits};
+pub(crate) use config::misfits;
 pub(crate) use context::Context;
 pub(crate) use secrets::faults as secret_faults;
 pub(crate) use settings::faults as setting_faults;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, ProblemKind, RESERVED, escape, is_expression, is_token, short};
+use sluice_mapping::is_expression;
+
+use super::{Check, ProblemKind, RESERVED, escape, is_token, short};
 use crate::oauth::{Grant, OAuth2, TokenKind};
 use crate::{AuthType, ClientAuth, Manifest, Reaction, TokenPlace};
 

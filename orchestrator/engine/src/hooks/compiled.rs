@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sluice_declarative::{DeliveryId, ResponseFormat, WebhookCall};
 use sluice_formats::Format;
-use sluice_mapping::{EvalError, Evaluator, Expression, JsonPath, Limits, Mapping, Root};
+use sluice_mapping::{Limits, Mapping, Query};
 use sluice_webhook::{Scheme, SchemeError};
 
 /// A webhook, ready to judge requests by.
@@ -12,7 +12,7 @@ pub(crate) struct Hook {
     pub(crate) scheme: Scheme,
     pub(crate) signed: bool,
     pub(crate) delivery: Option<(Delivery, bool)>,
-    pub(crate) filter: Option<Expr>,
+    pub(crate) filter: Option<Query>,
     pub(crate) challenge: Option<Challenge>,
     pub(crate) format: Option<Format>,
     pub(crate) body: Option<Mapping>,
@@ -24,22 +24,15 @@ pub(crate) struct Hook {
 #[derive(Debug)]
 pub(crate) enum Delivery {
     Header(String),
-    Value(Expr),
+    Value(Query),
 }
 
 /// How the question whether the URL is ours is answered.
 #[derive(Debug)]
 pub(crate) struct Challenge {
-    pub(crate) when: Expr,
-    pub(crate) body: Expr,
+    pub(crate) when: Query,
+    pub(crate) body: Query,
     pub(crate) content_type: String,
-}
-
-/// A text that must be an expression: JSONPath where it is one, JSONata otherwise.
-#[derive(Debug)]
-pub(crate) enum Expr {
-    Path(JsonPath),
-    Jsonata(Expression),
 }
 
 /// A config that is no webhook. The planner makes none.
@@ -59,13 +52,13 @@ impl Hook {
         let delivery = match webhook.delivery() {
             None => None,
             Some((DeliveryId::Header(name), needed)) => Some((Delivery::Header(name), needed)),
-            Some((DeliveryId::Value(text), needed)) => Some((Delivery::Value(Expr::parse(&text)?), needed)),
+            Some((DeliveryId::Value(text), needed)) => Some((Delivery::Value(query(&text)?), needed)),
         };
         let challenge = match &webhook.challenge {
             None => None,
             Some(challenge) => Some(Challenge {
-                when: Expr::parse(&challenge.when)?,
-                body: Expr::parse(&challenge.body)?,
+                when: query(&challenge.when)?,
+                body: query(&challenge.body)?,
                 content_type: challenge.content_type.clone(),
             }),
         };
@@ -76,7 +69,7 @@ impl Hook {
             scheme: Scheme::of(&webhook.signature)?,
             signed: webhook.signature.needs_secret(),
             delivery,
-            filter: webhook.filter.as_deref().map(Expr::parse).transpose()?,
+            filter: webhook.filter.as_deref().map(query).transpose()?,
             challenge,
             format: webhook.format.map(format),
             body: webhook
@@ -102,45 +95,6 @@ fn format(format: ResponseFormat) -> Format {
     }
 }
 
-impl Expr {
-    fn parse(text: &str) -> Result<Self, HookError> {
-        let limits = Limits::default();
-        let is_path = text == "$" || text.starts_with("$.") || text.starts_with("$[");
-        if is_path && let Ok(path) = JsonPath::parse(text, &limits) {
-            return Ok(Self::Path(path));
-        }
-        let parsed = Expression::parse(text, &limits);
-        parsed.map(Self::Jsonata).map_err(|error| HookError::Expression(error.to_string()))
-    }
-
-    /// The value; nothing where the expression finds none.
-    pub(crate) fn value(
-        &self,
-        evaluator: &mut Evaluator,
-        root: &Root<'_>,
-    ) -> Result<Option<Value>, EvalError> {
-        match self {
-            Self::Path(path) => evaluator.jsonpath(path, root),
-            Self::Jsonata(expression) => evaluator.value(expression, root),
-        }
-    }
-
-    /// Whether the value counts as true by the rules of JSONata's `$boolean`.
-    pub(crate) fn truthy(&self, evaluator: &mut Evaluator, root: &Root<'_>) -> Result<bool, EvalError> {
-        match self {
-            Self::Path(path) => Ok(evaluator.jsonpath(path, root)?.is_some_and(|value| counts(&value))),
-            Self::Jsonata(expression) => evaluator.truthy(expression, root),
-        }
-    }
-}
-
-fn counts(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(flag) => *flag,
-        Value::Number(number) => number.as_f64().is_some_and(|number| number != 0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => items.iter().any(counts),
-        Value::Object(members) => !members.is_empty(),
-    }
+fn query(text: &str) -> Result<Query, HookError> {
+    Query::parse(text, &Limits::default()).map_err(|error| HookError::Expression(error.to_string()))
 }

@@ -1,6 +1,7 @@
 //! Configs that do not fit their function.
 
 use serde_json::Value;
+use sluice_mapping::is_expression;
 
 use super::Context;
 use crate::resolve::Function;
@@ -51,11 +52,6 @@ pub(crate) fn misfits(function: Function<'_>, config: &Value) -> Vec<Violation> 
             format!("the config cannot be checked, because the function's own schema is wrong: {reason}");
         vec![Violation { pointer: String::new(), keyword: String::new(), message }]
     })
-}
-
-/// Whether a text of a mapping is an expression.
-pub(crate) fn is_expression(text: &str) -> bool {
-    text == "$" || text.starts_with("$.") || text.starts_with("$[") || text.starts_with('=')
 }
 
 /// The places of the expressions.

@@ -170,7 +170,7 @@ fn mapping(value: &Value, pointer: String, limits: &Limits, found: &mut Expressi
 
 fn leaves(value: &Value, pointer: String, limits: &Limits, found: &mut Vec<Parsed>) {
     match value {
-        Value::String(text) if super::is_expression(text) => {
+        Value::String(text) if sluice_mapping::is_expression(text) => {
             let Ok(mapping) = Mapping::parse(value, limits) else { return };
             let paths = mapping.paths();
             found.push(Parsed {
