@@ -46,6 +46,7 @@ mod emitter;
 mod error;
 mod function;
 mod output;
+pub mod retry_after;
 mod runtime;
 pub mod testing;
 mod tls;

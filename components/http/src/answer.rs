@@ -6,10 +6,9 @@ use chrono::Utc;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use sluice_sdk::Error;
+use sluice_sdk::{Error, retry_after};
 
 use crate::exchange::failure;
-use crate::retry_after;
 
 /// The lowest status that is an error.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]

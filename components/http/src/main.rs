@@ -5,7 +5,6 @@ mod auth;
 mod exchange;
 mod poll;
 mod request;
-mod retry_after;
 mod seen;
 
 use std::process::ExitCode;

@@ -7,13 +7,13 @@ use chrono::{DateTime, Utc};
 use reqwest::Method;
 use serde_json::{Map, Value};
 use sluice_addresses::{Refused, was_refused};
-use sluice_sdk::{Error, chain};
+use sluice_sdk::{Error, chain, retry_after};
 use url::Url;
 
 use crate::answer::Answer;
 use crate::digest::Question;
 use crate::hosts;
-use crate::retry_after;
+use crate::reset;
 
 /// How much of an answer an error repeats, in characters.
 const QUOTED: usize = 300;
@@ -76,7 +76,7 @@ fn wait(headers: &Map<String, Value>, status: u16, now: DateTime<Utc>) -> Option
     }
     ["x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset"]
         .into_iter()
-        .find_map(|name| retry_after::until_reset(header(name)?, now))
+        .find_map(|name| reset::until(header(name)?, now))
 }
 
 /// The beginning of a text, on one line.

@@ -21,7 +21,7 @@ mod path;
 mod poll;
 mod redact;
 mod request;
-mod retry_after;
+mod reset;
 mod session;
 mod step;
 mod trace;

@@ -1,13 +1,16 @@
-//! Reads `Retry-After`: seconds, or an HTTP date (RFC 9110, section 10.2.3).
+//! `Retry-After` (RFC 9110, section 10.2.3), for whoever speaks HTTP to the other side.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// Longest wait that is believed.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// Longest wait that is believed: a day.
+pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-pub(crate) fn parse(header: &str, now: DateTime<Utc>) -> Option<Duration> {
+/// How long the header asks to wait: seconds, or an HTTP date, which counts from `now`. At most [`LONGEST`]; nothing when it
+/// is neither. For [`Error::retry_after`](crate::Error::retry_after).
+#[must_use]
+pub fn parse(header: &str, now: DateTime<Utc>) -> Option<Duration> {
     let header = header.trim();
     let wait = match header.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
