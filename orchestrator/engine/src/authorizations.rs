@@ -17,10 +17,10 @@ use sluice_domain::InstanceName;
 
 pub use callback::{BrowserAuthorization, CallbackRefusal, Departure};
 pub use device::PendingDevice;
-pub(crate) use provider::{Provider, declared, place};
+pub(crate) use provider::{Provider, declared};
 pub(crate) use refresh::{NoToken, token};
 pub(crate) use reports::follow_reports;
-pub(crate) use store::{Change, change, open, parked, state_of, version_of};
+pub(crate) use store::{Change, change, parked, state_of, version_of};
 
 /// The authorisations that are being changed.
 #[derive(Debug, Default)]

@@ -27,4 +27,5 @@ pub use flow_ref::FlowRef;
 pub use flows::LogEntry;
 pub use health::{Metric, MetricKind};
 pub use hooks::{HookKeyView, HookView};
+pub(crate) use invoke::newest;
 pub use invoke::{INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked};

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluice_domain::{ContainerStartId, DeploymentId, DeploymentSpec};
-use sluice_ports::Ports;
+use sluice_planner::Catalogue;
 use sluice_ports::runtime::Container;
+use sluice_ports::{PortError, Ports};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -72,6 +73,11 @@ impl DeploymentState {
 }
 
 impl Core {
+    /// All installed connectors, without instances.
+    pub(crate) async fn catalogue(&self) -> Result<Arc<Catalogue>, PortError> {
+        self.installed.catalogue(&*self.ports.store).await
+    }
+
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.table.snapshot()
     }

@@ -22,6 +22,7 @@ use tracing::{info, warn};
 
 use crate::authorizations::{self, NoToken, version_of};
 use crate::core::Core;
+use crate::secrets::Shelf;
 use crate::table::{LiveFlow, Snapshot};
 use crate::{CommandError, Engine};
 
@@ -151,20 +152,22 @@ impl Engine {
             return Err(GatewayError::NotFound);
         }
         let stored = core.ports.store.instance(&name).await?.ok_or(GatewayError::NotFound)?;
-        if let Ok(connector) = self.connector_of(&name).await
-            && let Some(declared) = authorizations::declared(&connector)
+        // Without the catalogue nobody knows whether the stored secrets are for components at all.
+        let catalogue = core.catalogue().await?;
+        let connector = catalogue.newest(stored.instance.connector.as_str(), None);
+        if let Some((connector, declared)) =
+            connector.and_then(|connector| Some((connector, authorizations::declared(connector)?)))
         {
-            return with_token(core, &connector, declared, stored, refused).await;
+            return with_token(core, connector, declared, stored, refused).await;
         }
         let mut secrets = Map::new();
         for (field, sealed) in &stored.secrets {
-            match core.ports.vault.open(&authorizations::place(&name, field), sealed) {
+            match Shelf::Instance.open(core, (&name, field), sealed) {
                 Ok(secret) => {
                     secrets.insert(field.clone(), Value::String(secret.expose_secret().to_owned()));
                 }
                 Err(error) => {
-                    warn!(instance.name = %name, field, %error, "a secret cannot be opened");
-                    let error = PortError::new(sluice_ports::Fault::Permanent, "open a secret", error);
+                    warn!(instance.name = %name, field, error = crate::chain(&error), "a secret cannot be opened");
                     return Err(error.into());
                 }
             }

@@ -23,6 +23,7 @@ use sluice_webhook::Refusal;
 use tracing::{debug, warn};
 
 use crate::hooks::{self, Job, Verdict};
+use crate::secrets::Shelf;
 use crate::table::{LiveFlow, Snapshot};
 use crate::{CommandError, Engine};
 
@@ -229,8 +230,7 @@ impl Engine {
         let Some(sealed) = stored.secrets.get(SIGNING_SECRET).filter(|_| signed) else {
             return Ok((vars, Vec::new()));
         };
-        let opened = self.core.ports.vault.open(&["instance", name.as_str(), SIGNING_SECRET], sealed);
-        let opened = opened.map_err(|error| PortError::new(Fault::Permanent, "open a secret", error))?;
+        let opened = Shelf::Instance.open(&self.core, (name, SIGNING_SECRET), sealed)?;
         let secrets = opened.expose_secret().lines().map(|line| SecretString::from(line.to_owned()));
         Ok((vars, secrets.collect()))
     }

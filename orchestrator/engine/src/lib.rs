@@ -25,6 +25,7 @@ mod reconciler;
 mod recorder;
 mod router;
 mod scheduler;
+mod secrets;
 mod settings;
 mod table;
 mod task;

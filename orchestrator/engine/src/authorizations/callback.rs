@@ -17,7 +17,9 @@ use url::Url;
 
 use super::provider::Provider;
 use super::{refresh, store};
+use crate::commands::newest;
 use crate::gateway::hex;
+use crate::secrets::Shelf;
 use crate::{CommandError, Engine, chain};
 
 /// How long a person may take to authorise.
@@ -88,7 +90,7 @@ impl Engine {
         let now = ports.clock.now();
         let verifier = if provider.declared.pkce {
             let pkce = Pkce::new(ports.entropy.secret());
-            Some(store::seal(&self.core, instance, "verifier", &pkce.verifier)?)
+            Some(Shelf::Authorization.seal(&self.core, (instance, "verifier"), &pkce.verifier)?)
         } else {
             None
         };
@@ -122,7 +124,8 @@ impl Engine {
         let provider = self.provider(&attempt.instance).await?;
         let challenge = match &attempt.verifier {
             Some(sealed) => {
-                let verifier = store::open(&self.core, &attempt.instance, "verifier", sealed)?;
+                let verifier =
+                    Shelf::Authorization.open(&self.core, (&attempt.instance, "verifier"), sealed)?;
                 Some(Pkce::challenge_of(&verifier))
             }
             None => None,
@@ -160,7 +163,7 @@ impl Engine {
         let provider = self.provider(&name).await?;
         let code = callback.code(&state, provider.endpoints.issuer.as_deref())?;
         let verifier = match &attempt.verifier {
-            Some(sealed) => Some(store::open(core, &name, "verifier", sealed)?),
+            Some(sealed) => Some(Shelf::Authorization.open(core, (&name, "verifier"), sealed)?),
             None => None,
         };
         let exchange =
@@ -239,10 +242,10 @@ impl Engine {
 
     /// The provider of an instance's tokens.
     pub(crate) async fn provider(&self, name: &InstanceName) -> Result<Provider, CommandError> {
-        let connector = self.connector_of(name).await?;
         let stored = self.core.ports.store.instance(name).await?;
         let stored = stored.ok_or_else(|| CommandError::not_found("instance", name))?;
-        Provider::of(&self.core, &connector, &stored).await
+        let catalogue = self.core.catalogue().await?;
+        Provider::of(&self.core, newest(&catalogue, &stored.instance)?, &stored).await
     }
 }
 

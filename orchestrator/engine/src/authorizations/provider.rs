@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use sluice_domain::Connector;
 use sluice_domain::oauth::{Endpoints, OAuth2};
-use sluice_domain::{Connector, InstanceName};
 use sluice_ports::oauth::{Client, Endpoint};
 use sluice_ports::store::StoredInstance;
 use sluice_ports::{Fault, PortError};
@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::commands::{EvaluateRequest, evaluate};
 use crate::core::Core;
+use crate::secrets::Shelf;
 use crate::{CommandError, chain};
 
 /// The provider of an instance's tokens.
@@ -102,33 +103,18 @@ impl Provider {
     }
 }
 
+/// What a text comes to that may be an expression.
 fn value(text: &str, vars: &Value) -> Result<Value, CommandError> {
-    if !(text.starts_with('=') || text.starts_with("$.") || text.starts_with("$[")) {
-        return Ok(Value::from(text));
-    }
-    let found = evaluate(EvaluateRequest::Mapping { mapping: json!({ "it": text }), input: vars.clone() })?;
-    Ok(found.and_then(|mut found| found.get_mut("it").map(Value::take)).unwrap_or(Value::Null))
+    let found = evaluate(EvaluateRequest::Mapping { mapping: Value::from(text), input: vars.clone() })?;
+    Ok(found.unwrap_or(Value::Null))
 }
 
 /// A secret of an instance, opened.
-pub(crate) fn secret(
-    core: &Core,
-    stored: &StoredInstance,
-    field: &str,
-) -> Result<Option<SecretString>, CommandError> {
+fn secret(core: &Core, stored: &StoredInstance, field: &str) -> Result<Option<SecretString>, CommandError> {
     let Some(sealed) = stored.secrets.get(field) else { return Ok(None) };
-    let place = place(&stored.instance.name, field);
-    core.ports.vault.open(&place, sealed).map(Some).map_err(|error| internal("open a secret", error))
+    Ok(Some(Shelf::Instance.open(core, (&stored.instance.name, field), sealed)?))
 }
 
-/// Where a secret of an instance is kept, as the vault is told.
-pub(crate) fn place<'a>(instance: &'a InstanceName, field: &'a str) -> [&'a str; 3] {
-    ["instance", instance.as_str(), field]
-}
-
-pub(crate) fn internal(
-    operation: &str,
-    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> CommandError {
+fn internal(operation: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CommandError {
     CommandError::Internal(PortError::new(Fault::Permanent, operation, error))
 }

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::provider::Provider;
 use super::store::{self, Change};
 use crate::core::Core;
+use crate::secrets::Shelf;
 use crate::{CommandError, chain};
 
 /// An access token that works as far as anybody knows.
@@ -107,7 +108,7 @@ fn needed(name: &str, known: Option<&StoredAuthorization>) -> NoToken {
 fn opened(core: &Core, stored: &StoredInstance, known: &StoredAuthorization) -> Result<Token, NoToken> {
     let name = &stored.instance.name;
     let Some(access) = &known.access else { return Err(needed(name.as_str(), Some(known))) };
-    let access = store::open(core, name, "access_token", access)?;
+    let access = Shelf::Authorization.open(core, (name, "access_token"), access)?;
     Ok(Token { access, version: store::version_of(&stored.instance, Some(known)) })
 }
 
@@ -161,7 +162,7 @@ async fn ask(
     let name = &stored.instance.name;
     let oauth = &core.ports.oauth;
     if let Some(sealed) = known.and_then(|known| known.refresh.as_ref()) {
-        let token = store::open(core, name, "refresh_token", sealed)?;
+        let token = Shelf::Authorization.open(core, (name, "refresh_token"), sealed)?;
         return Ok(oauth.refresh(&Refresh { endpoint: provider.refresh(), token }).await);
     }
     if provider.declared.grant == Grant::ClientCredentials {

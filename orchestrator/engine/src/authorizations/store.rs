@@ -3,17 +3,16 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::SecretString;
 use sluice_domain::oauth::{AuthorizationState, OAuth2};
 use sluice_domain::{Instance, InstanceName};
+use sluice_ports::PortError;
 use sluice_ports::oauth::Tokens;
 use sluice_ports::store::StoredAuthorization;
-use sluice_ports::{Fault, PortError, SealedSecret};
 use tracing::{info, warn};
 
-use super::provider::internal;
 use crate::CommandError;
 use crate::core::Core;
+use crate::secrets::Shelf;
 
 /// What becomes of an authorisation.
 pub(crate) enum Change {
@@ -69,12 +68,14 @@ pub(crate) async fn change(
         Change::Tokens { tokens, asked, default } => {
             let granted = tokens.expires_in.and_then(|span| TimeDelta::from_std(span).ok()).or(default);
             let refresh = match &tokens.refresh {
-                Some(refresh) => Some(seal(core, instance, "refresh_token", refresh)?),
+                Some(refresh) => {
+                    Some(Shelf::Authorization.seal(core, (instance, "refresh_token"), refresh)?)
+                }
                 None => before.and_then(|before| before.refresh.clone()),
             };
             StoredAuthorization {
                 state: AuthorizationState::Ok,
-                access: Some(seal(core, instance, "access_token", &tokens.access)?),
+                access: Some(Shelf::Authorization.seal(core, (instance, "access_token"), &tokens.access)?),
                 refresh,
                 expires_at: granted.and_then(|span| now.checked_add_signed(span)),
                 scopes: tokens.scopes.unwrap_or(asked),
@@ -136,28 +137,6 @@ pub(crate) fn mark(core: &Core, instance: &InstanceName, waits: bool) {
 pub(crate) async fn parked(ports: &sluice_ports::Ports) -> Result<BTreeSet<InstanceName>, PortError> {
     let all = ports.store.authorizations().await?;
     Ok(all.into_iter().filter(|known| !known.state.is_usable()).map(|known| known.instance).collect())
-}
-
-/// A token, sealed for its place.
-pub(crate) fn seal(
-    core: &Core,
-    instance: &InstanceName,
-    field: &str,
-    secret: &SecretString,
-) -> Result<SealedSecret, CommandError> {
-    let sealed = core.ports.vault.seal(&["authorization", instance.as_str(), field], secret);
-    sealed.map_err(|error| internal("seal a token", error))
-}
-
-/// A token, opened.
-pub(crate) fn open(
-    core: &Core,
-    instance: &InstanceName,
-    field: &str,
-    sealed: &SealedSecret,
-) -> Result<SecretString, CommandError> {
-    let opened = core.ports.vault.open(&["authorization", instance.as_str(), field], sealed);
-    opened.map_err(|error| CommandError::Internal(PortError::new(Fault::Permanent, "open a token", error)))
 }
 
 /// How an authorisation stands now.

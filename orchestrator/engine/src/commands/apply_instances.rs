@@ -6,9 +6,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sluice_domain::{Instance, InstanceName};
 use sluice_planner::InstanceDoc;
 use sluice_ports::store::StoredInstance;
-use sluice_ports::{Fault, PortError};
 
 use crate::core::Core;
+use crate::secrets::Shelf;
 use crate::views::{PlanAction, PlanItem};
 use crate::{ApplyRequest, CommandError};
 
@@ -37,7 +37,7 @@ pub(crate) async fn plan(
                     sealed.insert(field.clone(), old.clone());
                 } else {
                     changed.push(format!("secret {field}"));
-                    sealed.insert(field.clone(), seal(core, (&doc.name, field), secret)?);
+                    sealed.insert(field.clone(), Shelf::Instance.seal(core, (&doc.name, field), secret)?);
                 }
             }
             (None, Some(old)) => {
@@ -100,21 +100,12 @@ fn compare(
     PlannedInstance { item: item(PlanAction::Change, "its file changed", changed), store }
 }
 
-fn seal(
-    core: &Core,
-    (name, field): (&InstanceName, &str),
-    secret: &SecretString,
-) -> Result<sluice_ports::SealedSecret, CommandError> {
-    let sealed = core.ports.vault.seal(&["instance", name.as_str(), field], secret);
-    sealed.map_err(|error| PortError::new(Fault::Permanent, "seal a secret", error).into())
-}
-
 fn opens_to(
     core: &Core,
-    (name, field): (&InstanceName, &str),
+    place: (&InstanceName, &str),
     sealed: &sluice_ports::SealedSecret,
     secret: &SecretString,
 ) -> bool {
-    let opened = core.ports.vault.open(&["instance", name.as_str(), field], sealed);
+    let opened = Shelf::Instance.open(core, place, sealed);
     opened.is_ok_and(|opened| opened.expose_secret() == secret.expose_secret())
 }

@@ -8,8 +8,9 @@ use sluice_ports::oauth::{ClientCredentials, Revoke};
 use tracing::warn;
 
 use crate::authorizations::{
-    BrowserAuthorization, Change, PendingDevice, Provider, change, declared, open, state_of,
+    BrowserAuthorization, Change, PendingDevice, Provider, change, declared, state_of,
 };
+use crate::secrets::Shelf;
 use crate::views::AuthorizationView;
 use crate::{CommandError, Engine, chain};
 
@@ -56,8 +57,10 @@ impl Engine {
         &self,
         name: &InstanceName,
     ) -> Result<Option<AuthorizationView>, CommandError> {
-        let Ok(connector) = self.connector_of(name).await else { return Ok(None) };
-        let Some(declared) = declared(&connector) else { return Ok(None) };
+        let instance = self.instance(name).await?;
+        let catalogue = self.core.catalogue().await?;
+        let connector = catalogue.newest(instance.connector.as_str(), None);
+        let Some(declared) = connector.and_then(declared) else { return Ok(None) };
         let known = self.core.ports.store.authorization(name).await?;
         let Some(known) = known else {
             return Ok(Some(AuthorizationView {
@@ -117,7 +120,7 @@ impl Engine {
             (_, _, None) => return Ok(None),
         };
         let field = if kind == TokenKind::Refresh { "refresh_token" } else { "access_token" };
-        let token = open(&self.core, name, field, sealed)?;
+        let token = Shelf::Authorization.open(&self.core, (name, field), sealed)?;
         let told = self.core.ports.oauth.revoke(&Revoke { endpoint, token, kind }).await;
         Ok(told.err().map(|error| chain(&error)))
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use sluice_domain::{Connector, DeploymentId, InstanceName, topology};
-use sluice_planner::{PrepareError, Prepared, Run};
+use sluice_domain::{Connector, DeploymentId, Instance, InstanceName, topology};
+use sluice_planner::{Catalogue, PrepareError, Prepared, Run};
 use sluice_ports::broker::{PublishError, Target};
 use sluice_protocol::invocation::{self, EXCHANGE_PORT, Invocation};
 use sluice_protocol::{
@@ -71,14 +71,11 @@ impl Engine {
     /// When the instance or function is not there, config or input do not fit, or no answer comes in time. After the
     /// time is up the function may still run to its end.
     pub async fn invoke(&self, request: InvokeRequest) -> Result<Invoked, CommandError> {
-        let connector = self.connector_of(&request.instance).await?;
-        let catalogue = self.core.installed.catalogue(&*self.core.ports.store).await?;
-        let run = Run {
-            connector: &connector,
-            function: &request.function,
-            config: &request.config,
-            input: &request.input,
-        };
+        let instance = self.instance(&request.instance).await?;
+        let catalogue = self.core.catalogue().await?;
+        let connector = newest(&catalogue, &instance)?;
+        let run =
+            Run { connector, function: &request.function, config: &request.config, input: &request.input };
         let prepared = run.prepare(&catalogue).map_err(refusal)?;
         run_prepared(&self.core, request, prepared).await
     }
@@ -88,7 +85,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::invoke`], and when the connector names none.
     pub async fn test_instance(&self, instance: &InstanceName, trace: bool) -> Result<Invoked, CommandError> {
-        let connector = self.connector_of(instance).await?;
+        let catalogue = self.core.catalogue().await?;
+        let connector = newest(&catalogue, &self.instance(instance).await?)?;
         let Some(function) = connector.descriptor.test.clone() else {
             let text = format!("connector {} names no action as its test", connector.name());
             return Err(CommandError::bad("no_test", text));
@@ -103,14 +101,15 @@ impl Engine {
         })
         .await
     }
+}
 
-    /// The newest version of the connector that an instance belongs to.
-    pub(crate) async fn connector_of(&self, name: &InstanceName) -> Result<Connector, CommandError> {
-        let instance = self.instance(name).await?;
-        let catalogue = self.core.installed.catalogue(&*self.core.ports.store).await?;
-        let newest = catalogue.newest(instance.connector.as_str(), None).cloned();
-        newest.ok_or_else(|| CommandError::not_found("connector", &instance.connector))
-    }
+/// The newest version of the connector that an instance belongs to.
+pub(crate) fn newest<'c>(
+    catalogue: &'c Catalogue,
+    instance: &Instance,
+) -> Result<&'c Connector, CommandError> {
+    let connector = catalogue.newest(instance.connector.as_str(), None);
+    connector.ok_or_else(|| CommandError::not_found("connector", &instance.connector))
 }
 
 fn refusal(error: PrepareError) -> CommandError {
