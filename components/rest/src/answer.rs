@@ -1,6 +1,7 @@
 //! Reads an answer: its headers, its bytes up to a limit, and what they mean by their format.
 
 use reqwest::Response;
+use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 use sluice_declarative::ResponseFormat;
 use sluice_formats::{Format, FormatError, Limits};
@@ -22,7 +23,7 @@ pub(crate) struct Answer {
 
 /// Reads no more than `most` bytes.
 pub(crate) async fn read(mut response: Response, most: usize, place: &str) -> Result<Answer, Error> {
-    let (status, headers) = (response.status().as_u16(), headers(&response));
+    let (status, headers) = (response.status().as_u16(), headers(response.headers()));
     let mut bytes = Vec::new();
     let mut cut = response.content_length().is_some_and(|length| length > most as u64);
     // Of an error the beginning is enough to say what it is.
@@ -40,10 +41,10 @@ pub(crate) async fn read(mut response: Response, most: usize, place: &str) -> Re
 }
 
 /// Names in lower case; repeated ones joined by a comma (RFC 9110, section 5.3).
-fn headers(response: &Response) -> Map<String, Value> {
+pub(crate) fn headers(from: &HeaderMap) -> Map<String, Value> {
     let mut headers = Map::new();
-    for name in response.headers().keys() {
-        let values = response.headers().get_all(name).iter();
+    for name in from.keys() {
+        let values = from.get_all(name).iter();
         let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         headers.insert(name.as_str().to_owned(), values.join(", ").into());
     }

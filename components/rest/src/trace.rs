@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::HeaderMap;
 use serde_json::{Map, Value, json};
 use sluice_sdk::Error;
 
-use crate::answer::Answer;
+use crate::answer::{self, Answer};
 use crate::auth::Credential;
 use crate::redact::Redactor;
 use crate::request::Draft;
@@ -38,7 +37,7 @@ impl Sent {
         Ok(Self {
             method: draft.method.to_string(),
             url: url.to_string(),
-            headers: told(&headers),
+            headers: answer::headers(&headers),
             body: Body::of(chunks),
         })
     }
@@ -97,16 +96,6 @@ impl Body {
         }
         Value::String(text)
     }
-}
-
-fn told(headers: &HeaderMap) -> Map<String, Value> {
-    let mut all = Map::new();
-    for name in headers.keys() {
-        let values: Vec<_> =
-            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-        all.insert(name.as_str().to_owned(), values.join(", ").into());
-    }
-    all
 }
 
 /// Headers that hold what somebody could act with, whether it is a secret of the instance or not.
