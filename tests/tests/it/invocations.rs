@@ -1,8 +1,10 @@
 //! Running one function of an instance outside any flow.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde_json::{Value, json};
-use sluice_tests::{HttpSink, Received, World, docker};
+use sluice_tests::{HttpSink, Received, World, docker, eventually};
 
 const CONNECTOR: &str = r#"
 sluice: 1
@@ -87,6 +89,20 @@ async fn functions_run_outside_flows_by_the_path_of_a_live_step() -> Result<()> 
     let polled = invoke("changed", json!({ "input": null })).await?;
     assert_eq!(polled["outputs"].as_array().map(Vec::len), Some(2), "{polled}");
     assert!(polled["state"].is_object(), "{polled}");
+    assert_eq!(world.containers().await?.len(), 1);
+
+    // A flow that shares the container which invocations keep running can be deleted all the same.
+    let flow = "sluice: 1\nkind: template\nname: watch\nversion: 1.0.0\ninstances: { crm: { connector: crm } }\nsteps:\n  - { id: changed, use: crm/changed, schedule: { every: 1h } }\n  - { id: who, use: crm/me }\n";
+    let body =
+        json!({ "files": [{ "name": "watch.yaml", "text": flow }], "instances": { "crm": "crm-main" } });
+    world.api.call("POST", "/api/v1/apply", Some(body)).await?;
+    world.running("watch").await?;
+    world.api.call("DELETE", "/api/v1/flows/watch", None).await?;
+    eventually("the flow to be gone", Duration::from_secs(60), || async {
+        let (status, _) = world.api.raw("GET", "/api/v1/flows/watch", None).await?;
+        Ok((status == 404).then_some(()))
+    })
+    .await?;
     assert_eq!(world.containers().await?.len(), 1);
 
     // What does not fit is refused before anything runs.

@@ -148,14 +148,14 @@ async fn remove(core: &Core, declared: &mut Declared, versions: &BTreeSet<Key>) 
     let kept: BTreeSet<DeploymentId> = steps(false).map(|step| step.deployment.id).collect();
     let deployments: BTreeSet<DeploymentId> = steps(true).map(|step| step.deployment.id).collect();
     let containers = core.ports.runtime.list().await?;
-    for deployment in deployments.difference(&kept) {
+    // What invocations keep running goes later, by `sweep`.
+    let unused = deployments.difference(&kept).filter(|id| !core.invocations.keeps(**id));
+    for deployment in unused {
         if containers.iter().any(|container| container.deployment == *deployment) {
             return Ok(false);
         }
-        if !core.invocations.keeps(*deployment) {
-            forget(core, *deployment).await?;
-            declared.deployments.remove(deployment);
-        }
+        forget(core, *deployment).await?;
+        declared.deployments.remove(deployment);
     }
     Ok(true)
 }
