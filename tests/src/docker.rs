@@ -18,3 +18,16 @@ pub async fn docker(arguments: &[&str]) -> Result<String> {
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
+
+/// Everything that a container wrote.
+///
+/// # Errors
+/// When there is no such container.
+pub async fn container_log(name: &str) -> Result<String> {
+    let output = Command::new("docker").args(["logs", name]).stdin(Stdio::null()).output().await?;
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if !output.status.success() {
+        bail!("docker logs {name}: {err}");
+    }
+    Ok(format!("{out}{err}"))
+}

@@ -158,7 +158,7 @@ impl Lane {
         };
         if records.is_empty() {
             // A lost channel brings it again, and it is dropped again.
-            drop(acker.ack(BasicAckOptions::default()).await);
+            drop(answered(acker.ack(BasicAckOptions::default())).await);
             return;
         }
         let back = heritage.judge(redelivered);

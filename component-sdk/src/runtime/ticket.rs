@@ -7,6 +7,9 @@ use lapin::options::BasicAckOptions;
 use tokio::sync::mpsc;
 use tracing::debug;
 
+use super::broker::answered;
+use crate::error::chain;
+
 /// A delivery under way.
 pub(crate) struct Ticket {
     acker: Acker,
@@ -24,11 +27,11 @@ impl Ticket {
     /// Tells that one record is answered and its outcome confirmed.
     pub(crate) async fn settle(&self) {
         if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            match self.acker.ack(BasicAckOptions::default()).await {
+            match answered(self.acker.ack(BasicAckOptions::default())).await {
                 Ok(true) => {}
                 // The connection is gone: the delivery comes again, and the window knows its ids.
                 Ok(false) => debug!("a delivery could not be acknowledged, its channel is gone"),
-                Err(error) => debug!(%error, "a delivery could not be acknowledged"),
+                Err(error) => debug!(error = chain(&error), "a delivery could not be acknowledged"),
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use lapin::Acker;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
@@ -27,8 +28,12 @@ pub(crate) struct QueueConsumer {
     queue: String,
     prefetch: u16,
     current: Option<Current>,
+    /// The subscription that is under way. Kept, because whoever waits for a delivery may give up at any time: begun
+    /// anew each time it would never come about, or leave a consumer behind that holds messages nobody sees.
+    subscribing: Option<BoxFuture<'static, Option<Current>>>,
     /// Counts the channels, not the connections: a channel can end alone.
     generation: u64,
+    /// How long the next subscription waits before it begins.
     backoff: Duration,
 }
 
@@ -41,31 +46,42 @@ struct Current {
 
 impl QueueConsumer {
     pub(crate) fn new(link: Link, queue: String, prefetch: u16) -> Self {
-        Self { link, queue, prefetch, current: None, generation: 0, backoff: BACKOFF_FIRST }
+        let (current, subscribing) = (None, None);
+        Self { link, queue, prefetch, current, subscribing, generation: 0, backoff: Duration::ZERO }
     }
+}
 
-    async fn subscribe(&self) -> Option<Result<Current, String>> {
-        let (_, connection) = self.link.now().await?;
-        let subscribing = async {
-            let channel = connection.create_channel().await?;
-            channel.basic_qos(self.prefetch, BasicQosOptions::default()).await?;
-            let options = BasicConsumeOptions::default();
-            let name = self.queue.as_str().into();
-            let stream = channel.basic_consume(name, "".into(), options, FieldTable::default()).await?;
-            Ok(Current { _channel: channel, stream, ackers: HashMap::new() })
-        };
-        // A connection that ends right now may leave a question without any answer.
-        Some(match tokio::time::timeout(ANSWER, subscribing).await {
-            Ok(subscribed) => subscribed.map_err(|error: lapin::Error| error.to_string()),
-            Err(_) => Err("the broker does not answer".to_owned()),
-        })
-    }
-
-    async fn pause(&mut self) {
+/// Subscribes, after `backoff`, trying for ever. `None` only when the adapter was shut down.
+async fn subscribed(link: Link, queue: String, prefetch: u16, mut backoff: Duration) -> Option<Current> {
+    loop {
         let jitter = rand::rng().random_range(0.5..1.0);
-        tokio::time::sleep(self.backoff.mul_f64(jitter)).await;
-        self.backoff = (self.backoff * 2).min(BACKOFF_MOST);
+        tokio::time::sleep(backoff.mul_f64(jitter)).await;
+        // A connection that ends right now may leave a question without any answer.
+        let error = match tokio::time::timeout(ANSWER, subscribe(&link, &queue, prefetch)).await {
+            Ok(Some(Ok(current))) => return Some(current),
+            Ok(Some(Err(error))) => error.to_string(),
+            Ok(None) => return None,
+            Err(_) => "the broker does not answer".to_owned(),
+        };
+        warn!(queue, error, "cannot consume; trying on");
+        backoff = longer(backoff);
     }
+}
+
+async fn subscribe(link: &Link, queue: &str, prefetch: u16) -> Option<Result<Current, lapin::Error>> {
+    let (_, connection) = link.now().await?;
+    let subscribing = async {
+        let channel = connection.create_channel().await?;
+        channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+        let options = BasicConsumeOptions::default();
+        let stream = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await?;
+        Ok(Current { _channel: channel, stream, ackers: HashMap::new() })
+    };
+    Some(subscribing.await)
+}
+
+fn longer(backoff: Duration) -> Duration {
+    (backoff * 2).clamp(BACKOFF_FIRST, BACKOFF_MOST)
 }
 
 #[async_trait]
@@ -73,22 +89,20 @@ impl Consumer for QueueConsumer {
     async fn next(&mut self) -> Option<Delivery> {
         loop {
             let Some(current) = self.current.as_mut() else {
-                match self.subscribe().await? {
-                    Ok(current) => {
-                        self.generation += 1;
-                        self.current = Some(current);
-                        debug!(queue = self.queue, "consuming");
-                    }
-                    Err(error) => {
-                        warn!(queue = self.queue, error, "cannot consume; trying on");
-                        self.pause().await;
-                    }
-                }
+                let subscribing = self.subscribing.get_or_insert_with(|| {
+                    let (link, queue) = (self.link.clone(), self.queue.clone());
+                    Box::pin(subscribed(link, queue, self.prefetch, self.backoff))
+                });
+                let current = subscribing.await;
+                self.subscribing = None;
+                self.current = Some(current?);
+                self.generation += 1;
+                debug!(queue = self.queue, "consuming");
                 continue;
             };
             match current.stream.next().await {
                 Some(Ok(delivery)) => {
-                    self.backoff = BACKOFF_FIRST;
+                    self.backoff = Duration::ZERO;
                     current.ackers.insert(delivery.delivery_tag, delivery.acker.clone());
                     return Some(convert(self.generation, delivery));
                 }
@@ -98,7 +112,7 @@ impl Consumer for QueueConsumer {
                         ended.and_then(Result::err).map_or_else(|| "cancelled".to_owned(), |e| e.to_string());
                     warn!(queue = self.queue, reason, "the consumer ended; rebuilding it");
                     self.current = None;
-                    self.pause().await;
+                    self.backoff = longer(self.backoff);
                 }
             }
         }
@@ -109,11 +123,16 @@ impl Consumer for QueueConsumer {
             return Ok(false);
         };
         let Some(acker) = current.ackers.remove(&tag.tag) else { return Ok(false) };
-        match acker.ack(BasicAckOptions::default()).await {
-            Ok(acked) => Ok(acked),
+        match tokio::time::timeout(ANSWER, acker.ack(BasicAckOptions::default())).await {
+            Ok(Ok(acked)) => Ok(acked),
+            Err(_) => {
+                warn!(queue = self.queue, "the broker takes no acknowledgement; rebuilding the consumer");
+                self.current = None;
+                Ok(false)
+            }
             // The channel is gone, so the message comes again: that is what `false` says.
-            Err(error) if error.is_io_error() || !error.is_amqp_error() => Ok(false),
-            Err(error) => {
+            Ok(Err(error)) if error.is_io_error() || !error.is_amqp_error() => Ok(false),
+            Ok(Err(error)) => {
                 Err(PortError::new(Fault::Transient, format!("acknowledge from {}", self.queue), error))
             }
         }

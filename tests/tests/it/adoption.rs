@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sluice_tests::workload::{self, SINK, SOURCE};
-use sluice_tests::{World, docker, eventually};
+use sluice_tests::{World, container_log, docker, eventually};
 
 /// The ids that arrived at the sink, and how often each.
 type Ledger = BTreeMap<String, u32>;
@@ -42,6 +42,24 @@ async fn nothing_is_lost_when_parts_are_killed_and_containers_are_adopted() -> R
     in_time.with_context(|| format!("{} of {total} arrived", ledger.len()))??;
     let letters = world.api.get("/api/v1/dead-letters").await?;
     assert_eq!(letters["items"].as_array().map(Vec::len), Some(0), "{letters}");
+    world.stop().await
+}
+
+/// A connection that ends says nothing about the messages in flight on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_connections_put_nothing_under_suspicion() -> Result<()> {
+    let world = World::start("flaps", &["rabbitmq"]).await?;
+    let amqp = workload::queues(&world).await?;
+    amqp.publish_all("", SOURCE, &workload::orders(4000)).await?;
+    workload::deploy(&world).await?;
+    for count in [500, 1500, 2500] {
+        moved(&world, count).await?;
+        world.broker.drop_connections().await?;
+    }
+    moved(&world, 4000).await?;
+    let log = container_log(&world.container("rabbitmq").await?).await?;
+    assert!(log.contains("consuming"), "{log}");
+    assert!(!log.contains("came back"), "{log}");
     world.stop().await
 }
 

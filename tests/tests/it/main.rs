@@ -1,7 +1,8 @@
-//! End-to-end tests: a whole Sluice on real containers and a real broker.
+//! End-to-end tests: a whole Sluice on real containers and a real broker. And the broker's contract on a real one.
 
 mod adoption;
 mod containers;
+mod contracts;
 mod declarative;
 mod invocations;
 mod lifecycle;

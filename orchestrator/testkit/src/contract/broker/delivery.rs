@@ -1,9 +1,11 @@
 //! Deliveries, acknowledgements and redeliveries.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use futures_util::FutureExt;
 use sluice_domain::topology;
-use sluice_ports::broker::{Publish, Target};
+use sluice_ports::broker::{Consumer, Delivery, Publish, Target};
 use sluice_protocol::batch::{ENVELOPES, Encoding};
 
 use super::{BrokerHarness, ack, lane, message, next, publish, quiet, text};
@@ -17,6 +19,7 @@ pub(super) async fn suite(harness: &dyn BrokerHarness) {
     waiting_for_a_delivery_may_be_given_up(harness).await;
     what_a_consumer_left_comes_again(harness).await;
     what_a_lost_connection_left_comes_again(harness).await;
+    waiting_may_be_given_up_while_the_connection_comes_back(harness).await;
     publishing_goes_on_after_a_lost_connection(harness).await;
 }
 
@@ -74,19 +77,43 @@ async fn waiting_for_a_delivery_may_be_given_up(harness: &dyn BrokerHarness) {
         publish(harness, Target::Lane(lane.clone()), &number.to_string()).await;
     }
     for number in 0..20 {
-        // Polled once and dropped, again and again.
-        let delivery = within("a delivery comes to one who is impatient", async {
-            loop {
-                if let Some(delivery) = consumer.next().now_or_never() {
-                    return delivery.expect("the broker was not shut down");
-                }
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        let delivery = next_to_the_impatient(&mut consumer).await;
         assert_eq!(text(&delivery), number.to_string(), "giving up a wait loses nothing");
         ack(&mut consumer, &delivery).await;
     }
+}
+
+/// Waits for a delivery by waits that are polled once and dropped, again and again.
+async fn next_to_the_impatient(consumer: &mut Box<dyn Consumer>) -> Delivery {
+    within("a delivery comes to one who is impatient", async {
+        loop {
+            if let Some(delivery) = consumer.next().now_or_never() {
+                return delivery.expect("the broker was not shut down");
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+}
+
+/// A consumer that was half-way made when its wait was given up must not hold messages that nobody sees.
+async fn waiting_may_be_given_up_while_the_connection_comes_back(harness: &dyn BrokerHarness) {
+    let lane = lane(harness, 18).await;
+    let mut consumer = ok(harness.broker().consume(lane.as_str(), 10).await);
+    for number in 0..30 {
+        publish(harness, Target::Lane(lane.clone()), &number.to_string()).await;
+    }
+    next(&mut consumer).await;
+    harness.drop_connections().await;
+    let mut seen = BTreeSet::new();
+    while seen.len() < 30 {
+        let delivery = next_to_the_impatient(&mut consumer).await;
+        // `false` when it came by the connection that was just lost; then it comes again.
+        if ok(consumer.ack(delivery.tag).await) {
+            seen.insert(text(&delivery));
+        }
+    }
+    quiet(&mut consumer).await;
 }
 
 async fn what_a_consumer_left_comes_again(harness: &dyn BrokerHarness) {
