@@ -66,13 +66,16 @@ function gateway(network) {
 
 async function all(document, connector) {
   const operations = document.operations();
+  const letters = (text = '') => text.toLowerCase().replace(/[^a-z]/g, '');
   const results = [];
   for (const [name, action] of Object.entries(connector.actions)) {
     if (options.only && name !== options.only) continue;
     const key = `${action.request.method ?? 'GET'} ${action.request.path}`;
     const same = operations.get(key) ?? [];
-    const letters = (text) => text?.toLowerCase().replace(/[^a-z]/g, '');
-    const operation = same.find(({ id }) => letters(id) === letters(name)) ?? same[0];
+    // Operations that only a fragment of the path tells apart: by name, whose end may be cut off and numbered.
+    const alike = same.filter(({ id }) => letters(id).startsWith(letters(name)));
+    const number = Number(/_(\d+)$/.exec(name)?.[1] ?? 1);
+    const operation = same.find(({ id }) => letters(id) === letters(name)) ?? alike[number - 1] ?? alike[0] ?? same[0];
     if (!operation) throw new Error(`${name}: the document has no ${key}`);
     results.push({ name, operation: key, ...(await once(document, operation, name, action)) });
     if (process.stderr.isTTY) process.stderr.write(`\r${results.length}/${Object.keys(connector.actions).length} `);
