@@ -36,8 +36,8 @@ use crate::{Access, access, guard, request_id};
 
 /// Most bytes of a body, but for files.
 const BODY: usize = 1 << 20;
-/// Most bytes of a body that holds files.
-const FILES: usize = 4 << 20;
+/// Most bytes of a body that holds files: one of the largest, however its text is escaped.
+const FILES: usize = 8 << 20;
 
 /// What handlers share.
 #[derive(Clone)]

@@ -55,13 +55,13 @@ macro_rules! codes {
 
 codes! {
     FileTooLarge "F0001" Error "a file is too large"
-        "split the file; one file may have 1 MiB"
+        "split the file; one file may have 4 MiB"
     Syntax "F0002" Error "the text is neither YAML nor JSON"
         "look at the place that is named, and at the line before it"
     TooDeep "F0003" Error "the values nest too deeply"
         "a document may nest 64 levels deep"
     TooManyNodes "F0004" Error "the document has too many values"
-        "a file may have 100,000 values and 4 MiB of text, aliases written out"
+        "a file may have 300,000 values and 8 MiB of text, aliases written out"
     DuplicateKey "F0005" Error "a key stands twice in one mapping"
         "remove or rename one of them"
     Unsupported "F0006" Error "a YAML feature that Sluice does not read"

@@ -12,13 +12,13 @@ use serde_json::{Map, Number, Value};
 use crate::{Code, Diagnostic, Mark, Places, Report, places};
 
 /// Most bytes of one file.
-pub(crate) const FILE_BYTES: usize = 1024 * 1024;
+pub(crate) const FILE_BYTES: usize = 4 * 1024 * 1024;
 /// Deepest nesting of a document.
 pub(crate) const DEPTH: usize = 64;
 /// Most values of a file.
-pub(crate) const NODES: usize = 100_000;
+pub(crate) const NODES: usize = 300_000;
 /// Most bytes of scalars of a file, aliases written out.
-pub(crate) const TEXT_BYTES: usize = 4 * FILE_BYTES;
+pub(crate) const TEXT_BYTES: usize = 2 * FILE_BYTES;
 
 /// A file as the caller read it.
 #[derive(Debug, Clone, PartialEq, Eq)]

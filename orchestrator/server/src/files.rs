@@ -9,7 +9,7 @@ use sluice_planner::SourceFile;
 use crate::failure::{Code, Failure};
 
 /// Most bytes of one file.
-const MOST: u64 = 4 << 20;
+const MOST: u64 = 8 << 20;
 
 /// Reads flow files. A folder stands for its files that end in `.yaml`, `.yml` or `.json`, by name.
 pub(crate) fn sources(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Failure> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 async fn wrong_requests_are_refused_with_a_problem() -> Result<()> {
     let world = World::start("surfaces", &["timer", "log"]).await?;
     let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
-    let large = json!({ "files": [{ "name": "x", "text": "x".repeat(5 << 20) }] }).to_string();
+    let large = json!({ "files": [{ "name": "x", "text": "x".repeat(9 << 20) }] }).to_string();
     let cases: &[(&str, &str, Option<&str>, u16)] = &[
         ("GET", "/api/v1/nothing", None, 404),
         ("GET", "/api/v1/flows/NoSuch", None, 400),

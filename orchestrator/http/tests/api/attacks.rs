@@ -55,7 +55,7 @@ async fn wrong_requests_are_refused_with_a_problem() {
     let server = Server::start().await;
     let deep = format!("{}1{}", "[".repeat(65), "]".repeat(65));
     let deeper = "[".repeat(100_000);
-    let large = apply(&"x".repeat(5 << 20));
+    let large = apply(&"x".repeat(9 << 20));
     let medium = format!(r#"{{"body": "{}"}}"#, "x".repeat(2 << 20));
     let huge = r#"{"files":[],"params":{"x":123456789012345678901234567890}}"#;
     let dead = "/api/v1/dead-letters/dead_00000000000000000000000000";

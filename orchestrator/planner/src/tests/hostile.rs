@@ -48,7 +48,17 @@ fn deep_and_large_texts_end_soon() {
         let report = all(&text);
         assert!(!report.is_empty(), "{letter}");
     }
-    assert_eq!(codes(&"x".repeat(2 << 20)), [Code::FileTooLarge]);
+    assert_eq!(codes(&"x".repeat((4 << 20) + 1)), [Code::FileTooLarge]);
+}
+
+#[test]
+fn a_file_may_have_four_mebibytes_and_three_hundred_thousand_values() {
+    let list = |count: usize| format!("a: [{}]\n", vec!["x"; count].join(", "));
+    assert!(!codes(&list(299_990)).contains(&Code::TooManyNodes));
+    assert_eq!(codes(&list(300_001)), [Code::TooManyNodes]);
+    let text = |bytes: usize| format!("a: {}\n", "x".repeat(bytes - "a: \n".len()));
+    assert!(!codes(&text(4 << 20)).contains(&Code::FileTooLarge));
+    assert_eq!(codes(&text((4 << 20) + 1)), [Code::FileTooLarge]);
 }
 
 #[test]
