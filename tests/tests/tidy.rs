@@ -60,6 +60,7 @@ fn crates_point_inward_only() {
         ("sluice-mapping", &[]),
         ("sluice-formats", &[]),
         ("sluice-addresses", &[]),
+        ("sluice-script", &[]),
         ("sluice-declarative", &["sluice-protocol", "sluice-mapping"]),
         ("sluice-sdk", &["sluice-protocol", "sluice-mapping"]),
         ("sluice-domain", &["sluice-protocol", "sluice-mapping", "sluice-declarative"]),
@@ -98,7 +99,14 @@ fn crates_point_inward_only() {
         ),
         (
             "sluice-component-rest",
-            &["sluice-sdk", "sluice-declarative", "sluice-mapping", "sluice-formats", "sluice-addresses"],
+            &[
+                "sluice-sdk",
+                "sluice-declarative",
+                "sluice-mapping",
+                "sluice-formats",
+                "sluice-addresses",
+                "sluice-script",
+            ],
         ),
         ("sluice-tests", &["sluice-protocol"]),
     ];
@@ -128,6 +136,7 @@ fn each_outside_library_is_known_to_its_adapter_only() {
         ("lapin", &["sluice-rabbitmq", "sluice-sdk", "sluice-component-rabbitmq", "sluice-tests"]),
         ("jsonata-core", &["sluice-mapping"]),
         ("jsonpath-rust", &["sluice-mapping"]),
+        ("rquickjs", &["sluice-script"]),
     ];
     for (name, manifest) in manifests() {
         let used = dependencies(&manifest);
