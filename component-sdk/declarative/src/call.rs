@@ -1,9 +1,12 @@
 //! The part of a manifest that one function needs.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluice_protocol::FunctionName;
 
+use crate::script::Needs;
 use crate::{Action, Auth, Http, Manifest, OAuth2, PollingTrigger, Trigger, WebhookTrigger};
 
 /// What the component `rest` executes: the config of a step that uses a function of a declarative connector.
@@ -23,6 +26,12 @@ pub struct Call {
     /// The step's config, valid against the function's schema.
     #[serde(default)]
     pub config: Value,
+    /// The code of the scripts that it needs, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scripts: BTreeMap<FunctionName, String>,
+    /// The actions that its script may call, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub actions: BTreeMap<FunctionName, Action>,
 }
 
 /// An action or a trigger.
@@ -53,20 +62,21 @@ impl Manifest {
     /// reach the API, which its [check](Self::check) finds. What only describes is left out.
     #[must_use]
     pub fn call(&self, function: &FunctionName, config: Value) -> Option<Call> {
+        let mut needs = Needs::of(self);
         let kind = match (self.actions.get(function), self.triggers.get(function)) {
-            (Some(action), _) => CallKind::Action(Action {
-                description: String::new(),
-                config: None,
-                input: None,
-                output: None,
-                ..action.clone()
-            }),
-            (None, Some(Trigger::Polling(trigger))) => CallKind::Trigger(PollingTrigger {
-                description: String::new(),
-                config: None,
-                output: None,
-                ..(**trigger).clone()
-            }),
+            (Some(action), _) => {
+                needs.action(action);
+                CallKind::Action(plain(action))
+            }
+            (None, Some(Trigger::Polling(trigger))) => {
+                needs.script(trigger.after.as_ref());
+                CallKind::Trigger(PollingTrigger {
+                    description: String::new(),
+                    config: None,
+                    output: None,
+                    ..(**trigger).clone()
+                })
+            }
             (None, Some(Trigger::Webhook(_)) | None) => return None,
         };
         Some(Call {
@@ -76,6 +86,8 @@ impl Manifest {
             auth: self.auth.oauth2.as_ref().map_or_else(|| self.auth.clone(), OAuth2::carried),
             kind,
             config,
+            actions: needs.actions.iter().map(|name| (name.clone(), plain(&self.actions[name]))).collect(),
+            scripts: needs.scripts,
         })
     }
 
@@ -87,4 +99,9 @@ impl Manifest {
             WebhookTrigger { description: String::new(), config: None, output: None, ..(**webhook).clone() };
         Some(WebhookCall { connector: format!("{}@{}", self.name, self.version), webhook, config })
     }
+}
+
+/// An action without what only describes it.
+fn plain(action: &Action) -> Action {
+    Action { description: String::new(), config: None, input: None, output: None, ..action.clone() }
 }

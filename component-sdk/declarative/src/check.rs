@@ -2,6 +2,7 @@
 
 mod oauth;
 mod references;
+mod scripts;
 
 use std::collections::BTreeSet;
 
@@ -90,6 +91,7 @@ impl Check {
         self.auth(&manifest.auth);
         self.oauth(manifest);
         self.references(manifest);
+        self.scripts(manifest);
         if let Some(test) = &manifest.test
             && !manifest.actions.keys().any(|name| name.as_str() == test)
         {
@@ -102,8 +104,11 @@ impl Check {
                 let text = format!("`{name}` is both an action and a trigger");
                 self.add(at.clone(), ProblemKind::Value, text, "give one of them another name");
             }
-            let known = properties([&action.input, &action.config]);
-            self.request(&format!("{at}/request"), &action.request, known.as_ref());
+            if let Some(request) = &action.request {
+                // A script may give the input other members.
+                let known = properties([&action.input, &action.config]).filter(|_| action.before.is_none());
+                self.request(&format!("{at}/request"), request, known.as_ref());
+            }
             self.response(&format!("{at}/response"), &action.response);
             if let Some(pagination) = &action.pagination {
                 self.pagination(&format!("{at}/pagination"), pagination);
@@ -168,12 +173,15 @@ impl Check {
                 let text = format!("`{}` is no name of a header, parameter or cookie", short(name));
                 self.add("/auth/name", ProblemKind::Value, text, "use letters, digits and `-`");
             }
-            (AuthType::None | AuthType::Basic | AuthType::Bearer, Some(_)) => {
+            (AuthType::None | AuthType::Basic | AuthType::Bearer | AuthType::Script, Some(_)) => {
                 let text = "only an API key has a name";
                 self.add("/auth/name", ProblemKind::Value, text, "remove it, or use the type `api_key`");
             }
             (AuthType::ApiKey | AuthType::OAuth2, Some(_)) => {}
-            (AuthType::None | AuthType::Basic | AuthType::Bearer | AuthType::OAuth2, None) => {}
+            (
+                AuthType::None | AuthType::Basic | AuthType::Bearer | AuthType::OAuth2 | AuthType::Script,
+                None,
+            ) => {}
         }
     }
 

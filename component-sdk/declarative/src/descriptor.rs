@@ -62,11 +62,13 @@ impl Manifest {
     /// signed with. That one may be left out where a flow may use the connector without webhooks.
     fn secrets(&self) -> Option<Value> {
         let public = self.auth.oauth2.as_ref().is_some_and(|oauth| oauth.client_auth == ClientAuth::None);
+        let named: Vec<&str> = self.auth.secrets.iter().map(String::as_str).collect();
         let (names, optional): (&[&str], &[&str]) = match self.auth.kind {
             AuthType::None => (&[], &[]),
             AuthType::ApiKey => (&["api_key"], &[]),
             AuthType::Basic => (&["username", "password"], &[]),
             AuthType::Bearer => (&["token"], &[]),
+            AuthType::Script => (&named, &[]),
             AuthType::OAuth2 if public => (&["client_id"], &["client_secret"]),
             AuthType::OAuth2 => (&["client_id", "client_secret"], &[]),
         };

@@ -16,6 +16,7 @@ mod descriptor;
 mod manifest;
 mod oauth;
 mod request;
+mod script;
 mod signature;
 mod trigger;
 mod webhook;
@@ -31,6 +32,7 @@ pub use request::{
     Body, BodyFormat, Incremental, Initial, Pagination, PaginationType, Request, Response, ResponseFormat,
     TimeFormat,
 };
+pub use script::Script;
 pub use signature::{Algorithm, Encoding, Place, Preset, SIGNING_SECRET, SecretEncoding, Signature};
 pub use trigger::Trigger;
 pub use webhook::{Challenge, DeliveryId, WebhookKind, WebhookTrigger};

@@ -10,6 +10,7 @@ use sluice_protocol::{ComponentName, FunctionName};
 use crate::Trigger;
 use crate::oauth::OAuth2;
 use crate::request::{Incremental, Pagination, Request, Response};
+use crate::script::Script;
 
 /// A declarative connector (`kind: connector`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +61,11 @@ pub struct Manifest {
     /// How requests are authorised.
     #[serde(default)]
     pub auth: Auth,
+    /// JavaScript functions by name, which actions, triggers and `auth` refer to: `a-z`, `0-9` and `_`, beginning with a
+    /// letter.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, Script>")]
+    pub scripts: BTreeMap<FunctionName, Script>,
     /// The name of the action that `sluice instance test` calls, without input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<String>,
@@ -172,6 +178,14 @@ pub struct Auth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "OAuth2")]
     pub oauth2: Option<OAuth2>,
+    /// For the type `script`: the script that signs each request. It gets `({ method, url, path, query, headers, body },
+    /// secrets, { vars })` and gives `{ headers, query }` to be set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub script: Option<FunctionName>,
+    /// For the type `script`: the names of the secrets that an instance has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
 }
 
 /// The ways to authorise a request, and the secrets that an instance then has.
@@ -190,6 +204,8 @@ pub enum AuthType {
     /// RFC 6749: the secrets `client_id` and `client_secret`. A run gets the secret `access_token` instead.
     #[serde(rename = "oauth2")]
     OAuth2,
+    /// A script signs each request: the secrets that `secrets` names.
+    Script,
 }
 
 /// Where an API key goes.
@@ -206,8 +222,8 @@ pub enum AuthPlace {
 }
 
 /// A function that makes a request for each input. Its expressions see `vars`, `config` and `input`, those of the
-/// response also `response` (`status`, `headers`, `body`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// response also `response` (`status`, `headers`, `body`). Instead of a request it may have a script.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Action {
     /// A title for people.
@@ -227,8 +243,24 @@ pub struct Action {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Map<String, Value>>")]
     pub output: Option<Value>,
-    /// The request.
-    pub request: Request,
+    /// The request. An action has either this or `script`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Request")]
+    pub request: Option<Request>,
+    /// The script that does the work of the action: it gets `(input, { vars, config })`, may `invoke` other actions, and
+    /// its result is the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub script: Option<FunctionName>,
+    /// The script that makes the input of the request: it gets `(input, { vars, config })`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub before: Option<FunctionName>,
+    /// The script that makes the output: it gets `(result, { input, vars, config, response })`, with pagination for each
+    /// item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub after: Option<FunctionName>,
     /// What becomes of the answer.
     #[serde(default)]
     pub response: Response,
@@ -274,6 +306,11 @@ pub struct PollingTrigger {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Incremental")]
     pub incremental: Option<Incremental>,
+    /// The script that makes the output of each new item: it gets `(item, { vars, config, cursor, response })`. `key` and
+    /// `incremental` see the item as it was before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub after: Option<FunctionName>,
 }
 
 /// How a polling trigger gets its work.

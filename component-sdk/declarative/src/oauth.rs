@@ -246,6 +246,8 @@ impl OAuth2 {
             name: Some(self.name.clone().unwrap_or_else(|| name.to_owned())),
             prefix: self.prefix.clone().unwrap_or_else(|| prefix.to_owned()),
             oauth2: None,
+            script: None,
+            secrets: Vec::new(),
         }
     }
 }

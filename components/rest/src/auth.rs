@@ -11,18 +11,25 @@ use url::Url;
 use crate::request::set_param;
 
 /// A credential, in the form in which it travels.
+#[derive(Clone)]
 pub(crate) enum Credential {
     None,
     Header(HeaderName, HeaderValue),
     Query(String, String),
     /// `name=value`.
     Cookie(String),
+    /// What a script made of the secrets for one request.
+    Signature {
+        headers: HeaderMap,
+        query: Vec<(String, String)>,
+    },
 }
 
 impl Credential {
     pub(crate) fn of(auth: &Auth, secrets: &Map<String, Value>) -> Result<Self, Error> {
         match auth.kind {
-            AuthType::None => Ok(Self::None),
+            // A script signs each request on its own.
+            AuthType::None | AuthType::Script => Ok(Self::None),
             AuthType::Basic => {
                 let pair = format!("{}:{}", secret(secrets, "username")?, secret(secrets, "password")?);
                 header(AUTHORIZATION, &format!("Basic {}", STANDARD.encode(pair)))
@@ -40,6 +47,13 @@ impl Credential {
                 headers.insert(name.clone(), value.clone());
             }
             Self::Query(name, value) => set_param(url, name, value),
+            Self::Signature { headers: signed, query } => {
+                for name in signed.keys() {
+                    headers.remove(name);
+                }
+                headers.extend(signed.iter().map(|(name, value)| (name.clone(), value.clone())));
+                query.iter().for_each(|(name, value)| set_param(url, name, value));
+            }
             Self::Cookie(pair) => {
                 let mut cookies =
                     headers.get(COOKIE).map_or_else(Vec::new, |value| value.as_bytes().to_vec());
@@ -73,7 +87,7 @@ fn header(name: HeaderName, value: &str) -> Result<Credential, Error> {
     Ok(Credential::Header(name, sensitive(value.as_bytes())?))
 }
 
-fn sensitive(value: &[u8]) -> Result<HeaderValue, Error> {
+pub(crate) fn sensitive(value: &[u8]) -> Result<HeaderValue, Error> {
     let mut value = HeaderValue::from_bytes(value).map_err(|_| unfit("a secret of the instance"))?;
     value.set_sensitive(true);
     Ok(value)

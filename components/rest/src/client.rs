@@ -1,4 +1,4 @@
-//! What all runs share: HTTP clients with their connections, and the threads for expressions.
+//! What all runs share: HTTP clients with their connections, and the threads for expressions and scripts.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -8,12 +8,14 @@ use sluice_addresses::{Guard, kind};
 use sluice_sdk::{Error, chain};
 
 use crate::bench::Bench;
+use crate::desk::Desk;
 use crate::hosts::Reach;
 
 /// Made when first used.
 #[derive(Default)]
 pub(crate) struct Shared {
     bench: OnceLock<Bench>,
+    desk: Desk,
     internal: OnceLock<Client>,
     public: OnceLock<Client>,
 }
@@ -25,6 +27,10 @@ impl Shared {
         }
         let bench = Bench::start().map_err(|error| Error::retryable("threads", chain(&error)))?;
         Ok(self.bench.get_or_init(|| bench))
+    }
+
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
     }
 
     /// The client whose connections lead no further than `reach`. Each keeps its own, so that one that was opened to an

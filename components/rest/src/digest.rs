@@ -28,7 +28,7 @@ pub(crate) struct Question {
 /// What an answer came to.
 #[derive(Debug)]
 pub(crate) struct Digest {
-    pub(crate) status: u16,
+    pub(crate) source: Source,
     pub(crate) found: Found,
     /// What `next` gave: a token or a URL.
     pub(crate) next: Option<String>,
@@ -36,6 +36,20 @@ pub(crate) struct Digest {
     pub(crate) link: Option<String>,
     /// `stop` is true.
     pub(crate) stop: bool,
+}
+
+/// What an answer says besides its body. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) status: u16,
+    headers: Arc<Map<String, Value>>,
+}
+
+impl Source {
+    /// As scripts see it.
+    pub(crate) fn told(&self) -> Value {
+        json!({ "status": self.status, "headers": *self.headers })
+    }
 }
 
 /// The result: one value, or the items of a page.
@@ -125,7 +139,8 @@ pub(crate) fn digest(
         }
         _ => false,
     };
-    Ok(Digest { status, found, next, link, stop })
+    let source = Source { status, headers: Arc::new(answer.headers) };
+    Ok(Digest { source, found, next, link, stop })
 }
 
 /// Whether the answer is a success: `true` where only a rule made it one.

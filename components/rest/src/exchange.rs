@@ -18,21 +18,28 @@ use crate::client::Shared;
 use crate::failure;
 use crate::hosts::{self, Hosts};
 use crate::request::Draft;
+use crate::signer::Authority;
 
 const REDIRECTS: usize = 5;
 
-/// Sends a request to where its URL says. Gives the answer and the URL that gave it, without credentials.
+/// Sends a request to where its URL says. `first` is its credential; after a redirect `authority` is asked again. Gives the answer and the URL that gave it, without credentials.
 pub(crate) async fn send(
     shared: &Shared,
     hosts: &Hosts,
-    credential: &Credential,
+    (authority, first): (&Authority<'_>, Credential),
     mut draft: Draft,
     deadline: Instant,
 ) -> Result<(Response, Url), Error> {
+    let mut first = Some(first);
     for _ in 0..=REDIRECTS {
         let reach = hosts.admit(&draft.url)?;
         let (mut url, mut headers) = (draft.url.clone(), draft.headers.clone());
+        let known = first.take();
         if hosts.trusts(&url) {
+            let credential = match known {
+                Some(credential) => credential,
+                None => authority.credential(&draft).await?,
+            };
             credential.apply(&mut url, &mut headers)?;
         }
         let mut request = shared

@@ -2,6 +2,7 @@
 //!
 //! A step's config is a `Call`, compiled once when the step is bound. From there: [`request`] builds what is sent,
 //! [`exchange`] sends it under the rules of [`hosts`], [`digest`] reads the answer, [`pages`] asks for more of it.
+//! Scripts run at the [`desk`]; a [`program`] is an action that is one.
 
 mod answer;
 mod auth;
@@ -9,6 +10,7 @@ mod bench;
 mod body;
 mod call;
 mod client;
+mod desk;
 mod digest;
 mod exchange;
 mod expression;
@@ -19,10 +21,12 @@ mod moment;
 mod pages;
 mod path;
 mod poll;
+mod program;
 mod redact;
 mod request;
 mod reset;
 mod session;
+mod signer;
 mod step;
 mod trace;
 mod tracker;

@@ -19,8 +19,8 @@ use crate::call::output;
 use crate::client::Shared;
 use crate::moment::Moment;
 use crate::pages::End;
-use crate::session::Session;
-use crate::step::{Compiled, Step};
+use crate::session::{Session, Surroundings};
+use crate::step::{Compiled, Routine, Step};
 use crate::tracker::{Identified, Tracker};
 use crate::walk::{Items, Walk};
 
@@ -41,14 +41,14 @@ impl PollingTrigger for Poll {
     type Config = Step;
 
     async fn poll(&self, cx: &Context, config: &Step, state: Option<Value>) -> Result<Polled, Error> {
-        let step = &config.0;
-        let Some(watch) = &step.watch else {
-            return Err(Error::fatal("bad_config", "the call is one of an action, not of a trigger"));
-        };
+        let no_trigger = || Error::fatal("bad_config", "the call is one of an action, not of a trigger");
+        let Routine::Request(step) = &config.routine else { return Err(no_trigger()) };
+        let watch = step.watch.as_ref().ok_or_else(no_trigger)?;
         let incremental = watch.incremental.as_ref().map(|(it, _)| it.clone());
         let mut tracker = Tracker::new(incremental, state, Utc::now());
         let until = cx.deadline().map(in_order);
-        let session = Session::open(cx, &self.shared, step, ("cursor", tracker.cursor())).await?.until(until);
+        let surroundings = Surroundings { cx, shared: &self.shared };
+        let session = Session::open(surroundings, step, ("cursor", tracker.cursor())).await?.until(until);
         match run(cx, &session, &mut tracker, until).await {
             Ok(end) => Ok(Polled::new(Outputs::none()).state(tracker.finish(end))),
             Err(error) => broken_off(session.clean(error), tracker),
@@ -105,7 +105,7 @@ async fn sift(
     page: Items,
     until: Option<Instant>,
 ) -> Result<bool, Error> {
-    let Items { items, status } = page;
+    let Items { items, source } = page;
     let items =
         session.evaluate(move |step, evaluator, scope| identify(step, evaluator, scope, items)).await??;
     for identified in items {
@@ -115,7 +115,8 @@ async fn sift(
             if tracker.emitted() >= most {
                 return Ok(true);
             }
-            let sent = cx.emit(output(item, status));
+            let item = session.refine(item, &source).await?;
+            let sent = cx.emit(output(item, source.status));
             match until {
                 None => sent.await?,
                 Some(until) => timeout_at(until, sent).await.map_err(|_| late())??,

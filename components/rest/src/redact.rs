@@ -22,6 +22,7 @@ impl Redactor {
         for secret in &plain {
             spellings.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
             spellings.push(STANDARD.encode(secret));
+            spellings.extend(by_scripts(secret));
             // As JSON writes it, for a secret with quotes or backslashes.
             spellings.push(Value::from(secret.as_str()).to_string().trim_matches('"').to_owned());
         }
@@ -65,6 +66,18 @@ impl Redactor {
             None => clean,
         }
     }
+}
+
+/// What the helpers of scripts make of a secret, and a text of several lines on one, as messages have it.
+fn by_scripts(secret: &str) -> [String; 3] {
+    let hex = |byte: u8| format!("{byte:02x}");
+    let percent = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    let on_one_line: Vec<&str> = secret.split_whitespace().collect();
+    [secret.bytes().map(hex).collect(), secret.bytes().map(percent).collect(), on_one_line.join(" ")]
 }
 
 fn collect(value: &Value, into: &mut Vec<String>) {

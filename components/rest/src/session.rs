@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value};
 use sluice_declarative::AuthType;
 use sluice_mapping::Evaluator;
+use sluice_sdk::protocol::MessageId;
 use sluice_sdk::protocol::invocation::EXCHANGE_PORT;
 use sluice_sdk::{Context, Error, Output};
 use tokio::time::Instant;
@@ -13,16 +14,25 @@ use url::Url;
 use crate::answer;
 use crate::auth::Credential;
 use crate::client::Shared;
-use crate::digest::{self, Digest, Question, Refusal};
+use crate::desk::{Listener, Task};
+use crate::digest::{self, Digest, Question, Refusal, Source};
 use crate::exchange;
 use crate::failure;
 use crate::hosts::Hosts;
 use crate::redact::Redactor;
 use crate::request::{self, Draft};
+use crate::signer::{self, Authority, Signer};
 use crate::step::Compiled;
 use crate::trace::Sent;
 
-/// The surroundings of one run.
+/// What a run is given.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'r> {
+    pub(crate) cx: &'r Context,
+    pub(crate) shared: &'r Shared,
+}
+
+/// One run, or one call of an action within the run of a script.
 pub(crate) struct Session<'r> {
     cx: &'r Context,
     shared: &'r Shared,
@@ -44,8 +54,7 @@ struct Keys {
 impl<'r> Session<'r> {
     /// Fetches settings and secrets. `special` is the name and value that only this kind of function has.
     pub(crate) async fn open(
-        cx: &'r Context,
-        shared: &'r Shared,
+        Surroundings { cx, shared }: Surroundings<'r>,
         step: &Arc<Compiled>,
         special: (&str, Value),
     ) -> Result<Self, Error> {
@@ -60,6 +69,35 @@ impl<'r> Session<'r> {
     pub(crate) fn until(mut self, until: Option<Instant>) -> Self {
         self.until = until;
         self
+    }
+
+    /// What identifies the input to the other side.
+    pub(crate) fn message_id(&self) -> MessageId {
+        self.cx.message_id()
+    }
+
+    /// Lets the script `before` make the input.
+    pub(crate) async fn prepare(&mut self) -> Result<(), Error> {
+        let Some(name) = self.step.before.clone() else { return Ok(()) };
+        let mut scope = Map::clone(&self.scope);
+        let input = scope.remove("input").unwrap_or(Value::Null);
+        let input = self.compute(name, vec![input, Value::Object(scope.clone())]).await?;
+        scope.insert("input".to_owned(), input);
+        self.scope = Arc::new(scope);
+        Ok(())
+    }
+
+    /// Lets the script `after` make the output of a result.
+    pub(crate) async fn refine(&self, result: Value, source: &Source) -> Result<Value, Error> {
+        let Some(name) = self.step.after.clone() else { return Ok(result) };
+        let mut scope = Map::clone(&self.scope);
+        scope.insert("response".to_owned(), source.told());
+        self.compute(name, vec![result, Value::Object(scope)]).await
+    }
+
+    async fn compute(&self, name: String, args: Vec<Value>) -> Result<Value, Error> {
+        let host = Arc::new(Listener { redactor: self.keys().redactor });
+        self.shared.desk().compute(Task { scripts: self.step.scripts.clone(), name, args, host }).await
     }
 
     /// The error without secrets, for whoever reads it.
@@ -108,27 +146,44 @@ impl<'r> Session<'r> {
     async fn attempt(&self, draft: Draft, page: u64) -> Result<(Digest, Url), Refusal> {
         let keys = self.keys();
         let hosts = Hosts::new(draft.base.clone(), self.step.allowed_hosts.clone());
-        let credential = Credential::of(&self.step.auth, &keys.secrets)?;
+        let authority = self.authority(&keys)?;
+        let credential =
+            if hosts.trusts(&draft.url) { authority.credential(&draft).await? } else { Credential::None };
+        let redactor = Arc::new(signer::masking(&keys.redactor, &credential));
         let limit = Instant::now() + self.step.timeout;
         let deadline = self.until.map_or(limit, |until| until.min(limit));
         let place = failure::place(&draft.method, &draft.url);
         let sent =
             if self.cx.trace() { Some((Sent::of(&draft, &credential)?, Instant::now())) } else { None };
-        let (response, url) = exchange::send(self.shared, &hosts, &credential, draft, deadline).await?;
+        let (response, url) =
+            exchange::send(self.shared, &hosts, (&authority, credential), draft, deadline).await?;
         if response.status().as_u16() == 401 && self.step.auth.kind != AuthType::OAuth2 {
             // The secret may have been replaced since it was fetched.
             self.cx.forget_credentials().await;
         }
         let answer = answer::read(response, self.step.max_response_bytes, &place).await?;
         if let Some((sent, begun)) = sent {
-            let told = sent.answered(&answer, begun.elapsed(), &keys.redactor);
+            let told = sent.answered(&answer, begun.elapsed(), &redactor);
             self.cx.emit(Output::new(told).port(EXCHANGE_PORT)).await?;
         }
-        let question = Question { page, place, redactor: keys.redactor };
+        let question = Question { page, place, redactor };
         let digest = self
             .evaluate(move |step, evaluator, scope| digest::digest(step, evaluator, scope, answer, &question))
             .await??;
         Ok((digest, url))
+    }
+
+    fn authority(&self, keys: &Keys) -> Result<Authority<'_>, Error> {
+        let Some(name) = &self.step.auth.script else {
+            return Credential::of(&self.step.auth, &keys.secrets).map(Authority::Fixed);
+        };
+        Ok(Authority::Script(Signer {
+            desk: self.shared.desk(),
+            scripts: self.step.scripts.clone(),
+            name: name.to_string(),
+            secrets: Arc::clone(&keys.secrets),
+            vars: self.scope.get("vars").cloned().unwrap_or_default(),
+        }))
     }
 
     /// Runs `work` where expressions are evaluated.

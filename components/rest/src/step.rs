@@ -7,9 +7,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sluice_declarative::{
-    Auth, BodyFormat, Call, CallKind, Incremental, Pagination, Reaction, Request, Response, ResponseFormat,
+    Action, Auth, BodyFormat, Call, CallKind, Http, Incremental, Pagination, PollingTrigger, Reaction,
+    Request, Response, ResponseFormat,
 };
 use sluice_mapping::{Limits, Mapping, MappingError, is_expression};
+use sluice_script::Scripts;
+use sluice_sdk::protocol::FunctionName;
 
 use crate::expression::Expr;
 use crate::hosts::Pattern;
@@ -17,7 +20,26 @@ use crate::hosts::Pattern;
 /// The config of a step. Cheap to clone.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "Call")]
-pub(crate) struct Step(pub(crate) Arc<Compiled>);
+pub(crate) struct Step {
+    pub(crate) routine: Routine,
+    pub(crate) library: Arc<Library>,
+}
+
+/// What an action or trigger does.
+#[derive(Clone)]
+pub(crate) enum Routine {
+    Request(Arc<Compiled>),
+    /// The script of this name.
+    Script(String),
+}
+
+/// What scripts of a step find.
+pub(crate) struct Library {
+    pub(crate) scripts: Scripts,
+    /// The actions that scripts may call.
+    pub(crate) actions: BTreeMap<String, Routine>,
+    pub(crate) config: Value,
+}
 
 /// A call, ready to be executed.
 pub(crate) struct Compiled {
@@ -39,6 +61,10 @@ pub(crate) struct Compiled {
     pub(crate) config: Value,
     /// What makes it a trigger.
     pub(crate) watch: Option<Watch>,
+    pub(crate) scripts: Scripts,
+    /// The scripts that make the input and the output.
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
 }
 
 /// The path of a request.
@@ -90,25 +116,84 @@ impl Compiled {
     }
 }
 
+/// What a request is made of, in the words of the file.
+struct Parts {
+    request: Request,
+    response: Response,
+    pagination: Option<Pagination>,
+    watch: Option<Watch>,
+    before: Option<FunctionName>,
+    after: Option<FunctionName>,
+}
+
+/// What all requests of a call have in common.
+struct Common {
+    http: Http,
+    auth: Auth,
+    config: Value,
+    scripts: Scripts,
+}
+
 impl TryFrom<Call> for Step {
     type Error = String;
 
     fn try_from(call: Call) -> Result<Self, String> {
-        let Call { http, auth, kind, config, .. } = call;
-        let (request, response, pagination, watch) = match kind {
-            CallKind::Action(action) => (action.request, action.response, action.pagination, None),
-            CallKind::Trigger(trigger) => {
-                let key = optional("key", trigger.key.as_deref())?;
-                let incremental = trigger
-                    .incremental
-                    .map(|it| expression("incremental.value", &it.value).map(|value| (it, value)))
-                    .transpose()?;
-                (trigger.request, trigger.response, trigger.pagination, Some(Watch { key, incremental }))
-            }
+        let Call { http, auth, kind, config, scripts, actions, .. } = call;
+        let sources = scripts.into_iter().map(|(name, code)| (name.to_string(), code)).collect();
+        let scripts = Scripts::compile(&sources, sluice_script::Limits::default())
+            .map_err(|error| error.to_string())?;
+        let common = Common { http, auth, config, scripts };
+        let routine = match kind {
+            CallKind::Action(action) => common.action(action)?,
+            CallKind::Trigger(trigger) => common.trigger(trigger)?,
         };
+        let actions = actions
+            .into_iter()
+            .map(|(name, action)| Ok((name.to_string(), common.action(action)?)))
+            .collect::<Result<_, String>>()?;
+        let Common { config, scripts, .. } = common;
+        Ok(Self { routine, library: Arc::new(Library { scripts, actions, config }) })
+    }
+}
+
+impl Common {
+    fn action(&self, action: Action) -> Result<Routine, String> {
+        let Action { request, script, before, after, response, pagination, .. } = action;
+        match (request, script) {
+            (Some(request), None) => {
+                self.request(Parts { request, response, pagination, watch: None, before, after })
+            }
+            (None, Some(script)) => self.known(script).map(Routine::Script),
+            _ => Err("an action has either a request or a script".to_owned()),
+        }
+    }
+
+    fn trigger(&self, trigger: PollingTrigger) -> Result<Routine, String> {
+        let PollingTrigger { request, response, pagination, after, .. } = trigger;
+        let key = optional("key", trigger.key.as_deref())?;
+        let incremental = trigger
+            .incremental
+            .map(|it| expression("incremental.value", &it.value).map(|value| (it, value)))
+            .transpose()?;
+        let watch = Some(Watch { key, incremental });
+        self.request(Parts { request, response, pagination, watch, before: None, after })
+    }
+
+    fn known(&self, script: FunctionName) -> Result<String, String> {
+        let name = script.to_string();
+        if self.scripts.has(&name) { Ok(name) } else { Err(format!("there is no script `{name}`")) }
+    }
+
+    fn request(&self, parts: Parts) -> Result<Routine, String> {
+        let Self { http, auth, config, scripts } = self;
+        let Http { base_url, headers: all_headers, query: all_query, .. } = http.clone();
+        let Parts { request, response, pagination, watch, before, after } = parts;
         let Response { format, result } = response;
         let Request { method, path, path_params, query, headers, body } = request;
-        let rules = http.errors.into_iter().map(|rule| {
+        if let Some(script) = &auth.script {
+            self.known(script.clone())?;
+        }
+        let rules = http.errors.iter().cloned().map(|rule| {
             Ok::<_, String>(Rule {
                 status: rule.status,
                 when: optional("errors.when", rule.when.as_deref())?,
@@ -124,11 +209,11 @@ impl TryFrom<Call> for Step {
             let stop = optional("pagination.stop", plan.stop.as_deref())?;
             Ok::<_, String>(Pages { plan, next, stop })
         });
-        Ok(Self(Arc::new(Compiled {
-            base_url: mapping("base_url", Value::String(http.base_url))?,
+        Ok(Routine::Request(Arc::new(Compiled {
+            base_url: mapping("base_url", Value::String(base_url))?,
             allowed_hosts: http.allowed_hosts.iter().map(|host| Pattern::new(host)).collect(),
-            headers: [object("http.headers", http.headers)?, object("headers", headers)?],
-            query: [object("http.query", http.query)?, object("query", query)?],
+            headers: [object("http.headers", all_headers)?, object("headers", headers)?],
+            query: [object("http.query", all_query)?, object("query", query)?],
             method,
             path: if is_expression(&path) {
                 Path::Expression(mapping("path", Value::String(path))?)
@@ -144,12 +229,15 @@ impl TryFrom<Call> for Step {
             timeout: Duration::from_secs(u64::from(http.timeout_seconds)),
             max_response_bytes: http.max_response_bytes,
             rules: rules.collect::<Result<_, String>>()?,
-            auth,
+            auth: auth.clone(),
             format,
             result: optional("response.result", result.as_deref())?,
             pages: pages.transpose()?,
-            config,
+            config: config.clone(),
             watch,
+            scripts: scripts.clone(),
+            before: before.map(|name| self.known(name)).transpose()?,
+            after: after.map(|name| self.known(name)).transpose()?,
         })))
     }
 }

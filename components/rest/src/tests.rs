@@ -7,7 +7,9 @@ mod formats;
 mod hosts;
 mod pages;
 mod polling;
+mod scripts;
 mod server;
+mod signing;
 mod tokens;
 
 use serde_json::{Value, json};

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sluice_sdk::Error;
 
+use crate::digest::Source;
 use crate::exchange;
 use crate::hosts::Hosts;
 use crate::pages::{End, Page, Pager, Turn};
@@ -11,7 +12,7 @@ use crate::session::Session;
 
 /// The items of one page.
 pub(crate) struct Items {
-    pub(crate) status: u16,
+    pub(crate) source: Source,
     pub(crate) items: Vec<Value>,
 }
 
@@ -46,7 +47,7 @@ impl<'s> Walk<'s> {
         let mut draft = self.draft.clone();
         exchange::leave(&mut draft, url);
         let (digest, url) = self.session.ask(draft, self.number).await?;
-        let (status, next, link, stop) = (digest.status, digest.next, digest.link, digest.stop);
+        let (source, next, link, stop) = (digest.source, digest.next, digest.link, digest.stop);
         let mut items = digest.found.into_items();
         self.turn = match &mut self.pager {
             None => Turn::End(End::Last),
@@ -62,7 +63,7 @@ impl<'s> Walk<'s> {
                 }
             }
         };
-        Ok(Some(Items { status, items }))
+        Ok(Some(Items { source, items }))
     }
 
     /// Why there was no further page.

@@ -91,12 +91,12 @@ impl<'d> Operation<'d> {
                 .filter(|title| !title.is_empty())
                 .unwrap_or_else(|| humanise(name)),
             description: self.description(),
-            config: None,
             input: input.schema(),
             output,
-            request,
+            request: Some(request),
             response: Response { format: None, result: result.flatten() },
             pagination,
+            ..Action::default()
         })
     }
 

@@ -56,11 +56,17 @@ impl Check {
                 self.fields(oauth);
                 self.hooks(manifest, oauth);
             }
-            (AuthType::None | AuthType::ApiKey | AuthType::Basic | AuthType::Bearer, Some(_)) => {
+            (
+                AuthType::None | AuthType::ApiKey | AuthType::Basic | AuthType::Bearer | AuthType::Script,
+                Some(_),
+            ) => {
                 let text = "`oauth2` says nothing for another type of authorisation";
                 self.add("/auth/oauth2", ProblemKind::Value, text, "write `type: oauth2`, or remove it");
             }
-            (AuthType::None | AuthType::ApiKey | AuthType::Basic | AuthType::Bearer, None) => {}
+            (
+                AuthType::None | AuthType::ApiKey | AuthType::Basic | AuthType::Bearer | AuthType::Script,
+                None,
+            ) => {}
         }
     }
 

@@ -1,0 +1,120 @@
+//! What is wrong with scripts and their uses. The code itself is read where it runs, in the component `rest`.
+
+use std::collections::BTreeSet;
+
+use sluice_protocol::FunctionName;
+
+use super::{Check, ProblemKind};
+use crate::script::{SOURCE_BYTES, SOURCES_BYTES};
+use crate::{Action, AuthType, Manifest, Response};
+
+impl Check {
+    pub(super) fn scripts(&mut self, manifest: &Manifest) {
+        self.sources(manifest);
+        self.signing(manifest);
+        for (name, action) in &manifest.actions {
+            let at = format!("/actions/{name}");
+            self.kind_of(&at, action);
+            for (field, script) in
+                [("script", &action.script), ("before", &action.before), ("after", &action.after)]
+            {
+                self.known(&format!("{at}/{field}"), script.as_ref(), manifest);
+            }
+        }
+        for (name, trigger) in &manifest.triggers {
+            if let Trigger::Polling(trigger) = trigger {
+                self.known(&format!("/triggers/{name}/after"), trigger.after.as_ref(), manifest);
+            }
+        }
+    }
+
+    fn sources(&mut self, manifest: &Manifest) {
+        let mut all = 0;
+        for (name, script) in &manifest.scripts {
+            let (at, bytes) = (format!("/scripts/{name}/code"), script.code.len());
+            all += bytes;
+            if script.code.trim().is_empty() {
+                let text = "the script has no code";
+                self.add(at, ProblemKind::Missing, text, "write for example `(input) => input`");
+            } else if bytes > SOURCE_BYTES {
+                let text = format!("the code has {bytes} bytes, more than {SOURCE_BYTES}");
+                self.add(at, ProblemKind::Value, text, "divide it into several scripts");
+            }
+        }
+        if all > SOURCES_BYTES {
+            let text = format!("the scripts have {all} bytes together, more than {SOURCES_BYTES}");
+            self.add("/scripts", ProblemKind::Value, text, "make them shorter");
+        }
+    }
+
+    fn signing(&mut self, manifest: &Manifest) {
+        let auth = &manifest.auth;
+        match (auth.kind, &auth.script) {
+            (AuthType::Script, None) => {
+                let text = "the type `script` needs `script`, which signs requests";
+                self.add("/auth", ProblemKind::Missing, text, "name one of `scripts`");
+            }
+            (AuthType::Script, Some(script)) => self.known("/auth/script", Some(script), manifest),
+            (_, Some(_)) => {
+                let text = "`script` says nothing for another type of authorisation";
+                self.add("/auth/script", ProblemKind::Value, text, "write `type: script`, or remove it");
+            }
+            (_, None) => {}
+        }
+        if auth.kind != AuthType::Script && !auth.secrets.is_empty() {
+            let text = "the secrets of this type of authorisation have fixed names";
+            self.add("/auth/secrets", ProblemKind::Value, text, "write `type: script`, or remove it");
+        }
+        let mut seen = BTreeSet::new();
+        for (index, name) in auth.secrets.iter().enumerate() {
+            let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let text = if name.is_empty() || name.len() > 64 || !plain {
+                "the name of a secret has 1 to 64 letters, digits and `_`"
+            } else if !seen.insert(name) {
+                "the secret is named twice"
+            } else {
+                continue;
+            };
+            self.add(format!("/auth/secrets/{index}"), ProblemKind::Value, text, "give it another name");
+        }
+    }
+
+    /// An action has either a request or a script, and with a script nothing that belongs to a request.
+    fn kind_of(&mut self, at: &str, action: &Action) {
+        match (&action.request, &action.script) {
+            (None, None) => {
+                let text = "the action has neither a request nor a script";
+                self.add(at, ProblemKind::Missing, text, "give it `request` or `script`");
+            }
+            (Some(_), Some(_)) => {
+                let text = "the action has both a request and a script";
+                let help = "remove one; a script calls requests of other actions with `invoke`";
+                self.add(format!("{at}/script"), ProblemKind::Value, text, help);
+            }
+            (Some(_), None) => {}
+            (None, Some(_)) => {
+                for (field, there) in [
+                    ("before", action.before.is_some()),
+                    ("after", action.after.is_some()),
+                    ("response", action.response != Response::default()),
+                    ("pagination", action.pagination.is_some()),
+                ] {
+                    if there {
+                        let text = format!("`{field}` belongs to a request, and the action has a script");
+                        self.add(format!("{at}/{field}"), ProblemKind::Value, text, "remove it");
+                    }
+                }
+            }
+        }
+    }
+
+    fn known(&mut self, at: &str, name: Option<&FunctionName>, manifest: &Manifest) {
+        if let Some(name) = name.filter(|name| !manifest.scripts.contains_key(*name)) {
+            let text = format!("there is no script `{name}`");
+            self.add(at, ProblemKind::Unknown, text, "write it under `scripts`");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
