@@ -6,7 +6,7 @@ use sluice_protocol::FunctionName;
 
 use super::{Check, ProblemKind};
 use crate::script::{SOURCE_BYTES, SOURCES_BYTES};
-use crate::{Action, AuthType, Manifest, Response};
+use crate::{Action, AuthType, Manifest, Response, Trigger};
 
 impl Check {
     pub(super) fn scripts(&mut self, manifest: &Manifest) {
