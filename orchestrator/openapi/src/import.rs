@@ -248,6 +248,7 @@ impl Head<'_> {
                 errors: Vec::new(),
             }),
             auth: self.auth,
+            scripts: BTreeMap::new(),
             test: None,
             actions: BTreeMap::new(),
             triggers: BTreeMap::new(),
