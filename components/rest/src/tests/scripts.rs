@@ -157,6 +157,17 @@ async fn a_hostile_script_fails_its_input_and_no_other() {
     assert_eq!(run(config, json!("fine")).await.unwrap(), [json!("fine")]);
 }
 
+#[tokio::test]
+async fn a_script_that_cannot_be_interrupted_is_left_alone() {
+    let server = Server::always(ok(json!({}))).await;
+    // A search of many seconds in one go.
+    let code = "(input) => input ? 'a'.repeat(4000000).indexOf('a'.repeat(400000) + 'b') : 'fine'";
+    let config = program(&server, code, json!({}));
+    let error = run(config.clone(), json!(true)).await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.retryable), ("script_timeout", false));
+    assert_eq!(run(config, json!(false)).await.unwrap(), [json!("fine")]);
+}
+
 #[test]
 fn a_script_that_cannot_be_read_says_where() {
     let call = json!({
