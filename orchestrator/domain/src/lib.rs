@@ -22,6 +22,7 @@ pub mod oauth;
 mod resources;
 mod retry;
 mod schedule;
+mod session;
 mod step_address;
 mod template;
 mod token;
@@ -41,6 +42,7 @@ pub use name::{Alias, FlowName, InstanceName, Name, NameError, StepId, TemplateN
 pub use resources::{Cpus, Limits, Memory, ResourceError};
 pub use retry::{Backoff, ErrorClass, RetryDecision, RetryPolicy, Tier};
 pub use schedule::{Schedule, ScheduleError, Timing};
+pub use session::{Session, SessionDeed, SessionDeedError};
 pub use step_address::{StepAddress, StepAddressError};
 pub use template::{After, Binding, ErrorRoute, Gate, Isolation, Step, Template, Use};
 pub use token::{ApiToken, Permission, PermissionError};

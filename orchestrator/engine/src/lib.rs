@@ -34,7 +34,7 @@ mod views;
 pub use authorizations::{BrowserAuthorization, CallbackRefusal, Departure, PendingDevice};
 pub use commands::{
     ApplyRequest, Authorization, EvaluateRequest, FlowRef, HookKeyView, HookView, INVOKE_TIMEOUT,
-    INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, LogEntry, Metric, MetricKind, evaluate,
+    INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, LogEntry, Metric, MetricKind, SessionRequest, evaluate,
 };
 pub use engine::Engine;
 pub use error::CommandError;

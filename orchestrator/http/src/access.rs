@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use sluice_domain::{ApiToken, Permission};
+use sluice_domain::{ApiToken, Permission, TokenId};
 
 use crate::ApiState;
 use crate::oauth;
@@ -28,6 +28,11 @@ pub enum Access {
 pub(crate) struct Caller(Option<ApiToken>);
 
 impl Caller {
+    /// The token that it sent, if it needed one.
+    pub(crate) fn token(&self) -> Option<TokenId> {
+        self.0.as_ref().map(|token| token.id)
+    }
+
     /// Tells callers apart.
     pub(crate) fn id(&self) -> String {
         self.0.as_ref().map_or_else(|| "anybody".to_owned(), |token| token.id.to_string())
@@ -43,6 +48,9 @@ const REVEALS: [&str; 1] = ["/api/v1/flows/{flow}/hooks"];
 /// Mutating methods that change nothing: they only evaluate what they are given.
 const EVALUATES: [&str; 2] = ["/api/v1/validate", "/api/v1/mappings/evaluate"];
 
+/// Most bytes of a token: one of a session with its instances.
+const TOKEN: usize = 4096;
+
 pub(crate) async fn layer(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     match admit(&state, &parts).await {
@@ -57,7 +65,8 @@ pub(crate) async fn layer(State(state): State<ApiState>, request: Request, next:
 async fn admit(state: &ApiState, parts: &Parts) -> Answer<Caller> {
     let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
     let hook = route == Some(crate::ingress::ROUTE);
-    let open = hook || route.is_some_and(|route| OPEN.contains(&route)) && parts.method.is_safe();
+    let embedded = route.is_some_and(|route| route.starts_with(crate::embed::PREFIX));
+    let open = hook || embedded || route.is_some_and(|route| OPEN.contains(&route)) && parts.method.is_safe();
     if open || state.access == Access::Insecure {
         return Ok(Caller(None));
     }
@@ -95,7 +104,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    let fits = scheme.eq_ignore_ascii_case("bearer") && (1..=512).contains(&token.len());
+    let fits = scheme.eq_ignore_ascii_case("bearer") && (1..=TOKEN).contains(&token.len());
     let plain = token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte));
     (fits && plain).then_some(token)
 }

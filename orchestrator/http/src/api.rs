@@ -12,6 +12,7 @@ mod instances;
 mod invocations;
 mod live;
 mod mappings;
+mod sessions;
 mod templates;
 mod tokens;
 mod verbs;
@@ -111,7 +112,8 @@ pub fn router(state: ApiState) -> Router {
 fn routes(replayed: impl Fn(OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {
     let mut document = Document::openapi();
     let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
-    document.components.get_or_insert_default().add_security_scheme("token", scheme);
+    document.components.get_or_insert_default().add_security_scheme("token", scheme.clone());
+    document.components.get_or_insert_default().add_security_scheme("session", scheme);
     OpenApiRouter::with_openapi(document)
         .merge(health::routes())
         .merge(connectors::routes())
@@ -125,11 +127,13 @@ fn routes(replayed: impl Fn(OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState>)
         .merge(dead_letters::routes())
         .merge(deployments::routes())
         .merge(tokens::routes())
+        .merge(sessions::routes())
         .merge(mappings::routes())
         .merge(replayed(verbs::replayed_routes()))
         .merge(replayed(executions::replayed_routes()))
         .layer(DefaultBodyLimit::max(BODY))
         .merge(invocations::routes())
+        .merge(crate::embed::routes())
         .merge(replayed(apply::routes()).layer(DefaultBodyLimit::max(FILES)))
 }
 

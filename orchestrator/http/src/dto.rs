@@ -14,6 +14,7 @@ mod invocation;
 mod mapping;
 mod page;
 mod problem;
+mod session;
 mod template;
 mod token;
 
@@ -31,5 +32,6 @@ pub use invocation::{Invoke, Invoked, InvokedOutput};
 pub use mapping::{Evaluate, Evaluated};
 pub use page::Page;
 pub use problem::{Diagnostic, Problem};
+pub use session::{CreateSession, CreatedSession, EmbeddedInstance, EmbeddedInvoke};
 pub use template::{AskedInstance, Template, TemplateVersion};
 pub use token::{CreateToken, CreatedToken, Token};

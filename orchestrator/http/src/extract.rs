@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 pub(crate) use body::{Body, OptionalBody, bytes};
+pub(crate) use json::read as read_json;
 
 use crate::problem::{ErrorCode, Refusal};
 

@@ -7,6 +7,7 @@
 mod access;
 mod api;
 pub mod dto;
+mod embed;
 mod etag;
 mod extract;
 mod gateway;

@@ -25,16 +25,25 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
 ];
 
+/// What a refusal keeps of the answer that it was rendered into first: which methods there are, and who may read it.
+const KEPT: [HeaderName; 4] = [
+    header::ALLOW,
+    header::VARY,
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::ACCESS_CONTROL_EXPOSE_HEADERS,
+];
+
 pub(crate) async fn layer(request: Request, next: Next) -> Response {
     let id = next_id();
     let path = loggable(request.uri().path());
     let span = debug_span!("request", id, method = %request.method(), path);
     let mut response = next.run(request).instrument(span).await;
     if let Some(refusal) = refusal_of(&response) {
-        let allow = response.headers_mut().remove(header::ALLOW);
-        response = refusal.respond(&id);
-        if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
+        let before = std::mem::replace(&mut response, refusal.respond(&id));
+        for name in KEPT {
+            if let Some(value) = before.headers().get(&name) {
+                response.headers_mut().insert(name, value.clone());
+            }
         }
     }
     for (name, value) in HEADERS {

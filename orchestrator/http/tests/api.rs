@@ -5,6 +5,8 @@
 mod attacks;
 #[path = "api/document.rs"]
 mod document;
+#[path = "api/embed.rs"]
+mod embed;
 #[path = "api/harness.rs"]
 mod harness;
 #[path = "api/hooks.rs"]

@@ -1,0 +1,88 @@
+//! Sessions of browsers, and what they see.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{AuthorizationState, Instance};
+
+/// What session to make.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateSession {
+    /// The names of the instances that it is about: 1 to 20.
+    pub instances: Vec<String>,
+    /// What it may do with them: `status`, `authorize`, `revoke`, `invoke`; all of it when absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+    /// The origin of the pages that may use it, for example `https://app.example.com`; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// How long it lasts, for example `30m`: a minute to an hour, 15 minutes when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<String>,
+}
+
+/// A new session. This is the only time that its token is shown.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct CreatedSession {
+    /// What the page sends as `Authorization: Bearer …`.
+    pub token: String,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What a page sees of an instance.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EmbeddedInstance {
+    /// Its name.
+    pub instance: String,
+    /// The connector it belongs to.
+    pub connector: String,
+    /// `needs_authorization`, `ok`, `expiring`, `needs_reauth` or `revoked`; `ok` where nobody has to authorise it.
+    pub state: String,
+    /// The provider's own words on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What access was granted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// When the access token ends. It is refreshed before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When its authorisation changed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<DateTime<Utc>>,
+}
+
+/// What a page asks to run.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddedInvoke {
+    /// What an action gets as its body; what a polling trigger gets as its cursor.
+    #[serde(default)]
+    pub input: serde_json::Value,
+    /// What a step's config would be.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub config: serde_json::Value,
+}
+
+impl EmbeddedInstance {
+    /// Leaves out what is the operators' own affair.
+    #[must_use]
+    pub fn new(instance: Instance, authorization: Option<AuthorizationState>) -> Self {
+        let bare = Self {
+            instance: instance.name,
+            connector: instance.connector,
+            state: "ok".to_owned(),
+            reason: None,
+            scopes: Vec::new(),
+            expires_at: None,
+            updated_at: None,
+        };
+        let Some(AuthorizationState { state, detail, scopes, expires_at, updated_at }) = authorization else {
+            return bare;
+        };
+        Self { state, reason: detail, scopes, expires_at, updated_at, ..bare }
+    }
+}
