@@ -121,6 +121,8 @@ pub enum Role {
     Listener,
     /// It is a trigger that others call by its URL. The orchestrator serves it; no component is ever given one.
     Webhook,
+    /// It answers the request that a webhook took. The orchestrator does it; no component is ever given one.
+    Respond,
 }
 
 /// The settings and secrets of an instance, ready to use.

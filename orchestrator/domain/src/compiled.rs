@@ -69,10 +69,11 @@ pub struct CompiledStep {
 }
 
 impl CompiledStep {
-    /// Whether its deployment serves it. The orchestrator itself serves webhooks: they need no container and no lane.
+    /// Whether its deployment serves it. The orchestrator itself takes requests and answers them: that needs no container
+    /// and no lane.
     #[must_use]
     pub fn is_served(&self) -> bool {
-        self.role != Role::Webhook
+        !matches!(self.role, Role::Webhook | Role::Respond)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::hooks::Hooks;
 use crate::installed::Installed;
 use crate::invocations::Invocations;
 use crate::recorder::Recorder;
+use crate::replies::Replies;
 use crate::router::worker::Exits;
 use crate::settings::Settings;
 use crate::table::{Snapshot, Table};
@@ -28,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) recorder: Recorder,
     pub(crate) exits: Exits,
     pub(crate) invocations: Invocations,
+    /// Requests of webhooks that wait for an answer.
+    pub(crate) replies: Replies,
     pub(crate) authorizations: Authorizations,
     pub(crate) installed: Installed,
     /// What takes the requests of webhooks.

@@ -17,6 +17,7 @@ use crate::hooks::Hooks;
 use crate::installed::Installed;
 use crate::invocations::Invocations;
 use crate::recorder::Recorder;
+use crate::replies::Replies;
 use crate::router::returns;
 use crate::router::shard::{self, ShardContext};
 use crate::router::worker::{Exits, Workers};
@@ -50,7 +51,7 @@ impl Engine {
         let exits = Exits::default();
         let (recorder, recording) = Recorder::new(ports.clone(), settings.retention, stop.clone());
         tasks.spawn(recording.instrument(info_span!("recorder")));
-        let invocations = Invocations::default();
+        let (invocations, replies) = (Invocations::default(), Replies::default());
         let workers = Workers::start(&settings, &exits, &invocations)
             .map_err(|error| PortError::new(Fault::Permanent, "start the router's threads", error))?;
         let hooks = Hooks::start()
@@ -61,6 +62,7 @@ impl Engine {
             recorder: recorder.clone(),
             exits,
             invocations,
+            replies: replies.clone(),
             authorizations: Authorizations::default(),
             installed: Installed::default(),
             hooks,
@@ -73,7 +75,7 @@ impl Engine {
         });
         let (parked, found) = tokio::sync::mpsc::unbounded_channel();
         let prefetch = core.settings.prefetch;
-        let context = ShardContext { ports, table, workers, recorder, prefetch, parked };
+        let context = ShardContext { ports, table, workers, recorder, prefetch, parked, replies };
         let reports = authorizations::follow_reports(core.clone(), found, stop.clone());
         tasks.spawn(reports.instrument(info_span!("authorizations")));
         tasks.spawn(run_data_plane(core.clone(), context, tasks.clone(), stop.clone()));

@@ -23,6 +23,7 @@ use sluice_webhook::Refusal;
 use tracing::{debug, warn};
 
 use crate::hooks::{self, Job, Verdict};
+use crate::replies::Waiting;
 use crate::secrets::Shelf;
 use crate::table::{LiveFlow, Snapshot};
 use crate::{CommandError, Engine};
@@ -35,10 +36,12 @@ const KEY: usize = 64;
 const ROOM: usize = 16 * 1024;
 
 /// What became of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum HookAnswer {
     /// The broker holds its message.
     Accepted(MessageId),
+    /// The broker holds its message, and the flow will answer.
+    Waiting(Waiting),
     /// It was accepted before; nothing happens.
     Duplicate,
     /// The flow does not want it; nothing happens.
@@ -189,6 +192,10 @@ impl Engine {
         self.may_enter(door)?;
         let id = delivery.unwrap_or_else(|| MessageId::from_bits(core.ports.entropy.bits()));
         let outcome = outcome(door, id, (&body, headers), begun)?;
+        let waiting = match door.live.within(&door.step) {
+            Some(within) => Some(core.replies.wait(id.execution(0), within).ok_or(HookError::Busy)?),
+            None => None,
+        };
         self.emit(door.flow.shard(), &outcome).await.map_err(|error| match error {
             CommandError::Unavailable(error) => HookError::Unavailable(error),
             CommandError::Internal(error) => HookError::Failed(error),
@@ -197,7 +204,7 @@ impl Engine {
         if let Some(id) = delivery {
             self.note(door, id).await;
         }
-        Ok(HookAnswer::Accepted(id))
+        Ok(waiting.map_or(HookAnswer::Accepted(id), HookAnswer::Waiting))
     }
 
     /// Whether new messages of the flow may come now.

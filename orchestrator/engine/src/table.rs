@@ -3,14 +3,16 @@
 //! Readers take a snapshot; a change replaces the whole table. Old versions stay until they are retired, because
 //! messages finish on the version that they started on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sluice_domain::compiled::{CompiledFlow, CompiledStep};
-use sluice_domain::{Flow, FlowId, FlowVersion, Gate, InstanceName, Intent, StepAddress, StepId};
+use sluice_domain::{ErrorRoute, Flow, FlowId, FlowVersion, Gate, InstanceName, Intent, StepAddress, StepId};
 use sluice_mapping::{Expression, Limits, Mapping, StepReads};
+use sluice_protocol::gateway::Role;
 use tokio::sync::watch;
 
 /// One version of a flow, its expressions parsed.
@@ -19,6 +21,8 @@ pub struct LiveFlow {
     /// The flow.
     pub compiled: CompiledFlow,
     gates: BTreeMap<StepId, LiveGate>,
+    /// How long the requests of each webhook wait that the flow answers.
+    within: BTreeMap<StepId, Duration>,
     /// Messages sent to lanes less messages that came to an end. Only this process's: a hint, not the truth.
     under_way: AtomicI64,
     /// When a message of it was seen last, in unix milliseconds.
@@ -57,11 +61,22 @@ impl LiveFlow {
             })?;
             gates.insert(id.clone(), gate);
         }
-        Ok(Self { compiled, gates, under_way: AtomicI64::new(0), seen: AtomicI64::new(0) })
+        let within = within(&compiled);
+        Ok(Self { compiled, gates, within, under_way: AtomicI64::new(0), seen: AtomicI64::new(0) })
     }
 
     pub(crate) fn gate(&self, step: &StepId) -> Option<&LiveGate> {
         self.gates.get(step)
+    }
+
+    /// How long a request to the webhook `step` waits for an answer; nothing when no step behind it answers.
+    pub(crate) fn within(&self, step: &StepId) -> Option<Duration> {
+        self.within.get(step).copied()
+    }
+
+    /// Whether it answers requests.
+    pub(crate) fn answers(&self) -> bool {
+        !self.within.is_empty()
     }
 
     /// Whether the gate of `step` reads the output of `of`.
@@ -100,6 +115,28 @@ impl LiveFlow {
     }
 }
 
+/// How long the requests of each webhook wait: as long as the most patient step that answers them says.
+fn within(flow: &CompiledFlow) -> BTreeMap<StepId, Duration> {
+    let webhooks = flow.steps.iter().filter(|(_, step)| step.role == Role::Webhook);
+    let patience = |id: &StepId| {
+        let mut seen = BTreeSet::new();
+        let mut waiting = vec![id];
+        let mut found = None;
+        while let Some(id) = waiting.pop() {
+            let Some(step) = flow.steps.get(id).filter(|_| seen.insert(id)) else { continue };
+            if step.role == Role::Respond {
+                found = found.max(Some(step.timeout.get()));
+            }
+            waiting.extend(step.next.values().flatten());
+            if let ErrorRoute::To(to) = &step.on_error {
+                waiting.push(to);
+            }
+        }
+        found
+    };
+    webhooks.filter_map(|(id, _)| Some((id.clone(), patience(id)?))).collect()
+}
+
 fn parse(gate: &Gate) -> Result<LiveGate, String> {
     let limits = Limits::default();
     let expression = |source: &Option<String>| {
@@ -127,11 +164,11 @@ pub struct Snapshot {
     /// The versions that may have messages under way.
     pub versions: BTreeMap<(FlowId, FlowVersion), Arc<LiveFlow>>,
     /// The flows whose triggers are paused because too much waits.
-    pub crowded: std::collections::BTreeSet<FlowId>,
+    pub crowded: BTreeSet<FlowId>,
     /// The instances that a person has to authorise: their steps wait.
-    pub parked: std::collections::BTreeSet<InstanceName>,
+    pub parked: BTreeSet<InstanceName>,
     /// The versions that are to end and of which nothing is under way any more: no container serves them.
-    pub released: std::collections::BTreeSet<(FlowId, FlowVersion)>,
+    pub released: BTreeSet<(FlowId, FlowVersion)>,
 }
 
 impl Snapshot {

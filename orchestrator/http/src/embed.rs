@@ -116,7 +116,7 @@ async fn revoke(
 }
 
 /// Runs one function of an instance. As `multipart/form-data`, the field `request` holds the JSON and each file comes
-/// into the input under the name of its field, as `{ filename, content_type, base64 }`.
+/// into the input under the name of its field, as `{ filename, content_type, base64: true, value }`.
 #[utoipa::path(post, path = "/embed/v1/instances/{instance}/invoke/{function}", tag = "embed",
     security(("session" = [])), request_body = dto::EmbeddedInvoke,
     params(("instance" = String, Path, description = "Its name"),

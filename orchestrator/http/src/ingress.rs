@@ -9,15 +9,17 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use sluice_engine::{HookAnswer, HookError, HookRequest};
+use serde_json::Value;
+use sluice_engine::{Answered, HookAnswer, HookError, HookRequest};
 use tokio::sync::Semaphore;
 
 use crate::ApiState;
 use crate::extract::{Named, bytes};
 use crate::problem::{Answer, ErrorCode, Refusal};
+use crate::request_id::Verbatim;
 
 /// The route.
 pub(crate) const ROUTE: &str = "/hooks/{key}";
@@ -46,9 +48,15 @@ async fn take(State(state): State<ApiState>, Named(key): Named<Key>, request: Re
     if request.method() == Method::HEAD {
         return Err(Refusal::new(ErrorCode::Method, "send GET, POST or PUT"));
     }
-    let _permit = state.door.0.try_acquire().map_err(|_| busy())?;
+    let permit = state.door.0.try_acquire().map_err(|_| busy())?;
     let request = read(request, &state).await?;
-    Ok(present(state.engine.receive_hook(&key.0, request).await?))
+    let answer = state.engine.receive_hook(&key.0, request).await?;
+    // Who waits for a flow is in nobody's way.
+    drop(permit);
+    match answer {
+        HookAnswer::Waiting(waiting) => answered(waiting.answered().await),
+        other => Ok(present(other)),
+    }
 }
 
 /// A key; any text may be one.
@@ -73,10 +81,47 @@ async fn read(request: Request, state: &ApiState) -> Answer<HookRequest> {
     Ok(HookRequest { method, query, headers, body })
 }
 
+/// What the flow answers.
+fn answered(answered: Answered) -> Answer<Response> {
+    let reply = match answered {
+        Answered::Reply(reply) => reply,
+        Answered::Failed => {
+            return Err(Refusal::new(ErrorCode::FlowFailed, "the flow failed before it answered"));
+        }
+        Answered::Late => {
+            let text =
+                "the flow did not answer in time; the request was accepted and may still be carried out";
+            return Err(Refusal::new(ErrorCode::FlowLate, text));
+        }
+    };
+    let (kind, body) = match reply.body {
+        Value::Null => (None, String::new()),
+        Value::String(text) => (Some("text/plain; charset=utf-8"), text),
+        other => (Some("application/json"), other.to_string()),
+    };
+    let mut response = body.into_response();
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_TYPE);
+    if let Some(kind) = kind {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    for (name, value) in reply.headers {
+        // The engine let only good ones through.
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
+            headers.insert(name, value);
+        }
+    }
+    response.extensions_mut().insert(Verbatim);
+    Ok(response)
+}
+
 fn present(answer: HookAnswer) -> Response {
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     match answer {
-        HookAnswer::Accepted(_) => (StatusCode::ACCEPTED, json, "{}").into_response(),
+        HookAnswer::Waiting(_) | HookAnswer::Accepted(_) => {
+            (StatusCode::ACCEPTED, json, "{}").into_response()
+        }
         HookAnswer::Duplicate | HookAnswer::Filtered => (StatusCode::OK, json, "{}").into_response(),
         HookAnswer::Challenge { content_type, body } => {
             let plain = HeaderValue::from_static("text/plain");

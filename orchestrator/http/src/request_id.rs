@@ -26,12 +26,8 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 ];
 
 /// What a refusal keeps of the answer that it was rendered into first: which methods there are, and who may read it.
-const KEPT: [HeaderName; 4] = [
-    header::ALLOW,
-    header::VARY,
-    header::ACCESS_CONTROL_ALLOW_ORIGIN,
-    header::ACCESS_CONTROL_EXPOSE_HEADERS,
-];
+const KEPT: [HeaderName; 4] =
+    [header::ALLOW, header::VARY, header::ACCESS_CONTROL_ALLOW_ORIGIN, header::ACCESS_CONTROL_EXPOSE_HEADERS];
 
 pub(crate) async fn layer(request: Request, next: Next) -> Response {
     let id = next_id();
@@ -67,7 +63,14 @@ fn loggable(path: &str) -> String {
     path.chars().take(200).collect()
 }
 
+/// Marks an answer that is none of ours: a flow made it, and its status says nothing about Sluice.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Verbatim;
+
 fn refusal_of(response: &Response) -> Option<Refusal> {
+    if response.extensions().get::<Verbatim>().is_some() {
+        return None;
+    }
     if let Some(refusal) = response.extensions().get::<Refusal>() {
         return Some(refusal.clone());
     }

@@ -1,6 +1,8 @@
 //! The operator's API on an engine whose world is in memory.
 #![expect(clippy::unwrap_used, reason = "the whole crate is a test")]
 
+#[path = "api/answers.rs"]
+mod answers;
 #[path = "api/attacks.rs"]
 mod attacks;
 #[path = "api/document.rs"]

@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 use sluice_domain::{Connector, InstanceName};
 use sluice_protocol::ComponentName;
 
+use crate::builtin::{self, BUILTIN};
+
 /// What is installed and configured.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Catalogue {
@@ -29,9 +31,12 @@ pub struct InstanceFacts {
 
 impl Catalogue {
     /// The newest installed version of a connector that will do. Without a requirement a release is preferred to any
-    /// pre-release.
+    /// pre-release. What is built in has no versions to choose from.
     #[must_use]
     pub fn newest(&self, name: &str, version: Option<&VersionReq>) -> Option<&Connector> {
+        if name == BUILTIN {
+            return Some(builtin::connector());
+        }
         self.versions(name)
             .filter(|connector| version.is_none_or(|wanted| wanted.matches(connector.version())))
             .max_by_key(|connector| (connector.version().pre.is_empty(), connector.version()))
@@ -44,6 +49,7 @@ impl Catalogue {
 
     /// The names of the installed connectors, each once.
     pub(crate) fn names(&self) -> BTreeSet<&str> {
-        self.connectors.iter().map(|connector| connector.name().as_str()).collect()
+        let installed = self.connectors.iter().map(|connector| connector.name().as_str());
+        installed.chain([BUILTIN]).collect()
     }
 }

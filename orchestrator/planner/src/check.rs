@@ -15,6 +15,7 @@ mod mapping;
 mod no_trigger;
 mod parameter_schema;
 mod reads_step;
+mod respond;
 mod retry_delays;
 mod schedule;
 mod secrets;
@@ -40,7 +41,7 @@ pub(crate) use settings::faults as setting_faults;
 type Check = fn(&Context<'_>, &mut Report);
 
 /// In the order in which their findings read best at one place.
-const CHECKS: [Check; 25] = [
+const CHECKS: [Check; 26] = [
     parameter_schema::check,
     duplicate_step::check,
     unknown_connector::check,
@@ -59,6 +60,7 @@ const CHECKS: [Check; 25] = [
     unreachable::check,
     error_route::check,
     retry_delays::check,
+    respond::check,
     config::check,
     config_expression::check,
     mapping::check,

@@ -170,6 +170,8 @@ codes! {
         "mend it; schemas are JSON Schema 2020-12"
     ConnectorRunner "F0058" Error "nothing here executes declarative connectors"
         "install the component `rest`"
+    Respond "F0059" Error "a step that answers says nothing, or nobody asks"
+        "put it behind a webhook, and say in `input` what to answer"
 }
 
 impl fmt::Display for Code {

@@ -103,7 +103,7 @@ fn step(
     let is_alias = demand.doc.template.instances.contains_key(&step.uses.source);
     Some(CompiledStep {
         function,
-        role: resolved.function.role(),
+        role: resolved.role(),
         lane: LaneName::of_step(deployment.id, demand.flow, &step.id),
         deployment,
         instance: demand.instances.get(&step.uses.source).filter(|_| is_alias).cloned(),

@@ -91,7 +91,7 @@ pub(crate) fn connector(descriptor: Value) -> Connector {
     .unwrap()
 }
 
-/// timer (polling), rabbitmq (listener and action, needs an instance), rest-crm (needs an instance), log, router
+/// timer (polling), forge (webhook), rabbitmq (listener and action, needs an instance), rest-crm (needs an instance), log, router
 /// (two ports), http.
 pub(crate) fn catalogue() -> Catalogue {
     let order = json!({
@@ -118,6 +118,8 @@ pub(crate) fn catalogue() -> Catalogue {
         connector(json!({"name": "rest-crm", "version": "2.0.0", "title": "CRM",
             "settings": {"type": "object", "required": ["url"], "properties": {"url": {"type": "string"}}},
             "actions": {"create_contact": {"title": "Create", "output": {"type": "object", "properties": {"id": {"type": "string"}}}}}})),
+        connector(json!({"name": "forge", "version": "1.0.0", "title": "Forge",
+            "triggers": {"pushed": {"title": "Pushed", "kind": "webhook"}}})),
         connector(
             json!({"name": "log", "version": "1.0.0", "title": "Log", "actions": {"write": {"title": "Write",
             "config": {"type": "object", "properties": {"level": {"enum": ["info", "warn"]}}, "additionalProperties": false}}}}),

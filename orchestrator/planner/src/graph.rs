@@ -38,6 +38,7 @@ fn draw(text: &mut String, id: &StepId, step: &CompiledStep) -> std::fmt::Result
         },
         Role::Listener => text.push_str(", a listener"),
         Role::Webhook => text.push_str(", a webhook"),
+        Role::Respond => text.push_str(", answers the webhook"),
     }
     if let Some(instance) = &step.instance {
         write!(text, " ({instance})")?;

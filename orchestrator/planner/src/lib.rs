@@ -10,6 +10,7 @@
 #![deny(missing_docs)]
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod builtin;
 mod catalogue;
 mod check;
 mod code;
@@ -32,6 +33,7 @@ mod fixtures;
 #[cfg(test)]
 mod tests;
 
+pub use builtin::BUILTIN;
 pub use catalogue::{Catalogue, InstanceFacts};
 pub use check::{check_instance, check_template};
 pub use code::Code;

@@ -9,7 +9,7 @@ use crate::Catalogue;
 use crate::check::misfits;
 use crate::compile::{callee, runner};
 use crate::near::nearest;
-use crate::resolve::Function;
+use crate::resolve::{Function, Resolved};
 use crate::schema::{Violation, violations};
 
 /// A function that is to run once.
@@ -74,8 +74,8 @@ impl Run<'_> {
     pub fn prepare(&self, catalogue: &Catalogue) -> Result<Prepared, PrepareError> {
         let function =
             Function::find(self.connector, self.function).ok_or_else(|| self.unknown_function())?;
-        let role = function.role();
-        if matches!(role, Role::Listener | Role::Webhook) {
+        let role = Resolved { connector: self.connector, function }.role();
+        if matches!(role, Role::Listener | Role::Webhook | Role::Respond) {
             return Err(PrepareError::Listens(self.function.clone()));
         }
         let mut faults = lines("config", misfits(function, self.config));

@@ -7,7 +7,7 @@ use sluice_domain::{Connector, Step, Template};
 use sluice_protocol::gateway::Role;
 use sluice_protocol::{Action, FunctionName, Port, Trigger, TriggerKind};
 
-use crate::Catalogue;
+use crate::{Catalogue, builtin};
 
 /// A step's connector and function.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +71,11 @@ impl<'c> Function<'c> {
 }
 
 impl Resolved<'_> {
+    /// How the function gets its work.
+    pub(crate) fn role(&self) -> Role {
+        if builtin::is(self.connector) { Role::Respond } else { self.function.role() }
+    }
+
     /// Whether the step takes requests whose signatures are checked with a secret of an instance.
     pub(crate) fn is_signed(&self, function: &FunctionName) -> bool {
         let trigger = self.connector.manifest().and_then(|manifest| manifest.triggers.get(function));

@@ -1,7 +1,7 @@
 //! Applying declarative connectors: which are new.
 
 use sluice_domain::Connector;
-use sluice_planner::ConnectorDoc;
+use sluice_planner::{BUILTIN, ConnectorDoc};
 
 use crate::CommandError;
 use crate::core::Core;
@@ -21,6 +21,9 @@ pub(crate) async fn plan(
         let conflict = |text: String| Err(CommandError::conflict("connector_exists", text));
         let (name, version) = (connector.name(), connector.version());
         let of_name = || installed.iter().filter(|known| known.name() == name);
+        if name.as_str() == BUILTIN {
+            return conflict(format!("a connector cannot be named `{BUILTIN}`: that is what is built in"));
+        }
         if of_name().any(|known| known.manifest().is_none()) {
             return conflict(format!("a connector {name} is installed that has an image of its own"));
         }

@@ -1,6 +1,7 @@
 //! Installing, listing and removing connectors.
 
 use sluice_domain::{Connector, ImageRef, PinnedImage, Source};
+use sluice_planner::BUILTIN;
 use sluice_ports::{Fault, PortError};
 use sluice_protocol::{ComponentName, Descriptor, DescriptorError, IMAGE_LABEL};
 
@@ -29,6 +30,10 @@ impl Engine {
                 format!("the descriptor of {image}: {}", crate::chain(&error)),
             )
         })?;
+        if descriptor.name.as_str() == BUILTIN {
+            let text = format!("a component cannot be named `{BUILTIN}`: that is what is built in");
+            return Err(CommandError::bad("reserved_name", text));
+        }
         let installed_at = self.core.ports.clock.now();
         let source = Source::Image(PinnedImage { image: image.clone(), digest: found.digest });
         let connector = Connector { descriptor, source, installed_at };

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sluice_domain::{DeadLetter, FlowId, InstanceName, StepCounters, StepId, StepRun};
 use sluice_ports::broker::Target;
-use sluice_protocol::{ErrorInfo, MessageId};
+use sluice_protocol::{ErrorInfo, ExecutionId, MessageId};
+
+use crate::replies::Answered;
 
 /// Everything that follows from one outcome.
 #[derive(Debug, Default)]
@@ -17,6 +19,8 @@ pub(crate) struct Effects {
     pub(crate) tick: Option<TickEnd>,
     /// Instances that a person has to authorise, as a component found out.
     pub(crate) parked: Vec<Parked>,
+    /// Answers to requests that wait for them.
+    pub(crate) answers: Vec<(ExecutionId, Answered)>,
     /// What history should know.
     pub(crate) runs: Vec<StepRun>,
     /// What to count, by step.

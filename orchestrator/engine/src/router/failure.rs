@@ -17,6 +17,7 @@ use super::effects::{ALONE, ANY, Effects, Parked, Send};
 use super::notes::Notes;
 use super::pass::{self, Cx, Message, Origin};
 use super::record::{Body, EnvelopeRef, Retry};
+use crate::replies::Answered;
 
 /// Most records in a publish with one whose consumer died once.
 const FEW: usize = 16;
@@ -275,6 +276,9 @@ pub(crate) fn give_up(cx: &mut Cx<'_>, effects: &mut Effects, at: &StepId, faile
     }
     if !handled {
         effects.count(at, |counters| counters.dead += 1);
+        if let Some(execution) = failed.execution.filter(|_| cx.live.answers()) {
+            effects.answers.push((execution, Answered::Failed));
+        }
         let letter = letter(cx, at, failed);
         effects.dead.push(letter);
     }

@@ -9,12 +9,14 @@ use sluice_domain::compiled::CompiledStep;
 use sluice_domain::{DeadReason, ExitInfo, RecordedBody, RunStatus, StepId, StepRun};
 use sluice_mapping::{EvalError, Evaluator, Root};
 use sluice_ports::broker::Target;
-use sluice_protocol::{ErrorInfo, ExecutionId, Headers, MessageId, limits};
+use sluice_protocol::gateway::Role;
+use sluice_protocol::{ErrorInfo, ExecutionId, Headers, MessageId, Port, limits};
 
 use super::effects::{ANY, Effects, Send};
 use super::failure::{self, Failed};
 use super::notes::Notes;
 use super::record::{Body, EnvelopeRef};
+use crate::replies::{Answered, Reply};
 use crate::table::{LiveFlow, LiveGate};
 
 /// What routing needs besides the outcome.
@@ -160,6 +162,9 @@ fn send(
     (item, body): (u64, Body<'_>),
 ) {
     let id = message.origin.id(to, item);
+    if step.role == Role::Respond {
+        return respond(cx, effects, (to, step), message, (id, body));
+    }
     let key = cx.live.compiled.address(to).to_key();
     let notes = message.notes.for_step(&step.carries);
     let context = notes.write();
@@ -193,6 +198,52 @@ fn send(
         });
     }
     effects.sends.push(Send { target: Target::Lane(step.lane.clone()), id, record, company: ANY });
+}
+
+/// Answers the request that began the execution, and passes the message on unchanged.
+fn respond(
+    cx: &mut Cx<'_>,
+    effects: &mut Effects,
+    (to, step): (&StepId, &CompiledStep),
+    message: &Message<'_>,
+    (id, body): (MessageId, Body<'_>),
+) {
+    effects.count(to, |counters| counters.received += 1);
+    let text = serde_json::to_string(&body).expect("a body is plain JSON");
+    let value: Value = serde_json::from_str(&text).unwrap_or_default();
+    let reply = match Reply::read(&value) {
+        Ok(reply) => reply,
+        Err(reason) => {
+            let failed = Failed {
+                id,
+                body: Cow::Borrowed(message.body),
+                headers: message.headers,
+                execution: message.execution,
+                notes: message.notes,
+                error: ErrorInfo::new("answer_invalid", &format!("this is no answer: {reason}"), false),
+                reason: DeadReason::Mapping,
+                attempts: 1,
+                suspected: 0,
+            };
+            effects.count(to, |counters| counters.failed += 1);
+            return failure::give_up(cx, effects, to, failed);
+        }
+    };
+    effects.count(to, |counters| counters.succeeded += 1);
+    if let Some(execution) = message.execution {
+        effects.answers.push((execution, Answered::Reply(reply)));
+        if message.notes.recorded {
+            effects.runs.push(StepRun {
+                input: Some(recorded(text, cx.recorded_bytes)),
+                ..run(cx, (id, execution), to, RunStatus::Succeeded)
+            });
+        }
+    }
+    let from = format!("{to}:{}", Port::default());
+    let origin = Origin::Output { input: id, from: &from, output: 0 };
+    for next in step.next.get(&Port::default()).into_iter().flatten() {
+        pass(cx, effects, next, &Message { origin, ..message.clone() });
+    }
 }
 
 fn refuse(

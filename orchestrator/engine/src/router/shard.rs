@@ -23,6 +23,7 @@ use super::lanes::{Fate, Lanes, Parcel};
 use super::window::{Key, Window};
 use super::worker::{Routed, Workers};
 use crate::recorder::Recorder;
+use crate::replies::Replies;
 use crate::table::Table;
 
 /// Keys that a shard remembers at least.
@@ -39,6 +40,7 @@ pub(crate) struct ShardContext {
     pub(crate) recorder: Recorder,
     pub(crate) prefetch: u16,
     pub(crate) parked: mpsc::UnboundedSender<Parked>,
+    pub(crate) replies: Replies,
 }
 
 struct Shard {
@@ -161,7 +163,10 @@ impl Shard {
             live.note(effects.balance, self.context.ports.clock.now());
             self.context.recorder.count(address.flow, &effects.counts);
         }
-        let Effects { sends, dead, tick, runs, parked, .. } = effects;
+        let Effects { sends, dead, tick, runs, parked, answers, .. } = effects;
+        for (execution, answered) in answers {
+            self.context.replies.answer(execution, answered);
+        }
         for found in parked {
             // Nobody has to read it: then the next run finds it out again.
             self.context.parked.send(found).ok();

@@ -70,7 +70,8 @@ fn value(part: Part) -> Value {
         (filename, _) => json!({
             "filename": filename,
             "content_type": part.content_type.as_deref().unwrap_or("application/octet-stream"),
-            "base64": STANDARD.encode(&bytes),
+            "base64": true,
+            "value": STANDARD.encode(&bytes),
         }),
     }
 }
@@ -97,8 +98,7 @@ mod tests {
         let request = part("request", None, r#"{ "input": { "a": 1 }, "config": { "b": 2 } }"#);
         let asked = combine(vec![part("file", Some("x.txt"), "hi"), request, part("note", None, "n")]);
         let asked = asked.unwrap();
-        let file =
-            json!({ "filename": "x.txt", "content_type": "application/octet-stream", "base64": "aGk=" });
+        let file = json!({ "filename": "x.txt", "content_type": "application/octet-stream", "base64": true, "value": "aGk=" });
         assert_eq!(asked.input, json!({ "a": 1, "file": file, "note": "n" }));
         assert_eq!(asked.config, json!({ "b": 2 }));
         assert_eq!(combine(Vec::new()).unwrap().input, json!({}));

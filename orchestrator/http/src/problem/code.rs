@@ -61,6 +61,8 @@ codes! {
     KeyBusy "A0019" CONFLICT "the request with this idempotency key still runs"
     Unsigned "A0030" UNAUTHORIZED "the webhook does not know the sender"
     Crowded "A0031" TOO_MANY_REQUESTS "too much waits already"
+    FlowFailed "A0032" BAD_GATEWAY "the flow failed before it answered"
+    FlowLate "A0033" GATEWAY_TIMEOUT "the flow did not answer in time"
 }
 
 impl ErrorCode {

@@ -85,12 +85,20 @@ async fn a_page_sees_and_authorises_the_instances_of_its_session() {
     let token = session(&server, &[]).await;
     let seen = visit(&server, "GET", MINE, &token, Some(ORIGIN)).await;
     assert_eq!((seen.status, shared_with(&seen)), (200, Some(ORIGIN)), "{}", seen.text);
-    assert_eq!(seen.json(), json!({ "instance": "crm-a", "connector": "crm", "state": "needs_authorization" }));
+    assert_eq!(
+        seen.json(),
+        json!({ "instance": "crm-a", "connector": "crm", "state": "needs_authorization" })
+    );
     let begun = visit(&server, "POST", &format!("{MINE}/authorize"), &token, Some(ORIGIN)).await;
     assert_eq!(begun.status, 200, "{}", begun.text);
     assert!(begun.json()["url"].as_str().unwrap().contains("/oauth/start/"), "{}", begun.text);
     let revoked = visit(&server, "POST", &format!("{MINE}/revoke"), &token, Some(ORIGIN)).await;
-    assert_eq!((revoked.status, revoked.json()["state"].as_str()), (200, Some("revoked")), "{}", revoked.text);
+    assert_eq!(
+        (revoked.status, revoked.json()["state"].as_str()),
+        (200, Some("revoked")),
+        "{}",
+        revoked.text
+    );
     for answer in [seen, begun, revoked] {
         assert!(!answer.text.contains("canary"), "{}", answer.text);
     }
