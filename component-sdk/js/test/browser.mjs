@@ -39,5 +39,9 @@ export class Page extends EventTarget {
 
 /** Resolves when it holds. */
 export async function until(holds) {
-  while (!holds()) await new Promise((done) => setTimeout(done, 5));
+  const end = Date.now() + 20_000;
+  while (!holds()) {
+    if (Date.now() > end) throw new Error(`it does not come to hold: ${holds}`);
+    await new Promise((done) => setTimeout(done, 5));
+  }
 }

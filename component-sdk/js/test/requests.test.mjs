@@ -108,7 +108,7 @@ test("answers of others are told apart", async () => {
   await refuses(sluice().status("crm"), { code: "http_502", status: 502, detail: "the server answered with status 502" });
   embed.next.push({ status: 200, body: "<h1>Welcome</h1>" });
   await refuses(sluice().status("crm"), { code: "bad_answer", status: 200 });
-  embed.next.push({ status: 302, headers: { location: "https://other.example.com" }, body: "" });
+  embed.next.push({ status: 302, headers: { location: `${embed.url}/embed/v1/instances/shop` }, body: "" });
   await refuses(sluice().status("crm"), { code: "network", status: 0 });
 });
 
