@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
@@ -33,6 +34,14 @@ async function drive(settings) {
   return { code, steps };
 }
 
+async function freePort() {
+  const server = createServer();
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
 async function played(t) {
   const sluice = await Played.start(url);
   t.after(() => sluice.stop());
@@ -58,6 +67,18 @@ test("a host application authorises, calls and revokes", async (t) => {
   });
   assert.equal(steps.revoke.value.state, "revoked");
   assert.equal(steps.is_authorized_after.value, false);
+});
+
+test("a host application may use sessions that were made for it", async (t) => {
+  const sluice = await played(t);
+  const port = await freePort();
+  const origin = `http://127.0.0.1:${port}`;
+  const [token, other] = [sluice.session("crm", origin), sluice.session("shop", origin)];
+  const { code, steps } = await drive({ sluice: sluice.url, token, other_token: other, port, instance: "crm" });
+  assert.equal(code, 0, JSON.stringify(steps, null, 1));
+  assert.equal(steps.host.value, origin);
+  assert.equal(steps.foreign_session.value.status, 403);
+  assert.equal(steps.invoke, undefined);
 });
 
 test("a link is answered without a host application", async (t) => {

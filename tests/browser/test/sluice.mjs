@@ -31,6 +31,13 @@ export class Played {
     return `${this.url}/oauth/start/${state}`;
   }
 
+  /** A session token for one instance. */
+  session(instance, origin) {
+    const token = random();
+    this.sessions.set(token, { instances: [instance], origin });
+    return token;
+  }
+
   #stands(state, more) {
     const nothing = { reason: null, expires_at: null, scopes: null, authorized_at: null };
     this.status = { instance: "crm", connector: "crm@1.0.0", state, ...nothing, ...more };
@@ -42,7 +49,7 @@ export class Played {
     for await (const chunk of request) chunks.push(chunk);
     const body = Buffer.concat(chunks);
     const bearer = request.headers.authorization?.replace("Bearer ", "");
-    if (pathname === "/api/v1/sessions") return this.#session(bearer, JSON.parse(body), response);
+    if (pathname === "/api/v1/sessions") return this.#mint(bearer, JSON.parse(body), response);
     if (pathname.startsWith("/oauth/start/")) return this.#depart(pathname.split("/")[3], response);
     if (pathname === "/oauth/callback") return this.#arrive(searchParams, response);
     const { origin } = request.headers;
@@ -61,11 +68,9 @@ export class Played {
     return this.#json(response, 200, { outputs: [{ port: "out", body: { action, input } }] }, origin);
   }
 
-  #session(bearer, { instances, origin }, response) {
+  #mint(bearer, { instances, origin }, response) {
     if (bearer !== this.operator) return this.#refuse(response, 401, "A0001");
-    const token = random();
-    this.sessions.set(token, { instances, origin });
-    return this.#json(response, 200, { token, expires_at: "2030-01-01T00:00:00Z" });
+    return this.#json(response, 200, { token: this.session(instances[0], origin), expires_at: "2030-01-01T00:00:00Z" });
   }
 
   #preflight(origin, response) {
