@@ -10,13 +10,15 @@ export interface Status {
   /** `ok` and `expiring` work; `expiring` is refreshed at the next use. */
   state: State;
   /** The provider's own words on the state. */
-  reason: string | null;
+  reason?: string | null;
   /** When the access token ends, as in RFC 3339. It is refreshed before that. */
-  expires_at: string | null;
+  expires_at?: string | null;
   /** What access was granted. */
-  scopes: string[] | null;
+  scopes?: string[] | null;
   /** When a person authorised it last, as in RFC 3339. */
   authorized_at?: string | null;
+  /** When the authorisation changed last, as in RFC 3339. */
+  updated_at?: string | null;
 }
 
 /** One message that a function emitted. */
@@ -31,6 +33,8 @@ export interface Output<T = unknown> {
 export interface Invoked<T = unknown> {
   /** What the function emitted, in order. */
   outputs: Output<T>[];
+  /** Why it failed, if it did. Without `raw` the promise rejects with it. */
+  error?: { code: string; message: string; retryable: boolean };
   [more: string]: unknown;
 }
 
@@ -60,7 +64,7 @@ export interface InvokeOptions extends CallOptions {
   file?: Blob;
   /** What a step's config would be. */
   config?: Record<string, unknown>;
-  /** How it is sent: as a form when there is a file, else as JSON. Files in JSON are Base64. */
+  /** How it is sent: as a form when there is a file, else as JSON. */
   contentType?: "application/json" | "multipart/form-data";
   /** Gives the whole answer rather than the body of the first output. */
   raw?: boolean;
@@ -93,7 +97,7 @@ export type SluiceErrorCode =
   | "timeout"
   /** The signal fired; `cause` is its reason. */
   | "aborted"
-  /** No answer: Sluice is away, or does not know the origin of this page. */
+  /** No answer: Sluice is away, or something on the way forbids it. */
   | "network"
   /** The token function failed; `cause` says why. */
   | "token"

@@ -84,9 +84,11 @@ export class Sluice {
     const dot = String(name).indexOf(".");
     if (dot < 0) throw new SluiceError("bad_input", "what to invoke is written as instance.function");
     const target = path(name.slice(0, dot), "invoke", name.slice(dot + 1));
-    const answer = await this.#send("POST", target, options, await content(options));
+    const answer = await this.#send("POST", target, options, content(options));
     if (!Array.isArray(answer?.outputs)) throw new SluiceError("bad_answer", "the answer has no outputs", { status: 200 });
-    return options.raw ? answer : answer.outputs[0]?.body ?? null;
+    if (options.raw) return answer;
+    if (answer.error) throw new SluiceError(answer.error.code ?? "failed", answer.error.message ?? "it failed", { status: 200 });
+    return answer.outputs[0]?.body ?? null;
   }
 
   /** Starts an authorisation in a window. */
@@ -126,9 +128,16 @@ export class Sluice {
     if (popup.closed) throw closed();
     // Anything else, a javascript: URL above all, would run with the rights of the page.
     const url = parsed(link?.url);
-    if (!url) throw new SluiceError("unsupported", "this instance is not authorised in a browser's window");
+    if (!url) return this.#without(instance, link, signal);
     popup.location.replace(url.href);
     return this.#watch(instance, popup, before, signal);
+  }
+
+  /** Where no window is needed, as with client credentials, the instance is authorised by now. */
+  async #without(instance, link, signal) {
+    const status = link?.url ? null : await this.status(instance, { signal });
+    if (status && authorized(status)) return status;
+    throw new SluiceError("unsupported", "this instance is not authorised in a browser's window");
   }
 
   /** Looks until the instance has a new authorisation, or the window is gone without one. */
@@ -193,7 +202,7 @@ export class Sluice {
     } catch (error) {
       if (limit.signal.aborted) throw limit.signal.reason;
       if (error instanceof SluiceError) throw error;
-      throw new SluiceError("network", "Sluice cannot be reached, or does not know this page's origin", { cause: error });
+      throw new SluiceError("network", "Sluice cannot be reached", { cause: error });
     } finally {
       limit.end();
     }
@@ -227,7 +236,8 @@ async function ask(source) {
 }
 
 const authorized = ({ state } = {}) => state === "ok" || state === "expiring";
-const renewed = (before, now) => !authorized(before) || before.authorized_at !== now.authorized_at;
+const since = (status) => status.authorized_at ?? status.updated_at;
+const renewed = (before, now) => !authorized(before) || since(before) !== since(now);
 const aborted = (signal) => new SluiceError("aborted", "it was called off", { cause: signal.reason });
 const closed = () => new SluiceError("window_closed", "the window was closed before the instance was authorised");
 
@@ -345,15 +355,13 @@ function seconds(value) {
 }
 
 /** The body of an invocation: JSON, or a form as soon as there is a file. */
-async function content({ input, variables, parts, file, config, contentType }) {
+function content({ input, variables, parts, file, config, contentType }) {
   const merged = merge(input, { ...variables, ...parts, ...(file === undefined ? {} : { file }) });
   const isObject = merged !== null && typeof merged === "object" && !Array.isArray(merged);
   const files = isObject ? Object.entries(merged).filter(([, value]) => value instanceof Blob) : [];
   const type = contentType ?? (files.length ? FORM_TYPE : JSON_TYPE);
-  if (type === JSON_TYPE) {
-    const texts = await Promise.all(files.map(async ([name, blob]) => [name, await encoded(name, blob)]));
-    return written({ input: files.length ? { ...merged, ...Object.fromEntries(texts) } : merged, config });
-  }
+  if (type === JSON_TYPE && files.length) throw new SluiceError("bad_input", "a file needs a form");
+  if (type === JSON_TYPE) return written({ input: merged, config });
   if (type !== FORM_TYPE) throw new SluiceError("bad_input", `contentType must be ${JSON_TYPE} or ${FORM_TYPE}`);
   const names = new Set(files.map(([name]) => name));
   if (names.has("request")) throw new SluiceError("bad_input", "a file cannot have the name request");
@@ -370,13 +378,6 @@ function merge(input = {}, more) {
     throw new SluiceError("bad_input", "variables, parts and file need an input that is an object");
   }
   return { ...input, ...more };
-}
-
-/** A file as an action gets it. */
-async function encoded(name, blob) {
-  const bytes = new Uint8Array(await blob.arrayBuffer());
-  const data = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-  return { filename: blob.name ?? name, content_type: blob.type || "application/octet-stream", data };
 }
 
 function written(request) {

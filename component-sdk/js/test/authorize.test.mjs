@@ -54,6 +54,24 @@ test("an instance that is authorised already waits for a newer authorisation", a
   assert.equal((await done).authorized_at, "2026-01-02T00:00:00Z");
 });
 
+test("without the time of the authorisation, that of its last change counts", async () => {
+  const standing = (updated_at) => (embed.instances.crm = { instance: "crm", connector: "crm", state: "ok", updated_at });
+  standing("2026-01-01T00:00:00Z");
+  const done = sluice.authorize("crm");
+  await page.sent();
+  await until(() => looks() >= 2);
+  standing("2026-01-02T00:00:00Z");
+  assert.equal((await done).updated_at, "2026-01-02T00:00:00Z");
+});
+
+test("where nobody has to agree, the window closes at once", async () => {
+  embed.instances.crm.state = "ok";
+  embed.link = () => undefined;
+  assert.equal((await sluice.authorize("crm")).state, "ok");
+  assert.equal(page.popups[0].went, null);
+  await until(() => page.popups[0].closed);
+});
+
 test("calls for one instance share a window, others have their own", async () => {
   const two = [sluice.authorize("crm"), sluice.authorize("crm")];
   const other = sluice.authorize("shop");

@@ -14,6 +14,7 @@ beforeEach(async () => {
 afterEach(() => embed.stop());
 
 const hello = () => new File(["hello"], "hello.txt", { type: "text/plain" });
+/** As the server of these tests gives it to the function. */
 const HELLO = { filename: "hello.txt", content_type: "text/plain", data: "aGVsbG8=" };
 
 /** The function got this input, in a request of this type. */
@@ -57,15 +58,12 @@ test("a file makes the request a form", async () => {
 
 test("the content type may be chosen", async () => {
   await gets({ variables: { a: 1 }, contentType: "multipart/form-data" }, { a: 1 }, "multipart/form-data");
-  await gets({ variables: { a: 1 }, file: hello(), contentType: "application/json" }, { a: 1, file: HELLO });
 });
 
 test("the bytes of a file stay what they are", async () => {
   const bytes = Uint8Array.from({ length: 256 }, (_, at) => at);
-  for (const contentType of ["multipart/form-data", "application/json"]) {
-    const { input } = await sluice.invoke("shop.put", { file: new Blob([bytes]), contentType });
-    assert.deepEqual(new Uint8Array(Buffer.from(input.file.data, "base64")), bytes, contentType);
-  }
+  const { input } = await sluice.invoke("shop.put", { file: new Blob([bytes]) });
+  assert.deepEqual(new Uint8Array(Buffer.from(input.file.data, "base64")), bytes);
 });
 
 test("a form is sent again after a 401", async () => {
@@ -86,10 +84,18 @@ test("what cannot be sent is refused before any request", async () => {
     { parts: { request: hello() } },
     { input: ring },
     { contentType: "text/plain" },
+    { file: hello(), contentType: "application/json" },
   ]) {
     await assert.rejects(sluice.invoke("shop.put", options), { code: "bad_input" });
   }
   assert.equal(embed.requests.length, 0);
+});
+
+test("a function that failed is an error, and with raw an answer", async () => {
+  const body = { status: "failed", outputs: [], error: { code: "not_found", message: "no such contact", retryable: false } };
+  embed.next.push({ status: 200, body }, { status: 200, body });
+  await assert.rejects(sluice.invoke("shop.list"), { name: "SluiceError", code: "not_found", detail: "no such contact", status: 200 });
+  assert.deepEqual(await sluice.invoke("shop.list", { raw: true }), body);
 });
 
 test("too large a request is refused by the server", async () => {

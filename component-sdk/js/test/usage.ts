@@ -17,7 +17,7 @@ export async function use(file: File, signal: AbortSignal): Promise<void> {
   await sluice.invoke("crm.upload", { file, contentType: "multipart/form-data", config: {}, timeout: 5000 });
   // @ts-expect-error There is no such window.
   await sluice.authorize("crm", { window: "iframe" });
-  console.log(status.state === "ok", works, agreed.scopes, ended.reason, id, whole.outputs[0]?.body.id);
+  console.log(status.state === "ok", works, agreed.scopes?.length, ended.reason, id, whole.outputs[0]?.body.id);
 }
 
 export function told(error: unknown): string {
