@@ -9,7 +9,7 @@ const FILES = {
 };
 
 /** What a session of the host's own page may be used for. */
-const SESSION = { expires_in: 900, allow: ["status", "authorize", "revoke", "invoke"] };
+const SESSION = { expires_in: "15m", allow: ["status", "authorize", "revoke", "invoke"] };
 
 /** Starts it; gives its origin and how to stop it. */
 export async function serve(settings) {
