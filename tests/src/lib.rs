@@ -6,6 +6,7 @@
 mod api;
 mod broker;
 mod docker;
+pub mod node;
 mod oidc;
 mod orchestrator;
 mod sink;

@@ -1,24 +1,20 @@
 //! A real OpenID provider as a process, and a browser of a few lines that signs in there.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Response, Url};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::OnceCell;
+
+use crate::node::Server;
 
 /// How many pages a sign-in may take.
 const PAGES: usize = 20;
 
 /// The provider of `tests/oidc`. It ends with this value.
 pub struct Oidc {
-    _process: Child,
+    _server: Server,
     http: Client,
     url: Url,
 }
@@ -29,32 +25,16 @@ impl Oidc {
     /// # Errors
     /// When Node.js or the provider's packages cannot be had.
     pub async fn start(host: &str, secret: &str, token_seconds: u32) -> Result<Self> {
-        static INSTALLED: OnceCell<()> = OnceCell::const_new();
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("oidc");
-        INSTALLED.get_or_try_init(|| install(&folder)).await?;
-        let mut process = Command::new("node")
-            .arg("server.mjs")
-            .current_dir(&folder)
-            .envs([
-                ("HOST", host),
-                ("CLIENT_SECRET", secret),
-                ("REDIRECT_URIS", "http://127.0.0.1/oauth/callback"),
-            ])
-            .env("ACCESS_TOKEN_SECONDS", token_seconds.to_string())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot start node")?;
-        let output = process.stdout.take().context("no output")?;
-        let mut lines = BufReader::new(output).lines();
-        let first = lines.next_line();
-        let line = tokio::time::timeout(Duration::from_secs(30), first)
-            .await
-            .context("the provider does not start")?;
-        let url = line?.context("the provider ended")?.trim().parse().context("the provider says no URL")?;
+        let seconds = token_seconds.to_string();
+        let settings = [
+            ("HOST", host),
+            ("CLIENT_SECRET", secret),
+            ("REDIRECT_URIS", "http://127.0.0.1/oauth/callback"),
+            ("ACCESS_TOKEN_SECONDS", seconds.as_str()),
+        ];
+        let server = Server::start("oidc", &settings).await?;
         let http = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
-        Ok(Self { _process: process, http, url })
+        Ok(Self { url: server.url().clone(), _server: server, http })
     }
 
     /// Its URL, without a slash at the end.
@@ -99,20 +79,6 @@ impl Oidc {
         let last = browser.sign_in(&self.url, link.parse()?, account, 1).await?;
         target(&last)?.context("the browser is sent nowhere")
     }
-}
-
-async fn install(folder: &Path) -> Result<()> {
-    if folder.join("node_modules/oidc-provider").exists() {
-        return Ok(());
-    }
-    let status = Command::new("npm")
-        .args(["ci", "--no-audit", "--no-fund", "--silent"])
-        .current_dir(folder)
-        .status()
-        .await
-        .context("cannot start npm")?;
-    ensure!(status.success(), "npm ci ended with {status}");
-    Ok(())
 }
 
 /// A browser: cookies by host and port, redirects, forms.

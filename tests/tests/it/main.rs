@@ -1,8 +1,10 @@
 //! End-to-end tests: a whole Sluice on real containers and a real broker. And the broker's contract on a real one.
 
 mod adoption;
+mod browser;
 mod containers;
 mod contracts;
+mod crud;
 mod declarative;
 mod invocations;
 mod lifecycle;
