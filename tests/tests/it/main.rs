@@ -2,6 +2,7 @@
 
 mod adoption;
 mod browser;
+mod canaries;
 mod containers;
 mod contracts;
 mod crud;
