@@ -1,8 +1,10 @@
 //! What is wrong with a manifest that fits the schema. Every fault, not just the first.
 
+mod auth;
 mod oauth;
 mod references;
 mod scripts;
+mod session;
 
 use std::collections::BTreeSet;
 
@@ -10,7 +12,7 @@ use serde_json::{Map, Value};
 use sluice_mapping::{Limits, Mapping, is_expression};
 
 use crate::request::{Pagination, PaginationType, Request, Response};
-use crate::{Auth, AuthType, Http, Incremental, Initial, Manifest, PollingTrigger, TimeFormat, Trigger};
+use crate::{Http, Incremental, Initial, Manifest, PollingTrigger, TimeFormat, Trigger};
 
 /// A fault of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +90,7 @@ impl Check {
             }
             None => {}
         }
-        self.auth(&manifest.auth);
+        self.authorisation(manifest);
         self.oauth(manifest);
         self.references(manifest);
         self.scripts(manifest);
@@ -160,28 +162,6 @@ impl Check {
                 let text = "the rule fits every answer";
                 self.add(at, ProblemKind::Missing, text, "give it `status`, `when`, or both");
             }
-        }
-    }
-
-    fn auth(&mut self, auth: &Auth) {
-        match (auth.kind, &auth.name) {
-            (AuthType::ApiKey, None) => {
-                let text = "an API key needs the `name` of its header, parameter or cookie";
-                self.add("/auth", ProblemKind::Missing, text, "for example `name: X-Api-Key`");
-            }
-            (AuthType::ApiKey, Some(name)) if !is_token(name) => {
-                let text = format!("`{}` is no name of a header, parameter or cookie", short(name));
-                self.add("/auth/name", ProblemKind::Value, text, "use letters, digits and `-`");
-            }
-            (AuthType::None | AuthType::Basic | AuthType::Bearer | AuthType::Script, Some(_)) => {
-                let text = "only an API key has a name";
-                self.add("/auth/name", ProblemKind::Value, text, "remove it, or use the type `api_key`");
-            }
-            (AuthType::ApiKey | AuthType::OAuth2, Some(_)) => {}
-            (
-                AuthType::None | AuthType::Basic | AuthType::Bearer | AuthType::OAuth2 | AuthType::Script,
-                None,
-            ) => {}
         }
     }
 

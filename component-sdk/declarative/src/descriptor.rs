@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use sluice_protocol::{self as protocol, Descriptor, FunctionName};
 
-use crate::{AuthType, ClientAuth, Manifest, SIGNING_SECRET, Trigger};
+use crate::{Auth, Manifest, SIGNING_SECRET, Trigger};
 
 impl Manifest {
     /// The descriptor: the same functions as any component has, with references to datatypes resolved into `$defs`.
@@ -61,21 +61,12 @@ impl Manifest {
     /// The schema of the secrets of an instance: what the way of authorisation needs, and the secret that webhooks are
     /// signed with. That one may be left out where a flow may use the connector without webhooks.
     fn secrets(&self) -> Option<Value> {
-        let public = self.auth.oauth2.as_ref().is_some_and(|oauth| oauth.client_auth == ClientAuth::None);
-        let named: Vec<&str> = self.auth.secrets.iter().map(String::as_str).collect();
-        let (names, optional): (&[&str], &[&str]) = match self.auth.kind {
-            AuthType::None => (&[], &[]),
-            AuthType::ApiKey => (&["api_key"], &[]),
-            AuthType::Basic => (&["username", "password"], &[]),
-            AuthType::Bearer => (&["token"], &[]),
-            AuthType::Script => (&named, &[]),
-            AuthType::OAuth2 if public => (&["client_id"], &["client_secret"]),
-            AuthType::OAuth2 => (&["client_id", "client_secret"], &[]),
-        };
+        let names: Vec<&str> = self.auth.each().iter().flat_map(Auth::needs).collect();
+        let optional: &[&str] = if self.auth.is_public() { &["client_secret"] } else { &[] };
         let secret = json!({ "type": "string", "minLength": 1 });
         let mut properties: Map<String, Value> =
             names.iter().chain(optional).map(|name| ((*name).to_owned(), secret.clone())).collect();
-        let mut required: Vec<&str> = names.to_vec();
+        let mut required = names;
         if self.is_signed() {
             properties.insert(SIGNING_SECRET.to_owned(), secret);
             if self.actions.is_empty() && self.triggers.values().all(|one| matches!(one, Trigger::Webhook(_)))

@@ -10,6 +10,7 @@
 //! Values of requests are mappings (see `sluice-mapping`): a text that begins with `$.` is a JSONPath, one that begins with
 //! `=` is JSONata, anything else is literal. What they see is documented at each field.
 
+mod auth;
 mod call;
 mod check;
 mod descriptor;
@@ -17,15 +18,16 @@ mod manifest;
 mod oauth;
 mod request;
 mod script;
+mod session;
 mod signature;
 mod trigger;
 mod webhook;
 
+pub use auth::{Auth, AuthPlace, AuthType};
 pub use call::{Call, CallKind, WebhookCall};
 pub use check::{Problem, ProblemKind};
 pub use manifest::{
-    Action, Auth, AuthPlace, AuthType, ErrorRule, Http, Manifest, ManifestError, PollingKind, PollingTrigger,
-    Reaction, schema,
+    Action, ErrorRule, Http, Manifest, ManifestError, PollingKind, PollingTrigger, Reaction, schema,
 };
 pub use oauth::{ClientAuth, Grant, OAuth2, TokenBody, TokenFields, TokenKind, TokenPlace};
 pub use request::{
@@ -33,6 +35,7 @@ pub use request::{
     TimeFormat,
 };
 pub use script::Script;
+pub use session::{Lifetime, Login, Session};
 pub use signature::{Algorithm, Encoding, Place, Preset, SIGNING_SECRET, SecretEncoding, Signature};
 pub use trigger::Trigger;
 pub use webhook::{Challenge, DeliveryId, WebhookKind, WebhookTrigger};

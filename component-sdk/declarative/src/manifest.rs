@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sluice_protocol::{ComponentName, FunctionName};
 
 use crate::Trigger;
-use crate::oauth::OAuth2;
+use crate::auth::Auth;
 use crate::request::{Incremental, Pagination, Request, Response};
 use crate::script::Script;
 
@@ -151,74 +151,10 @@ pub enum Reaction {
     Fail,
     /// A success after all.
     Ignore,
-    /// The access token is refreshed and the request made once more. With `auth.type: oauth2` only.
+    /// The token is renewed and the request made once more. With `auth.type: oauth2` or `session` only.
     Refresh,
     /// A person has to authorise the instance again; the input waits until then. With `auth.type: oauth2` only.
     Reauthorize,
-}
-
-/// How requests are authorised.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Auth {
-    /// The way.
-    #[serde(rename = "type", default)]
-    pub kind: AuthType,
-    /// Where an API key goes.
-    #[serde(rename = "in", default)]
-    pub place: AuthPlace,
-    /// The name of the header, parameter or cookie of an API key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// What stands before an API key, for example `Token `.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub prefix: String,
-    /// For the type `oauth2`: where tokens come from. A [`Call`](crate::Call) has none of it; there `in`, `name` and
-    /// `prefix` say how the access token is carried.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "OAuth2")]
-    pub oauth2: Option<OAuth2>,
-    /// For the type `script`: the script that signs each request. It gets `({ method, url, path, query, headers, body },
-    /// secrets, { vars })` and gives `{ headers, query }` to be set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub script: Option<FunctionName>,
-    /// For the type `script`: the names of the secrets that an instance has.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub secrets: Vec<String>,
-}
-
-/// The ways to authorise a request, and the secrets that an instance then has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AuthType {
-    /// Not at all.
-    #[default]
-    None,
-    /// A key in a header, the query or a cookie: the secret `api_key`.
-    ApiKey,
-    /// RFC 7617: the secrets `username` and `password`.
-    Basic,
-    /// RFC 6750, section 2.1: the secret `token`.
-    Bearer,
-    /// RFC 6749: the secrets `client_id` and `client_secret`. A run gets the secret `access_token` instead.
-    #[serde(rename = "oauth2")]
-    OAuth2,
-    /// A script signs each request: the secrets that `secrets` names.
-    Script,
-}
-
-/// Where an API key goes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AuthPlace {
-    /// A header.
-    #[default]
-    Header,
-    /// A parameter of the query.
-    Query,
-    /// A cookie.
-    Cookie,
 }
 
 /// A function that makes a request for each input. Its expressions see `vars`, `config` and `input`, those of the

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Auth, AuthPlace, AuthType};
+use crate::auth::{Auth, AuthPlace, AuthType};
 
 /// How tokens are obtained, renewed, revoked and sent. URLs are texts, or expressions that see `vars`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -245,9 +245,7 @@ impl OAuth2 {
             place,
             name: Some(self.name.clone().unwrap_or_else(|| name.to_owned())),
             prefix: self.prefix.clone().unwrap_or_else(|| prefix.to_owned()),
-            oauth2: None,
-            script: None,
-            secrets: Vec::new(),
+            ..Auth::default()
         }
     }
 }

@@ -38,7 +38,7 @@ impl<'m> Needs<'m> {
     /// What authorisation needs.
     pub(crate) fn of(manifest: &'m Manifest) -> Self {
         let mut needs = Self { manifest, scripts: BTreeMap::new(), actions: BTreeSet::new() };
-        needs.script(manifest.auth.script.as_ref());
+        needs.script(manifest.auth.signer());
         needs
     }
 

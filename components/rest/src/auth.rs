@@ -25,18 +25,25 @@ pub(crate) enum Credential {
     },
 }
 
+/// How requests carry a key or token.
+pub(crate) struct Carrier {
+    pub(crate) place: AuthPlace,
+    pub(crate) name: String,
+    pub(crate) prefix: String,
+}
+
 impl Credential {
     pub(crate) fn of(auth: &Auth, secrets: &Map<String, Value>) -> Result<Self, Error> {
         match auth.kind {
-            // A script signs each request on its own.
-            AuthType::None | AuthType::Script => Ok(Self::None),
+            // A script signs each request on its own, and the token of a session is no secret of the instance.
+            AuthType::None | AuthType::Script | AuthType::Session => Ok(Self::None),
             AuthType::Basic => {
                 let pair = format!("{}:{}", secret(secrets, "username")?, secret(secrets, "password")?);
                 header(AUTHORIZATION, &format!("Basic {}", STANDARD.encode(pair)))
             }
             AuthType::Bearer => header(AUTHORIZATION, &format!("Bearer {}", secret(secrets, "token")?)),
-            AuthType::ApiKey => placed(auth, secret(secrets, "api_key")?),
-            AuthType::OAuth2 => placed(auth, secret(secrets, "access_token")?),
+            AuthType::ApiKey => Carrier::of(auth).carry(secret(secrets, "api_key")?),
+            AuthType::OAuth2 => Carrier::of(auth).carry(secret(secrets, "access_token")?),
         }
     }
 
@@ -68,18 +75,25 @@ impl Credential {
     }
 }
 
-/// A key or token where the call wants it.
-fn placed(auth: &Auth, secret: &str) -> Result<Credential, Error> {
-    let name = auth.name.clone().unwrap_or_default();
-    let value = format!("{}{secret}", auth.prefix);
-    match auth.place {
-        AuthPlace::Header => {
-            let name = HeaderName::try_from(name).map_err(|_| unfit("the name of the API key"))?;
-            header(name, &value)
+impl Carrier {
+    fn of(auth: &Auth) -> Self {
+        let name = auth.name.clone().unwrap_or_default();
+        Self { place: auth.place, name, prefix: auth.prefix.clone() }
+    }
+
+    /// The key or token where the call wants it.
+    pub(crate) fn carry(&self, secret: &str) -> Result<Credential, Error> {
+        let Self { place, name, prefix } = self;
+        let value = format!("{prefix}{secret}");
+        match place {
+            AuthPlace::Header => {
+                let name = HeaderName::try_from(name).map_err(|_| unfit("the name of the API key"))?;
+                header(name, &value)
+            }
+            AuthPlace::Query => Ok(Credential::Query(name.clone(), value)),
+            AuthPlace::Cookie if value.contains([';', '\r', '\n']) => Err(unfit("the API key")),
+            AuthPlace::Cookie => Ok(Credential::Cookie(format!("{name}={value}"))),
         }
-        AuthPlace::Query => Ok(Credential::Query(name, value)),
-        AuthPlace::Cookie if value.contains([';', '\r', '\n']) => Err(unfit("the API key")),
-        AuthPlace::Cookie => Ok(Credential::Cookie(format!("{name}={value}"))),
     }
 }
 

@@ -11,7 +11,7 @@ use sluice_formats::{Limits, encode_form, encode_xml};
 use sluice_sdk::Error;
 
 use crate::expression::{each, plain};
-use crate::step::Body;
+use crate::form::Body;
 
 /// The content type, and the bytes in pieces; nothing where the value is nothing.
 pub(crate) fn encode(body: &Body, value: &Value) -> Result<Option<(HeaderValue, Vec<Bytes>)>, Error> {

@@ -1,4 +1,5 @@
-//! What all runs share: HTTP clients with their connections, and the threads for expressions and scripts.
+//! What all runs share: HTTP clients with their connections, the threads for expressions and scripts, and the
+//! tokens of sessions.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -10,12 +11,14 @@ use sluice_sdk::{Error, chain};
 use crate::bench::Bench;
 use crate::desk::Desk;
 use crate::hosts::Reach;
+use crate::tickets::Tickets;
 
 /// Made when first used.
 #[derive(Default)]
 pub(crate) struct Shared {
     bench: OnceLock<Bench>,
     desk: Desk,
+    tickets: Tickets,
     internal: OnceLock<Client>,
     public: OnceLock<Client>,
 }
@@ -31,6 +34,10 @@ impl Shared {
 
     pub(crate) fn desk(&self) -> &Desk {
         &self.desk
+    }
+
+    pub(crate) fn tickets(&self) -> &Tickets {
+        &self.tickets
     }
 
     /// The client whose connections lead no further than `reach`. Each keeps its own, so that one that was opened to an

@@ -73,7 +73,7 @@ impl Found {
 pub(crate) enum Refusal {
     /// It is an error.
     Error(Error),
-    /// The access token was refused, in words. Another one may do.
+    /// The token was refused, in words. Another one may do.
     Token(String),
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn digest(
     question: &Question,
 ) -> Result<Digest, Refusal> {
     let status = answer.status;
-    let (body, unread) = match answer.decode(step.format) {
+    let (body, unread) = match answer.decode(step.form.format) {
         Ok(body) if !answer.cut => (body, None),
         Ok(_) => (answer.beginning().into(), None),
         Err(why) => (answer.beginning().into(), Some(why)),
@@ -152,7 +152,7 @@ fn judge(
     question: &Question,
 ) -> Result<bool, Refusal> {
     let status = answer.status;
-    let has_token = step.auth.kind == AuthType::OAuth2;
+    let (renews, authorised) = (step.auth.renews(), step.auth.kind == AuthType::OAuth2);
     for rule in &step.rules {
         if !fits(rule, evaluator, root, status)? {
             continue;
@@ -167,8 +167,8 @@ fn judge(
         let message = message.filter(|message| !message.is_null()).map(|message| plain(&message));
         let message = message.as_deref();
         return Err(match rule.then {
-            Reaction::Refresh if has_token => Refusal::Token(failure::told(answer, question, message)),
-            Reaction::Reauthorize if has_token => {
+            Reaction::Refresh if renews => Refusal::Token(failure::told(answer, question, message)),
+            Reaction::Reauthorize if authorised => {
                 Error::parked(NEEDS_REAUTH, failure::told(answer, question, message)).into()
             }
             then => failure::of_answer(answer, question, then == Reaction::Retry, message).into(),
@@ -177,7 +177,7 @@ fn judge(
     match status {
         200..300 => Ok(false),
         // RFC 6750, section 3.1: the token expired, or was revoked.
-        401 if has_token => Err(Refusal::Token(failure::told(answer, question, None))),
+        401 if renews => Err(Refusal::Token(failure::told(answer, question, None))),
         _ => Err(failure::of_answer(answer, question, failure::is_transient(status), None).into()),
     }
 }

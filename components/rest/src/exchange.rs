@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures_util::stream;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
 use sluice_sdk::Error;
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use url::Url;
 use crate::auth::Credential;
 use crate::client::Shared;
 use crate::failure;
-use crate::hosts::{self, Hosts};
+use crate::hosts::{self, Hosts, Reach};
 use crate::request::Draft;
 use crate::signer::Authority;
 
@@ -42,17 +42,8 @@ pub(crate) async fn send(
             };
             credential.apply(&mut url, &mut headers)?;
         }
-        let mut request = shared
-            .client(reach)?
-            .request(draft.method.clone(), url)
-            .timeout(deadline.saturating_duration_since(Instant::now()))
-            .headers(headers);
-        if let Some(chunks) = &draft.body {
-            request = with_body(request, chunks.clone());
-        }
-        let sent = request.send().await;
+        let response = once(shared, reach, Hop { draft: &draft, url, headers }, deadline).await?;
         let place = failure::place(&draft.method, &draft.url);
-        let response = sent.map_err(|error| failure::transport(&error, &place))?;
         match target(&draft.url, &response, &place)? {
             None => return Ok((response, draft.url)),
             Some(next) => follow(&mut draft, next, response.status()),
@@ -60,6 +51,32 @@ pub(crate) async fn send(
     }
     let place = failure::place(&draft.method, &draft.url);
     Err(Error::fatal("too_many_redirects", format_args!("{place}: more than {REDIRECTS} redirects")))
+}
+
+/// A request on its way to one URL: what of it is as it was, and what the credential changed.
+pub(crate) struct Hop<'d> {
+    pub(crate) draft: &'d Draft,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+}
+
+/// Sends a request, and gives the answer even where that is a redirect.
+pub(crate) async fn once(
+    shared: &Shared,
+    reach: Reach,
+    Hop { draft, url, headers }: Hop<'_>,
+    deadline: Instant,
+) -> Result<Response, Error> {
+    let mut request = shared
+        .client(reach)?
+        .request(draft.method.clone(), url)
+        .timeout(deadline.saturating_duration_since(Instant::now()))
+        .headers(headers);
+    if let Some(chunks) = &draft.body {
+        request = with_body(request, chunks.clone());
+    }
+    let sent = request.send().await;
+    sent.map_err(|error| failure::transport(&error, &failure::place(&draft.method, &draft.url)))
 }
 
 /// Several pieces go out one by one; their length is known all the same.

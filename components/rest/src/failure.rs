@@ -13,6 +13,7 @@ use url::Url;
 use crate::answer::Answer;
 use crate::digest::Question;
 use crate::hosts;
+use crate::redact::Redactor;
 use crate::reset;
 
 /// How much of an answer an error repeats, in characters.
@@ -56,10 +57,19 @@ pub(crate) fn of_answer(answer: &Answer, question: &Question, retry: bool, messa
 
 /// An answer that is none of success, in words.
 pub(crate) fn told(answer: &Answer, question: &Question, message: Option<&str>) -> String {
+    let text = message.map_or_else(|| answer.beginning(), str::to_owned);
+    format!("{}: {}{}", question.place, answer.status, clean(&text, &question.redactor))
+}
+
+/// The beginning of an answer after a colon; nothing when it is empty.
+pub(crate) fn quoted(answer: &Answer, redactor: &Redactor) -> String {
+    clean(&answer.beginning(), redactor)
+}
+
+fn clean(text: &str, redactor: &Redactor) -> String {
     // Before it is cut: half a secret would not be recognised.
-    let said = quote(&question.redactor.text(&message.map_or_else(|| answer.beginning(), str::to_owned)));
-    let colon = if said.is_empty() { "" } else { ": " };
-    format!("{}: {}{colon}{said}", question.place, answer.status)
+    let said = quote(&redactor.text(text));
+    if said.is_empty() { said } else { format!(": {said}") }
 }
 
 /// Whether another attempt may succeed, by the status alone.
@@ -68,7 +78,7 @@ pub(crate) fn is_transient(status: u16) -> bool {
 }
 
 /// How long the other side asks to wait.
-fn wait(headers: &Map<String, Value>, status: u16, now: DateTime<Utc>) -> Option<Duration> {
+pub(crate) fn wait(headers: &Map<String, Value>, status: u16, now: DateTime<Utc>) -> Option<Duration> {
     let header = |name: &str| headers.get(name).and_then(Value::as_str);
     let asked = header("retry-after").and_then(|text| retry_after::parse(text, now));
     if asked.is_some() || status != 429 {

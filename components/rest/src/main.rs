@@ -2,7 +2,7 @@
 //!
 //! A step's config is a `Call`, compiled once when the step is bound. From there: [`request`] builds what is sent,
 //! [`exchange`] sends it under the rules of [`hosts`], [`digest`] reads the answer, [`pages`] asks for more of it.
-//! Scripts run at the [`desk`]; a [`program`] is an action that is one.
+//! Where a connector logs in first, [`login`] does and [`tickets`] keeps the token. Scripts run at the [`desk`]; a [`program`] is an action that is one.
 
 mod answer;
 mod auth;
@@ -15,8 +15,10 @@ mod digest;
 mod exchange;
 mod expression;
 mod failure;
+mod form;
 mod hosts;
 mod link;
+mod login;
 mod moment;
 mod pages;
 mod path;
@@ -26,8 +28,10 @@ mod redact;
 mod request;
 mod reset;
 mod session;
+mod shelf;
 mod signer;
 mod step;
+mod tickets;
 mod trace;
 mod tracker;
 mod walk;

@@ -11,8 +11,8 @@ use url::Url;
 
 use crate::body;
 use crate::expression::{each, failed, members, plain};
+use crate::form::{Form, Path};
 use crate::path;
-use crate::step::{Compiled, Path};
 
 /// Longest value of a header, and most that all headers may have together, in bytes.
 const HEADER_BYTES: usize = 8 * 1024;
@@ -34,16 +34,18 @@ pub(crate) struct Draft {
 
 /// Evaluates the request of a call over `{ vars, config, input }` or `{ vars, config, cursor }`.
 pub(crate) fn draft(
-    step: &Compiled,
+    form: &Form,
     evaluator: &mut Evaluator,
     scope: &Map<String, Value>,
 ) -> Result<Draft, Error> {
     let document = Value::Object(scope.clone());
     let root = Root::new(&document);
-    let base = base(step, evaluator, &root)?;
-    let path = path_of(step, evaluator, &root, scope)?;
-    let mut url = join(&base, &path)?;
-    for query in &step.query {
+    let base = base(form, evaluator, &root)?;
+    let mut url = match &form.path {
+        Path::Url(url) => whole(evaluator, url, &root)?,
+        Path::Template(..) | Path::Expression(_) => join(&base, &path_of(form, evaluator, &root, scope)?)?,
+    };
+    for query in &form.query {
         for (name, value) in members(evaluator, query, &root)? {
             remove_param(&mut url, &name);
             for item in each(&value) {
@@ -55,13 +57,13 @@ pub(crate) fn draft(
         return Err(Error::fatal("bad_url", format_args!("the URL is longer than {URL_BYTES} bytes")));
     }
     let mut headers = HeaderMap::new();
-    for wanted in &step.headers {
+    for wanted in &form.headers {
         add_headers(&mut headers, &members(evaluator, wanted, &root)?)?;
     }
     if !headers.contains_key(ACCEPT) {
-        headers.insert(ACCEPT, HeaderValue::from_static(accepted(step.format)));
+        headers.insert(ACCEPT, HeaderValue::from_static(accepted(form.format)));
     }
-    let body = match &step.body {
+    let body = match &form.body {
         None => None,
         Some(body) => {
             let value = evaluator.map(&body.value, &root).map_err(|error| failed(&error))?;
@@ -73,13 +75,13 @@ pub(crate) fn draft(
         bytes
     });
     let method =
-        step.method.parse::<Method>().map_err(|_| Error::fatal("bad_method", "the method is none"))?;
+        form.method.parse::<Method>().map_err(|_| Error::fatal("bad_method", "the method is none"))?;
     Ok(Draft { base, method, url, headers, body })
 }
 
-fn base(step: &Compiled, evaluator: &mut Evaluator, root: &Root<'_>) -> Result<Url, Error> {
+fn base(form: &Form, evaluator: &mut Evaluator, root: &Root<'_>) -> Result<Url, Error> {
     let bad = |why: &str| Error::fatal("bad_base_url", format_args!("`base_url` {why}"));
-    let text = evaluator.map(&step.base_url, root).map_err(|error| failed(&error))?;
+    let text = evaluator.map(&form.base_url, root).map_err(|error| failed(&error))?;
     let text = text.as_str().ok_or_else(|| bad("is no text"))?;
     let mut base: Url = text.trim().parse().map_err(|_| bad("is no URL"))?;
     if !matches!(base.scheme(), "http" | "https") {
@@ -92,13 +94,22 @@ fn base(step: &Compiled, evaluator: &mut Evaluator, root: &Root<'_>) -> Result<U
     Ok(base)
 }
 
+/// A URL that is given as a whole.
+fn whole(evaluator: &mut Evaluator, url: &Mapping, root: &Root<'_>) -> Result<Url, Error> {
+    let bad = || Error::fatal("bad_url", "the URL of the request is none");
+    let text = evaluator.map(url, root).map_err(|error| failed(&error))?;
+    let mut url: Url = text.as_str().ok_or_else(bad)?.trim().parse().map_err(|_| bad())?;
+    url.set_fragment(None);
+    Ok(url)
+}
+
 fn path_of(
-    step: &Compiled,
+    form: &Form,
     evaluator: &mut Evaluator,
     root: &Root<'_>,
     scope: &Map<String, Value>,
 ) -> Result<String, Error> {
-    let path = match &step.path {
+    let path = match &form.path {
         Path::Template(template, params) => {
             let params = members(evaluator, params, root)?;
             path::fill(template, |name| {
@@ -106,7 +117,7 @@ fn path_of(
                 params.get(name).or_else(|| of("input")).or_else(|| of("config"))
             })?
         }
-        Path::Expression(mapping) => plain(&text_of(evaluator, mapping, root)?),
+        Path::Expression(mapping) | Path::Url(mapping) => plain(&text_of(evaluator, mapping, root)?),
     };
     path::check(&path)?;
     Ok(path)

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
-use sluice_declarative::AuthType;
 use sluice_mapping::Evaluator;
 use sluice_sdk::protocol::MessageId;
 use sluice_sdk::protocol::invocation::EXCHANGE_PORT;
@@ -23,7 +22,10 @@ use crate::redact::Redactor;
 use crate::request::{self, Draft};
 use crate::signer::{self, Authority, Signer};
 use crate::step::Compiled;
+use crate::tickets::Ticket;
 use crate::trace::Sent;
+
+mod ticket;
 
 /// What a run is given.
 #[derive(Clone, Copy)]
@@ -49,6 +51,12 @@ pub(crate) struct Session<'r> {
 struct Keys {
     secrets: Arc<Map<String, Value>>,
     redactor: Arc<Redactor>,
+    /// The version of the secrets.
+    version: u64,
+    /// The token of a session, where the connector logs in.
+    ticket: Option<Arc<Ticket>>,
+    /// The number of the token that the API refused.
+    refused: Option<u64>,
 }
 
 impl<'r> Session<'r> {
@@ -61,7 +69,9 @@ impl<'r> Session<'r> {
         let credentials = cx.credentials::<Map<String, Value>, Map<String, Value>>().await?;
         let scope = Arc::new(step.scope(credentials.settings, special));
         let redactor = Arc::new(Redactor::new(&credentials.secrets));
-        let keys = Mutex::new(Keys { secrets: Arc::new(credentials.secrets), redactor });
+        let version = credentials.version;
+        let secrets = Arc::new(credentials.secrets);
+        let keys = Mutex::new(Keys { secrets, redactor, version, ticket: None, refused: None });
         Ok(Self { cx, shared, step: Arc::clone(step), scope, keys, until: cx.deadline() })
     }
 
@@ -111,12 +121,12 @@ impl<'r> Session<'r> {
 
     /// The request of the call.
     pub(crate) async fn draft(&self) -> Result<Draft, Error> {
-        self.evaluate(request::draft).await?
+        self.evaluate(|step, evaluator, scope| request::draft(&step.form, evaluator, scope)).await?
     }
 
     /// Sends a request and understands the answer. `page` is its number, from 1. Gives the URL that answered, too.
     ///
-    /// Where the answer refuses the access token, the token is refreshed and the request sent once more.
+    /// Where the answer refuses the token, another one is fetched and the request sent once more.
     pub(crate) async fn ask(&self, draft: Draft, page: u64) -> Result<(Digest, Url), Error> {
         let refused = |said: String| Error::fatal("unauthorized", said);
         match self.attempt(draft.clone(), page).await {
@@ -131,8 +141,13 @@ impl<'r> Session<'r> {
         })
     }
 
-    /// Gets a new access token. False when there is none.
+    /// Gets a new access token, or sees to it that the next attempt does. False when there is none.
     async fn renew(&self) -> Result<bool, Error> {
+        if self.step.login.is_some() {
+            let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            keys.refused = keys.ticket.as_ref().map(|ticket| ticket.number);
+            return Ok(true);
+        }
         if !self.cx.refresh_credentials().await? {
             return Ok(false);
         }
@@ -140,24 +155,23 @@ impl<'r> Session<'r> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.redactor = Arc::new(keys.redactor.and(&credentials.secrets));
         keys.secrets = Arc::new(credentials.secrets);
+        keys.version = credentials.version;
         Ok(true)
     }
 
     async fn attempt(&self, draft: Draft, page: u64) -> Result<(Digest, Url), Refusal> {
-        let keys = self.keys();
+        let keys = self.authorised().await?;
         let hosts = Hosts::new(draft.base.clone(), self.step.allowed_hosts.clone());
         let authority = self.authority(&keys)?;
         let credential =
             if hosts.trusts(&draft.url) { authority.credential(&draft).await? } else { Credential::None };
         let redactor = Arc::new(signer::masking(&keys.redactor, &credential));
-        let limit = Instant::now() + self.step.timeout;
-        let deadline = self.until.map_or(limit, |until| until.min(limit));
         let place = failure::place(&draft.method, &draft.url);
         let sent =
             if self.cx.trace() { Some((Sent::of(&draft, &credential)?, Instant::now())) } else { None };
         let (response, url) =
-            exchange::send(self.shared, &hosts, (&authority, credential), draft, deadline).await?;
-        if response.status().as_u16() == 401 && self.step.auth.kind != AuthType::OAuth2 {
+            exchange::send(self.shared, &hosts, (&authority, credential), draft, self.deadline()).await?;
+        if response.status().as_u16() == 401 && !self.step.auth.renews() {
             // The secret may have been replaced since it was fetched.
             self.cx.forget_credentials().await;
         }
@@ -173,7 +187,16 @@ impl<'r> Session<'r> {
         Ok((digest, url))
     }
 
+    /// When a request that is made now has to be over.
+    fn deadline(&self) -> Instant {
+        let limit = Instant::now() + self.step.timeout;
+        self.until.map_or(limit, |until| until.min(limit))
+    }
+
     fn authority(&self, keys: &Keys) -> Result<Authority<'_>, Error> {
+        if let (Some(login), Some(ticket)) = (&self.step.login, &keys.ticket) {
+            return login.carrier.carry(&ticket.token).map(Authority::Fixed);
+        }
         let Some(name) = &self.step.auth.script else {
             return Credential::of(&self.step.auth, &keys.secrets).map(Authority::Fixed);
         };

@@ -7,15 +7,16 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sluice_declarative::{
-    Action, Auth, BodyFormat, Call, CallKind, Http, Incremental, Pagination, PollingTrigger, Reaction,
-    Request, Response, ResponseFormat,
+    Action, Auth, Call, CallKind, Http, Incremental, Pagination, PollingTrigger, Reaction, Request, Response,
 };
-use sluice_mapping::{Limits, Mapping, MappingError, is_expression};
+use sluice_mapping::Mapping;
 use sluice_script::Scripts;
 use sluice_sdk::protocol::FunctionName;
 
 use crate::expression::Expr;
+use crate::form::{Form, Path, expression, mapping, optional};
 use crate::hosts::Pattern;
+use crate::login::Login;
 
 /// The config of a step. Cheap to clone.
 #[derive(Clone, Deserialize)]
@@ -43,19 +44,16 @@ pub(crate) struct Library {
 
 /// A call, ready to be executed.
 pub(crate) struct Compiled {
-    pub(crate) base_url: Mapping,
+    /// The name and version of the connector.
+    pub(crate) connector: String,
+    pub(crate) form: Form,
     pub(crate) allowed_hosts: Vec<Pattern>,
-    /// Of every request, then of this one, whose members win.
-    pub(crate) headers: [Mapping; 2],
-    pub(crate) query: [Mapping; 2],
-    pub(crate) method: String,
-    pub(crate) path: Path,
-    pub(crate) body: Option<Body>,
     pub(crate) timeout: Duration,
     pub(crate) max_response_bytes: usize,
     pub(crate) rules: Vec<Rule>,
     pub(crate) auth: Auth,
-    pub(crate) format: Option<ResponseFormat>,
+    /// How to log in, where that is what authorises requests.
+    pub(crate) login: Option<Arc<Login>>,
     pub(crate) result: Option<Expr>,
     pub(crate) pages: Option<Pages>,
     pub(crate) config: Value,
@@ -65,19 +63,6 @@ pub(crate) struct Compiled {
     /// The scripts that make the input and the output.
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
-}
-
-/// The path of a request.
-pub(crate) enum Path {
-    /// A text with names in braces, and what some of them stand for.
-    Template(String, Mapping),
-    Expression(Mapping),
-}
-
-pub(crate) struct Body {
-    pub(crate) format: BodyFormat,
-    pub(crate) value: Mapping,
-    pub(crate) content_type: Option<String>,
 }
 
 /// What some answers mean.
@@ -128,6 +113,8 @@ struct Parts {
 
 /// What all requests of a call have in common.
 struct Common {
+    /// Its name and version.
+    connector: String,
     http: Http,
     auth: Auth,
     config: Value,
@@ -138,11 +125,11 @@ impl TryFrom<Call> for Step {
     type Error = String;
 
     fn try_from(call: Call) -> Result<Self, String> {
-        let Call { http, auth, kind, config, scripts, actions, .. } = call;
+        let Call { connector, http, auth, kind, config, scripts, actions, .. } = call;
         let sources = scripts.into_iter().map(|(name, code)| (name.to_string(), code)).collect();
         let scripts = Scripts::compile(&sources, sluice_script::Limits::default())
             .map_err(|error| error.to_string())?;
-        let common = Common { http, auth, config, scripts };
+        let common = Common { connector, http, auth, config, scripts };
         let routine = match kind {
             CallKind::Action(action) => common.action(action)?,
             CallKind::Trigger(trigger) => common.trigger(trigger)?,
@@ -184,17 +171,20 @@ impl Common {
         if self.scripts.has(&name) { Ok(name) } else { Err(format!("there is no script `{name}`")) }
     }
 
-    fn request(&self, parts: Parts) -> Result<Routine, String> {
-        let Self { http, auth, config, scripts } = self;
-        let Http { base_url, headers: all_headers, query: all_query, .. } = http.clone();
-        let Parts { request, response, pagination, watch, before, after } = parts;
-        let Response { format, result } = response;
-        let Request { method, path, path_params, query, headers, body } = request;
-        if let Some(script) = &auth.script {
-            self.known(script.clone())?;
+    /// How to log in, where that is what authorises requests.
+    fn login(&self) -> Result<Option<Arc<Login>>, String> {
+        let Some(session) = self.auth.session.clone() else { return Ok(None) };
+        let mut form = Form::compile(&self.http, session.login.request(), None)?;
+        if let Some(url) = &session.login.url {
+            form.path = Path::Url(Login::url(url)?);
         }
-        let rules = http.errors.iter().cloned().map(|rule| {
-            Ok::<_, String>(Rule {
+        let login = Login::compile(session, form).map_err(|error| format!("auth.session: {error}"))?;
+        Ok(Some(Arc::new(login)))
+    }
+
+    fn rules(&self) -> Result<Vec<Rule>, String> {
+        let rules = self.http.errors.iter().cloned().map(|rule| {
+            Ok(Rule {
                 status: rule.status,
                 when: optional("errors.when", rule.when.as_deref())?,
                 then: rule.then,
@@ -204,33 +194,30 @@ impl Common {
                     .transpose()?,
             })
         });
+        rules.collect()
+    }
+
+    fn request(&self, parts: Parts) -> Result<Routine, String> {
+        let Self { connector, http, auth, config, scripts } = self;
+        let Parts { request, response, pagination, watch, before, after } = parts;
+        let Response { format, result } = response;
+        if let Some(script) = &auth.script {
+            self.known(script.clone())?;
+        }
         let pages = pagination.map(|plan| {
             let next = optional("pagination.next", plan.next.as_deref())?;
             let stop = optional("pagination.stop", plan.stop.as_deref())?;
             Ok::<_, String>(Pages { plan, next, stop })
         });
         Ok(Routine::Request(Arc::new(Compiled {
-            base_url: mapping("base_url", Value::String(base_url))?,
+            connector: connector.clone(),
+            form: Form::compile(http, request, format)?,
             allowed_hosts: http.allowed_hosts.iter().map(|host| Pattern::new(host)).collect(),
-            headers: [object("http.headers", all_headers)?, object("headers", headers)?],
-            query: [object("http.query", all_query)?, object("query", query)?],
-            method,
-            path: if is_expression(&path) {
-                Path::Expression(mapping("path", Value::String(path))?)
-            } else {
-                Path::Template(path, object("path_params", path_params)?)
-            },
-            body: body
-                .map(|body| {
-                    let value = mapping("body", body.value)?;
-                    Ok::<_, String>(Body { format: body.format, value, content_type: body.content_type })
-                })
-                .transpose()?,
             timeout: Duration::from_secs(u64::from(http.timeout_seconds)),
             max_response_bytes: http.max_response_bytes,
-            rules: rules.collect::<Result<_, String>>()?,
+            rules: self.rules()?,
             auth: auth.clone(),
-            format,
+            login: self.login()?,
             result: optional("response.result", result.as_deref())?,
             pages: pages.transpose()?,
             config: config.clone(),
@@ -240,25 +227,4 @@ impl Common {
             after: after.map(|name| self.known(name)).transpose()?,
         })))
     }
-}
-
-fn object(place: &str, members: Map<String, Value>) -> Result<Mapping, String> {
-    mapping(place, Value::Object(members))
-}
-
-fn mapping(place: &str, value: Value) -> Result<Mapping, String> {
-    Mapping::parse(&value, &Limits::default()).map_err(|errors| {
-        // All of them, once each: a text may be used twice.
-        let lines: BTreeMap<String, ()> =
-            errors.iter().map(|error| (format!("{place}: {error}"), ())).collect();
-        lines.into_keys().collect::<Vec<_>>().join("; ")
-    })
-}
-
-fn expression(place: &str, text: &str) -> Result<Expr, String> {
-    Expr::parse(text).map_err(|error: MappingError| format!("{place}: {error}"))
-}
-
-fn optional(place: &str, text: Option<&str>) -> Result<Option<Expr>, String> {
-    text.map(|text| expression(place, text)).transpose()
 }

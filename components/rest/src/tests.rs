@@ -9,6 +9,7 @@ mod pages;
 mod polling;
 mod scripts;
 mod server;
+mod sessions;
 mod signing;
 mod tokens;
 

@@ -42,6 +42,12 @@ impl Sent {
         })
     }
 
+    /// Leaves the body out.
+    pub(crate) fn without_body(mut self) -> Self {
+        self.body.beginning.clear();
+        self
+    }
+
     /// What is told of the request and its answer.
     pub(crate) fn answered(self, answer: &Answer, took: Duration, redactor: &Redactor) -> Value {
         let response = Body::of(&[Bytes::copy_from_slice(&answer.bytes)]);

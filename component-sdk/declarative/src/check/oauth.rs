@@ -56,29 +56,29 @@ impl Check {
                 self.fields(oauth);
                 self.hooks(manifest, oauth);
             }
-            (
-                AuthType::None | AuthType::ApiKey | AuthType::Basic | AuthType::Bearer | AuthType::Script,
-                Some(_),
-            ) => {
+            (_, Some(_)) => {
                 let text = "`oauth2` says nothing for another type of authorisation";
                 self.add("/auth/oauth2", ProblemKind::Value, text, "write `type: oauth2`, or remove it");
             }
-            (
-                AuthType::None | AuthType::ApiKey | AuthType::Basic | AuthType::Bearer | AuthType::Script,
-                None,
-            ) => {}
+            (_, None) => {}
         }
     }
 
-    /// Reactions that only a token of OAuth can follow.
+    /// Reactions that only a token can follow.
     fn reactions(&mut self, manifest: &Manifest) {
         for (index, rule) in manifest.http.iter().flat_map(|http| &http.errors).enumerate() {
-            let needs = matches!(rule.then, Reaction::Refresh | Reaction::Reauthorize);
-            if needs && manifest.auth.kind != AuthType::OAuth2 {
-                let text = "only a connector with `auth.type: oauth2` can refresh or authorise again";
-                let help = "use `fail` or `retry`";
-                self.add(format!("/http/errors/{index}/then"), ProblemKind::Value, text, help);
-            }
+            let auth = &manifest.auth;
+            let text = match rule.then {
+                Reaction::Refresh if !auth.renews() => {
+                    "only a connector with `auth.type: oauth2` or `session` can refresh a token"
+                }
+                Reaction::Reauthorize if auth.kind != AuthType::OAuth2 => {
+                    "only a connector with `auth.type: oauth2` can be authorised again"
+                }
+                _ => continue,
+            };
+            let help = "use `fail` or `retry`";
+            self.add(format!("/http/errors/{index}/then"), ProblemKind::Value, text, help);
         }
     }
 

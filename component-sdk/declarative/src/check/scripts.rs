@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use sluice_protocol::FunctionName;
 
+use super::auth::is_secret;
 use super::{Check, ProblemKind};
 use crate::script::{SOURCE_BYTES, SOURCES_BYTES};
-use crate::{Action, AuthType, Manifest, Response, Trigger};
+use crate::{Action, Auth, AuthType, Manifest, Response, Trigger};
 
 impl Check {
     pub(super) fn scripts(&mut self, manifest: &Manifest) {
         self.sources(manifest);
-        self.signing(manifest);
         for (name, action) in &manifest.actions {
             let at = format!("/actions/{name}");
             self.kind_of(&at, action);
@@ -47,35 +47,43 @@ impl Check {
         }
     }
 
-    fn signing(&mut self, manifest: &Manifest) {
-        let auth = &manifest.auth;
+    pub(super) fn signing(&mut self, at: &str, auth: &Auth, manifest: &Manifest) {
         match (auth.kind, &auth.script) {
             (AuthType::Script, None) => {
                 let text = "the type `script` needs `script`, which signs requests";
-                self.add("/auth", ProblemKind::Missing, text, "name one of `scripts`");
+                self.add(at, ProblemKind::Missing, text, "name one of `scripts`");
             }
-            (AuthType::Script, Some(script)) => self.known("/auth/script", Some(script), manifest),
+            (AuthType::Script, Some(script)) => self.known(&format!("{at}/script"), Some(script), manifest),
             (_, Some(_)) => {
                 let text = "`script` says nothing for another type of authorisation";
-                self.add("/auth/script", ProblemKind::Value, text, "write `type: script`, or remove it");
+                self.add(
+                    format!("{at}/script"),
+                    ProblemKind::Value,
+                    text,
+                    "write `type: script`, or remove it",
+                );
             }
             (_, None) => {}
         }
-        if auth.kind != AuthType::Script && !auth.secrets.is_empty() {
+        if !matches!(auth.kind, AuthType::Script | AuthType::Session) && !auth.secrets.is_empty() {
             let text = "the secrets of this type of authorisation have fixed names";
-            self.add("/auth/secrets", ProblemKind::Value, text, "write `type: script`, or remove it");
+            self.add(
+                format!("{at}/secrets"),
+                ProblemKind::Value,
+                text,
+                "write `type: script` or `session`, or remove it",
+            );
         }
         let mut seen = BTreeSet::new();
         for (index, name) in auth.secrets.iter().enumerate() {
-            let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            let text = if name.is_empty() || name.len() > 64 || !plain {
+            let text = if !is_secret(name) {
                 "the name of a secret has 1 to 64 letters, digits and `_`"
             } else if !seen.insert(name) {
                 "the secret is named twice"
             } else {
                 continue;
             };
-            self.add(format!("/auth/secrets/{index}"), ProblemKind::Value, text, "give it another name");
+            self.add(format!("{at}/secrets/{index}"), ProblemKind::Value, text, "give it another name");
         }
     }
 
