@@ -23,6 +23,8 @@ pub(crate) enum Credential {
         headers: HeaderMap,
         query: Vec<(String, String)>,
     },
+    /// Several at once.
+    All(Vec<Credential>),
 }
 
 /// How requests carry a key or token.
@@ -41,8 +43,13 @@ impl Credential {
                 let pair = format!("{}:{}", secret(secrets, "username")?, secret(secrets, "password")?);
                 header(AUTHORIZATION, &format!("Basic {}", STANDARD.encode(pair)))
             }
-            AuthType::Bearer => header(AUTHORIZATION, &format!("Bearer {}", secret(secrets, "token")?)),
-            AuthType::ApiKey => Carrier::of(auth).carry(secret(secrets, "api_key")?),
+            AuthType::Bearer => header(
+                AUTHORIZATION,
+                &format!("Bearer {}", secret(secrets, auth.secret.as_deref().unwrap_or("token"))?),
+            ),
+            AuthType::ApiKey => {
+                Carrier::of(auth).carry(secret(secrets, auth.secret.as_deref().unwrap_or("api_key"))?)
+            }
             AuthType::OAuth2 => Carrier::of(auth).carry(secret(secrets, "access_token")?),
         }
     }
@@ -50,6 +57,7 @@ impl Credential {
     pub(crate) fn apply(&self, url: &mut Url, headers: &mut HeaderMap) -> Result<(), Error> {
         match self {
             Self::None => {}
+            Self::All(all) => all.iter().try_for_each(|one| one.apply(url, headers))?,
             Self::Header(name, value) => {
                 headers.insert(name.clone(), value.clone());
             }

@@ -194,19 +194,20 @@ impl<'r> Session<'r> {
     }
 
     fn authority(&self, keys: &Keys) -> Result<Authority<'_>, Error> {
+        let auth = &self.step.auth;
+        let fixed = auth.each().iter().map(|one| Credential::of(one, &keys.secrets));
+        let mut fixed = fixed.collect::<Result<Vec<_>, _>>()?;
         if let (Some(login), Some(ticket)) = (&self.step.login, &keys.ticket) {
-            return login.carrier.carry(&ticket.token).map(Authority::Fixed);
+            fixed.push(login.carrier.carry(&ticket.token)?);
         }
-        let Some(name) = &self.step.auth.script else {
-            return Credential::of(&self.step.auth, &keys.secrets).map(Authority::Fixed);
-        };
-        Ok(Authority::Script(Signer {
+        let signer = auth.signer().map(|name| Signer {
             desk: self.shared.desk(),
             scripts: self.step.scripts.clone(),
             name: name.to_string(),
             secrets: Arc::clone(&keys.secrets),
             vars: self.scope.get("vars").cloned().unwrap_or_default(),
-        }))
+        });
+        Ok(Authority { fixed, signer })
     }
 
     /// Runs `work` where expressions are evaluated.

@@ -24,10 +24,10 @@ const RESERVED: [&str; 5] = ["host", "content-length", "transfer-encoding", "con
 const SHORTEST: usize = 12;
 
 /// Who authorises requests.
-pub(crate) enum Authority<'r> {
-    /// A credential that is the same for all.
-    Fixed(Credential),
-    Script(Signer<'r>),
+pub(crate) struct Authority<'r> {
+    /// Credentials that are the same for all.
+    pub(crate) fixed: Vec<Credential>,
+    pub(crate) signer: Option<Signer<'r>>,
 }
 
 /// A script that signs, and what it gets besides the request.
@@ -42,10 +42,11 @@ pub(crate) struct Signer<'r> {
 impl Authority<'_> {
     /// The credential of a request to a URL that may see it.
     pub(crate) async fn credential(&self, draft: &Draft) -> Result<Credential, Error> {
-        match self {
-            Self::Fixed(credential) => Ok(credential.clone()),
-            Self::Script(signer) => signer.sign(draft).await,
+        let mut all = self.fixed.clone();
+        if let Some(signer) = &self.signer {
+            all.push(signer.sign(draft).await?);
         }
+        Ok(Credential::All(all))
     }
 }
 
@@ -139,7 +140,16 @@ fn host(url: &Url) -> String {
 
 /// Takes out what a script made of secrets, too.
 pub(crate) fn masking(redactor: &Redactor, credential: &Credential) -> Redactor {
-    let Credential::Signature { headers, query } = credential else { return redactor.and(&Map::new()) };
+    let (headers, query) = match credential {
+        Credential::Signature { headers, query } => (headers, query),
+        Credential::All(all) => {
+            let none = redactor.and(&Map::new());
+            return all.iter().fold(none, |redactor, one| masking(&redactor, one));
+        }
+        Credential::None | Credential::Header(..) | Credential::Query(..) | Credential::Cookie(_) => {
+            return redactor.and(&Map::new());
+        }
+    };
     let of_headers = headers.iter().map(|(_, value)| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let made = of_headers.chain(query.iter().map(|(_, value)| value.clone()));
     let made = made.filter(|text| text.len() >= SHORTEST).enumerate();

@@ -173,7 +173,7 @@ impl Common {
 
     /// How to log in, where that is what authorises requests.
     fn login(&self) -> Result<Option<Arc<Login>>, String> {
-        let Some(session) = self.auth.session.clone() else { return Ok(None) };
+        let Some(session) = self.auth.login().cloned() else { return Ok(None) };
         let mut form = Form::compile(&self.http, session.login.request(), None)?;
         if let Some(url) = &session.login.url {
             form.path = Path::Url(Login::url(url)?);
@@ -201,7 +201,7 @@ impl Common {
         let Self { connector, http, auth, config, scripts } = self;
         let Parts { request, response, pagination, watch, before, after } = parts;
         let Response { format, result } = response;
-        if let Some(script) = &auth.script {
+        if let Some(script) = auth.signer() {
             self.known(script.clone())?;
         }
         let pages = pagination.map(|plan| {

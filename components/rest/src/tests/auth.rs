@@ -74,3 +74,41 @@ async fn a_missing_secret_and_one_that_breaks_a_header_are_refused() {
     }
     assert!(server.asked().is_empty());
 }
+
+#[tokio::test]
+async fn several_ways_are_gone_at_once() {
+    let server = Server::start(|asked| match asked.path.as_str() {
+        "/login" => ok(json!("granted-1")),
+        _ => ok(json!({})),
+    })
+    .await;
+    let session = json!({
+        "login": { "path": "/login", "body": { "value": "$.secrets.pin" } },
+        "token": "$.response.body", "name": "X-Session",
+    });
+    let auth = json!({ "all": [
+        { "type": "api_key", "name": "X-App", "secret": "app_key" },
+        { "type": "api_key", "in": "query", "name": "user" },
+        { "type": "api_key", "in": "cookie", "name": "a", "secret": "app_key2" },
+        { "type": "basic" },
+        { "type": "script", "script": "sign", "secrets": ["seal"] },
+        { "type": "session", "secrets": ["pin"], "session": session },
+    ] });
+    let sign = "(request, secrets) => ({ headers: { 'X-Seal': crypto.hmac('sha256', secrets.seal, request.path) } })";
+    let config = over(action(&server, json!({})), json!({ "auth": auth, "scripts": { "sign": sign } }));
+    let secrets = json!({
+        "app_key": "first-key", "api_key": "second-key", "app_key2": "third-key", "username": "ann",
+        "password": "pass", "seal": "sealing", "pin": "pin-1234",
+    });
+    let harness = harness().secrets(secrets).trace();
+    let outputs = harness.action("call", config, json!({})).await.unwrap();
+    let asked = server.last();
+    let header = |name: &str| asked.headers.get(name).map(String::as_str).unwrap_or_default();
+    assert_eq!((header("x-app"), header("cookie")), ("first-key", "a=third-key"));
+    assert_eq!((header("authorization"), header("x-session")), ("Basic YW5uOnBhc3M=", "granted-1"));
+    assert_eq!((asked.query.as_str(), header("x-seal").len()), ("user=second-key", 64));
+    let told = outputs[1].body.get();
+    for secret in ["-key", "granted", "YW5u", header("x-seal")] {
+        assert!(!told.contains(secret), "{secret}: {told}");
+    }
+}
