@@ -238,7 +238,7 @@ impl Check {
     }
 
     fn pagination(&mut self, at: &str, pagination: &Pagination) {
-        use PaginationType::{Cursor, Link, NextUrl, Offset, Page};
+        use PaginationType::{Cursor, Custom, Link, NextUrl, Offset, Page};
         self.expression(&format!("{at}/next"), pagination.next.as_deref());
         self.expression(&format!("{at}/stop"), pagination.stop.as_deref());
         let kind = pagination.kind;
@@ -246,7 +246,7 @@ impl Check {
             let text = "this type of pagination needs `param`, the parameter that gets the number or token";
             self.add(at, ProblemKind::Missing, text, "for example `param: page`");
         }
-        if matches!(kind, Cursor | NextUrl) && pagination.next.is_none() {
+        if matches!(kind, Cursor | NextUrl | Custom) && pagination.next.is_none() {
             let text = "this type of pagination needs `next`, which finds the next page in the answer";
             self.add(at, ProblemKind::Missing, text, "for example `next: $.response.body.next`");
         }
@@ -256,8 +256,12 @@ impl Check {
                 format!("{at}/next"),
                 ProblemKind::Value,
                 text,
-                "remove it, or use `cursor` or `next_url`",
+                "remove it, or use `cursor`, `next_url` or `custom`",
             );
+        }
+        if kind == Custom && (pagination.param.is_some() || pagination.start.is_some()) {
+            let text = "`custom` has no `param` and no `start`: `next` says all of the next request";
+            self.add(at, ProblemKind::Value, text, "remove them");
         }
         if pagination.size_param.is_some() && pagination.size.is_none() {
             let text = "`size_param` needs `size`";

@@ -124,7 +124,9 @@ pub struct Pagination {
     #[schemars(range(min = 1, max = 100_000))]
     pub size: Option<u64>,
     /// For `cursor` the next token, for `next_url` the next URL: an expression that sees `response`. Nothing, `null`,
-    /// `false` or an empty text ends it.
+    /// `false` or an empty text ends it. For `custom` what is laid over the last request: an object with any of `query`,
+    /// `headers`, `body` and `path` or `url`. There it also sees `page` (`number` from 1, `items`, how many), `items` and
+    /// `request` (`method`, `url`, `path`, `query`, `headers`, `body`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
     /// An expression that sees `response` and `page` (`number` from 1, `items`): true after the last page.
@@ -162,6 +164,8 @@ pub enum PaginationType {
     Link,
     /// By a URL in the answer before.
     NextUrl,
+    /// By whatever an expression changes in the request before. An empty page is not the last.
+    Custom,
 }
 
 /// How only what is new is asked for: `cursor` is the largest value of any item so far, less the overlap. Items that

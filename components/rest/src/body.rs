@@ -11,14 +11,16 @@ use sluice_formats::{Limits, encode_form, encode_xml};
 use sluice_sdk::Error;
 
 use crate::expression::{each, plain};
-use crate::form::Body;
 
 /// The content type, and the bytes in pieces; nothing where the value is nothing.
-pub(crate) fn encode(body: &Body, value: &Value) -> Result<Option<(HeaderValue, Vec<Bytes>)>, Error> {
+pub(crate) fn encode(
+    (format, declared): (BodyFormat, Option<&str>),
+    value: &Value,
+) -> Result<Option<(HeaderValue, Vec<Bytes>)>, Error> {
     if value.is_null() {
         return Ok(None);
     }
-    let (usual, chunks) = match body.format {
+    let (usual, chunks) = match format {
         BodyFormat::Json => ("application/json".to_owned(), whole(value.to_string())),
         BodyFormat::Text => ("text/plain; charset=utf-8".to_owned(), whole(plain(value))),
         BodyFormat::Form => {
@@ -35,7 +37,7 @@ pub(crate) fn encode(body: &Body, value: &Value) -> Result<Option<(HeaderValue, 
             return Ok(Some((content_type(&encoded.content_type)?, encoded.chunks)));
         }
     };
-    Ok(Some((content_type(body.content_type.as_deref().unwrap_or(&usual))?, chunks)))
+    Ok(Some((content_type(declared.unwrap_or(&usual))?, chunks)))
 }
 
 fn whole(text: String) -> Vec<Bytes> {

@@ -23,6 +23,8 @@ pub(crate) struct Question {
     /// Method, host and path, for errors.
     pub(crate) place: String,
     pub(crate) redactor: Arc<Redactor>,
+    /// The request, where the expression of the next page sees it.
+    pub(crate) request: Option<Value>,
 }
 
 /// What an answer came to.
@@ -32,6 +34,8 @@ pub(crate) struct Digest {
     pub(crate) found: Found,
     /// What `next` gave: a token or a URL.
     pub(crate) next: Option<String>,
+    /// What `next` wants to be laid over the request.
+    pub(crate) onward: Option<Value>,
     /// The `Link` header.
     pub(crate) link: Option<String>,
     /// `stop` is true.
@@ -114,9 +118,10 @@ pub(crate) fn digest(
         return Err(Error::fatal("bad_response", text).into());
     }
     let result = step.result.as_ref().map(|result| result.value(evaluator, &root)).transpose()?;
+    let custom = step.pages.as_ref().filter(|pages| pages.is_custom());
     let next = match step.pages.as_ref().and_then(|pages| pages.next.as_ref()) {
-        Some(next) => next.value(evaluator, &root)?.and_then(token),
-        None => None,
+        Some(next) if custom.is_none() => next.value(evaluator, &root)?.and_then(token),
+        Some(_) | None => None,
     };
     drop(root);
     let is_list = step.pages.is_some() || step.watch.is_some();
@@ -124,9 +129,10 @@ pub(crate) fn digest(
     let found = match (is_list, result) {
         (true, Some(result)) => Found::Items(list(result, step.result.as_ref(), question, lenient)?),
         (true, None) => {
-            let stop_needs_it = step.pages.as_ref().is_some_and(|pages| pages.stop.is_some());
+            let is_needed =
+                step.pages.as_ref().is_some_and(|pages| pages.stop.is_some() || pages.is_custom());
             let body = &mut document["response"]["body"];
-            let body = if stop_needs_it { body.clone() } else { body.take() };
+            let body = if is_needed { body.clone() } else { body.take() };
             Found::Items(list(Some(body), None, question, lenient)?)
         }
         (false, Some(result)) => Found::Value(result.unwrap_or(Value::Null)),
@@ -139,8 +145,17 @@ pub(crate) fn digest(
         }
         _ => false,
     };
+    let onward = match (custom.and_then(|pages| pages.next.as_ref()), &found) {
+        (Some(next), Found::Items(items)) if !stop => {
+            document["page"] = json!({ "number": question.page, "items": items.len() });
+            document["items"] = Value::Array(items.clone());
+            document["request"] = question.request.clone().unwrap_or_default();
+            next.value(evaluator, &Root::new(&document))?
+        }
+        _ => None,
+    };
     let source = Source { status, headers: Arc::new(answer.headers) };
-    Ok(Digest { source, found, next, link, stop })
+    Ok(Digest { source, found, next, onward, link, stop })
 }
 
 /// Whether the answer is a success: `true` where only a rule made it one.

@@ -19,6 +19,8 @@ pub(crate) struct Form {
     pub(crate) body: Option<Body>,
     /// How the answer will be read.
     pub(crate) format: Option<ResponseFormat>,
+    /// Whether the value of the body is needed again, after it was written.
+    pub(crate) keeps_value: bool,
 }
 
 /// The path of a request.
@@ -60,6 +62,7 @@ impl Form {
                 })
                 .transpose()?,
             format,
+            keeps_value: false,
         })
     }
 }

@@ -20,6 +20,7 @@ mod hosts;
 mod link;
 mod login;
 mod moment;
+mod onward;
 mod pages;
 mod path;
 mod poll;

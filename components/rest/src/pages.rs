@@ -1,5 +1,6 @@
 //! Walks from page to page: the URL of each, and when it is over. Nothing here talks to anybody.
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
@@ -19,6 +20,10 @@ pub(crate) struct Page<'p> {
     pub(crate) stop: bool,
     /// Where it came from, after redirects.
     pub(crate) url: &'p Url,
+    /// Where an expression gives the next request: what tells the one that was made from others.
+    pub(crate) asked: u64,
+    /// The next request, and what tells it from others.
+    pub(crate) onward: Option<(Url, u64)>,
 }
 
 /// What comes after a page.
@@ -51,6 +56,8 @@ pub(crate) struct Pager {
     before: Option<u64>,
     /// A token of an earlier page: the last whose number was a power of two. Whoever goes in circles meets it again.
     mark: Option<String>,
+    /// The requests so far, where an expression gives them: at most `max_pages`.
+    seen: HashSet<u64>,
 }
 
 impl Pager {
@@ -59,7 +66,8 @@ impl Pager {
         if let (Some(name), Some(size)) = (&plan.size_param, plan.size) {
             set_param(&mut first, name, &size.to_string());
         }
-        let mut pager = Self { plan, counts, first, pages: 0, items: 0, before: None, mark: None };
+        let seen = HashSet::new();
+        let mut pager = Self { plan, counts, first, pages: 0, items: 0, before: None, mark: None, seen };
         if matches!(pager.plan.kind, PaginationType::Page | PaginationType::Offset) {
             pager.first = pager.numbered();
         }
@@ -81,11 +89,14 @@ impl Pager {
     /// When the walk goes in circles, or the next URL is none.
     pub(crate) fn turn(&mut self, page: &Page<'_>) -> Result<Turn, Error> {
         if page.items.is_empty() {
-            return Ok(Turn::End(End::Last));
-        }
-        let content = fingerprint(page.items);
-        if self.before.replace(content) == Some(content) {
-            return Err(in_circles(self.pages + 1));
+            if self.plan.kind != PaginationType::Custom {
+                return Ok(Turn::End(End::Last));
+            }
+        } else {
+            let content = fingerprint(page.items);
+            if self.before.replace(content) == Some(content) {
+                return Err(in_circles(self.pages + 1));
+            }
         }
         self.pages += 1;
         self.items += page.items.len() as u64;
@@ -96,6 +107,7 @@ impl Pager {
             PaginationType::Cursor => self.tokened(page.next)?,
             PaginationType::Link => self.linked(page, page.link.and_then(link::next).as_deref())?,
             PaginationType::NextUrl => self.linked(page, page.next)?,
+            PaginationType::Custom => self.requested(page)?,
         };
         Ok(match next {
             None => Turn::End(End::Last),
@@ -132,6 +144,19 @@ impl Pager {
         url.set_fragment(None);
         self.remember(url.as_str())?;
         Ok(Some(url))
+    }
+
+    fn requested(&mut self, page: &Page<'_>) -> Result<Option<Url>, Error> {
+        let Some((url, request)) = &page.onward else { return Ok(None) };
+        self.seen.insert(page.asked);
+        if self.seen.contains(request) {
+            let text = format!(
+                "the request for page {} was made before, so the list would never end",
+                self.pages + 1
+            );
+            return Err(Error::fatal("pagination_loop", text));
+        }
+        Ok(Some(url.clone()))
     }
 
     fn remember(&mut self, token: &str) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 //! Builds what is sent: method, URL, headers and body, all but the credentials.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -30,6 +32,8 @@ pub(crate) struct Draft {
     pub(crate) headers: HeaderMap,
     /// In pieces, so that files are not copied.
     pub(crate) body: Option<Vec<Bytes>>,
+    /// What the body was made of, where that is needed again.
+    pub(crate) value: Option<Arc<Value>>,
 }
 
 /// Evaluates the request of a call over `{ vars, config, input }` or `{ vars, config, cursor }`.
@@ -53,9 +57,7 @@ pub(crate) fn draft(
             }
         }
     }
-    if url.as_str().len() > URL_BYTES {
-        return Err(Error::fatal("bad_url", format_args!("the URL is longer than {URL_BYTES} bytes")));
-    }
+    check_url(&url)?;
     let mut headers = HeaderMap::new();
     for wanted in &form.headers {
         add_headers(&mut headers, &members(evaluator, wanted, &root)?)?;
@@ -63,11 +65,14 @@ pub(crate) fn draft(
     if !headers.contains_key(ACCEPT) {
         headers.insert(ACCEPT, HeaderValue::from_static(accepted(form.format)));
     }
+    let mut kept = None;
     let body = match &form.body {
         None => None,
         Some(body) => {
             let value = evaluator.map(&body.value, &root).map_err(|error| failed(&error))?;
-            body::encode(body, &value)?
+            let written = body::encode((body.format, body.content_type.as_deref()), &value)?;
+            kept = form.keeps_value.then(|| Arc::new(value));
+            written
         }
     };
     let body = body.map(|(content_type, bytes)| {
@@ -76,7 +81,15 @@ pub(crate) fn draft(
     });
     let method =
         form.method.parse::<Method>().map_err(|_| Error::fatal("bad_method", "the method is none"))?;
-    Ok(Draft { base, method, url, headers, body })
+    Ok(Draft { base, method, url, headers, body, value: kept })
+}
+
+/// Refuses a URL that is too long.
+pub(crate) fn check_url(url: &Url) -> Result<(), Error> {
+    if url.as_str().len() > URL_BYTES {
+        return Err(Error::fatal("bad_url", format_args!("the URL is longer than {URL_BYTES} bytes")));
+    }
+    Ok(())
 }
 
 fn base(form: &Form, evaluator: &mut Evaluator, root: &Root<'_>) -> Result<Url, Error> {
@@ -131,7 +144,7 @@ fn text_of(evaluator: &mut Evaluator, mapping: &Mapping, root: &Root<'_>) -> Res
 }
 
 /// Appends a path, which may have a query, to the base URL, which may have one too.
-fn join(base: &Url, path: &str) -> Result<Url, Error> {
+pub(crate) fn join(base: &Url, path: &str) -> Result<Url, Error> {
     let bad = || Error::fatal("bad_path", "the path of the request makes no URL");
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let mut url = base.clone();
@@ -151,7 +164,7 @@ fn join(base: &Url, path: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
-fn add_headers(headers: &mut HeaderMap, wanted: &Map<String, Value>) -> Result<(), Error> {
+pub(crate) fn add_headers(headers: &mut HeaderMap, wanted: &Map<String, Value>) -> Result<(), Error> {
     for (name, value) in wanted {
         let bad = |why: &str| {
             Error::fatal("bad_header", format_args!("the header `{}` {why}", name.escape_debug()))
@@ -205,7 +218,7 @@ pub(crate) fn set_param(url: &mut Url, name: &str, value: &str) {
     url.query_pairs_mut().append_pair(name, value);
 }
 
-fn remove_param(url: &mut Url, name: &str) {
+pub(crate) fn remove_param(url: &mut Url, name: &str) {
     if !url.query_pairs().any(|(known, _)| known == name) {
         return;
     }

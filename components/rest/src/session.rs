@@ -18,10 +18,11 @@ use crate::digest::{self, Digest, Question, Refusal, Source};
 use crate::exchange;
 use crate::failure;
 use crate::hosts::Hosts;
+use crate::onward;
 use crate::redact::Redactor;
 use crate::request::{self, Draft};
 use crate::signer::{self, Authority, Signer};
-use crate::step::Compiled;
+use crate::step::{Compiled, Pages};
 use crate::tickets::Ticket;
 use crate::trace::Sent;
 
@@ -124,6 +125,11 @@ impl<'r> Session<'r> {
         self.evaluate(|step, evaluator, scope| request::draft(&step.form, evaluator, scope)).await?
     }
 
+    /// The request for the next page, where an expression gave what is laid over the last one.
+    pub(crate) async fn onward(&self, last: Draft, from: Url, wanted: Value) -> Result<Option<Draft>, Error> {
+        self.evaluate(move |step, _, _| onward::lay(&step.form, &last, &from, wanted)).await?
+    }
+
     /// Sends a request and understands the answer. `page` is its number, from 1. Gives the URL that answered, too.
     ///
     /// Where the answer refuses the token, another one is fetched and the request sent once more.
@@ -169,6 +175,8 @@ impl<'r> Session<'r> {
         let place = failure::place(&draft.method, &draft.url);
         let sent =
             if self.cx.trace() { Some((Sent::of(&draft, &credential)?, Instant::now())) } else { None };
+        let custom = self.step.pages.as_ref().is_some_and(Pages::is_custom);
+        let request = custom.then(|| onward::parts(&draft));
         let (response, url) =
             exchange::send(self.shared, &hosts, (&authority, credential), draft, self.deadline()).await?;
         if response.status().as_u16() == 401 && !self.step.auth.renews() {
@@ -180,7 +188,7 @@ impl<'r> Session<'r> {
             let told = sent.answered(&answer, begun.elapsed(), &redactor);
             self.cx.emit(Output::new(told).port(EXCHANGE_PORT)).await?;
         }
-        let question = Question { page, place, redactor };
+        let question = Question { page, place, redactor, request };
         let digest = self
             .evaluate(move |step, evaluator, scope| digest::digest(step, evaluator, scope, answer, &question))
             .await??;

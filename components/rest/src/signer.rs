@@ -19,7 +19,8 @@ use crate::redact::Redactor;
 use crate::request::Draft;
 
 /// Headers that the HTTP client sets itself.
-const RESERVED: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "upgrade"];
+pub(crate) const RESERVED: [&str; 5] =
+    ["host", "content-length", "transfer-encoding", "connection", "upgrade"];
 /// A shorter value of a signature is no secret: a version, or the name of an algorithm.
 const SHORTEST: usize = 12;
 
@@ -119,7 +120,7 @@ fn seen(draft: &Draft) -> Value {
 }
 
 /// The parameters of a query by name; what is there more than once is a list.
-fn params(url: &Url) -> Map<String, Value> {
+pub(crate) fn params(url: &Url) -> Map<String, Value> {
     let mut params: Map<String, Value> = Map::new();
     for (name, value) in url.query_pairs() {
         let value = Value::String(value.into_owned());

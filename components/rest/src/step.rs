@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sluice_declarative::{
-    Action, Auth, Call, CallKind, Http, Incremental, Pagination, PollingTrigger, Reaction, Request, Response,
+    Action, Auth, Call, CallKind, Http, Incremental, Pagination, PaginationType, PollingTrigger, Reaction,
+    Request, Response,
 };
 use sluice_mapping::Mapping;
 use sluice_script::Scripts;
@@ -78,6 +79,13 @@ pub(crate) struct Pages {
     pub(crate) plan: Pagination,
     pub(crate) next: Option<Expr>,
     pub(crate) stop: Option<Expr>,
+}
+
+impl Pages {
+    /// Whether `next` gives what is laid over the last request.
+    pub(crate) fn is_custom(&self) -> bool {
+        self.plan.kind == PaginationType::Custom
+    }
 }
 
 /// How a trigger tells items apart.
@@ -209,9 +217,12 @@ impl Common {
             let stop = optional("pagination.stop", plan.stop.as_deref())?;
             Ok::<_, String>(Pages { plan, next, stop })
         });
+        let mut form = Form::compile(http, request, format)?;
+        let pages = pages.transpose()?;
+        form.keeps_value = pages.as_ref().is_some_and(Pages::is_custom);
         Ok(Routine::Request(Arc::new(Compiled {
             connector: connector.clone(),
-            form: Form::compile(http, request, format)?,
+            form,
             allowed_hosts: http.allowed_hosts.iter().map(|host| Pattern::new(host)).collect(),
             timeout: Duration::from_secs(u64::from(http.timeout_seconds)),
             max_response_bytes: http.max_response_bytes,
@@ -219,7 +230,7 @@ impl Common {
             auth: auth.clone(),
             login: self.login()?,
             result: optional("response.result", result.as_deref())?,
-            pages: pages.transpose()?,
+            pages,
             config: config.clone(),
             watch,
             scripts: scripts.clone(),

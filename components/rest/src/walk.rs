@@ -3,9 +3,10 @@
 use serde_json::Value;
 use sluice_sdk::Error;
 
-use crate::digest::Source;
+use crate::digest::{Digest, Source};
 use crate::exchange;
 use crate::hosts::Hosts;
+use crate::onward;
 use crate::pages::{End, Page, Pager, Turn};
 use crate::request::Draft;
 use crate::session::Session;
@@ -46,15 +47,26 @@ impl<'s> Walk<'s> {
         self.number += 1;
         let mut draft = self.draft.clone();
         exchange::leave(&mut draft, url);
-        let (digest, url) = self.session.ask(draft, self.number).await?;
-        let (source, next, link, stop) = (digest.source, digest.next, digest.link, digest.stop);
-        let mut items = digest.found.into_items();
+        let (digest, url) = self.session.ask(draft.clone(), self.number).await?;
+        let Digest { source, found, next, onward, link, stop } = digest;
+        let mut items = found.into_items();
+        let onward = match onward {
+            Some(wanted) => self.session.onward(draft.clone(), url.clone(), wanted).await?,
+            None => None,
+        };
         self.turn = match &mut self.pager {
             None => Turn::End(End::Last),
             Some(pager) => {
                 let room = usize::try_from(pager.room()).unwrap_or(usize::MAX);
-                let (next, link) = (next.as_deref(), link.as_deref());
-                let turn = pager.turn(&Page { items: &items, next, link, stop, url: &url })?;
+                let turn = pager.turn(&Page {
+                    items: &items,
+                    next: next.as_deref(),
+                    link: link.as_deref(),
+                    stop,
+                    url: &url,
+                    asked: onward.as_ref().map_or(0, |_| onward::fingerprint(&draft)),
+                    onward: onward.as_ref().map(|next| (next.url.clone(), onward::fingerprint(next))),
+                })?;
                 if items.len() > room {
                     items.truncate(room);
                     Turn::End(End::Limit)
@@ -63,6 +75,9 @@ impl<'s> Walk<'s> {
                 }
             }
         };
+        if let Some(next) = onward {
+            self.draft = next;
+        }
         Ok(Some(Items { source, items }))
     }
 

@@ -91,6 +91,19 @@ fn every_fault_is_found_at_its_place() {
             "/triggers/changed/pagination",
             "needs `param`",
         ),
+        (
+            |m| m["triggers"]["changed"]["pagination"] = json!({ "type": "custom" }),
+            "/triggers/changed/pagination",
+            "needs `next`",
+        ),
+        (
+            |m| {
+                m["triggers"]["changed"]["pagination"] =
+                    json!({ "type": "custom", "next": "$.response.body.next", "param": "page" })
+            },
+            "/triggers/changed/pagination",
+            "no `param`",
+        ),
     ];
     assert_eq!(manifest(|_| {}).check(), []);
     for (change, pointer, text) in cases {

@@ -25,7 +25,15 @@ fn walk(plan: Value, pages: Vec<Told>) -> (Vec<String>, String) {
     let mut asked = vec![short(&at)];
     for page in pages {
         let items: Vec<Value> = page.items.into_iter().map(Value::from).collect();
-        let page = Page { items: &items, next: page.next, link: page.link, stop: page.stop, url: &at };
+        let page = Page {
+            items: &items,
+            next: page.next,
+            link: page.link,
+            stop: page.stop,
+            url: &at,
+            asked: 0,
+            onward: None,
+        };
         match pager.turn(&page) {
             Ok(Turn::Next(url)) => {
                 asked.push(short(&url));
