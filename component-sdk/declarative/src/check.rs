@@ -1,6 +1,7 @@
 //! What is wrong with a manifest that fits the schema. Every fault, not just the first.
 
 mod auth;
+mod http;
 mod oauth;
 mod references;
 mod scripts;
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 use sluice_mapping::{Limits, Mapping, is_expression};
 
 use crate::request::{Pagination, PaginationType, Request, Response};
-use crate::{Http, Incremental, Initial, Manifest, PollingTrigger, TimeFormat, Trigger};
+use crate::{Incremental, Initial, Manifest, PollingTrigger, TimeFormat, Trigger};
 
 /// A fault of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,34 +135,6 @@ impl Check {
         self.expression(&format!("{at}/key"), trigger.key.as_deref());
         if let Some(incremental) = &trigger.incremental {
             self.incremental(&format!("{at}/incremental"), incremental);
-        }
-    }
-
-    fn http(&mut self, http: &Http) {
-        let base = &http.base_url;
-        let literal = !is_expression(base);
-        if literal && !(base.starts_with("https://") || base.starts_with("http://")) {
-            let text = "`base_url` is neither a URL nor an expression";
-            self.add(
-                "/http/base_url",
-                ProblemKind::Value,
-                text,
-                "write https://..., or for example `= vars.url`",
-            );
-        }
-        self.text("/http/base_url", base);
-        self.headers("/http/headers", &http.headers);
-        self.mapping("/http/query", &Value::Object(http.query.clone()));
-        for (index, rule) in http.errors.iter().enumerate() {
-            let at = format!("/http/errors/{index}");
-            self.expression(&format!("{at}/when"), rule.when.as_deref());
-            if let Some(message) = &rule.message {
-                self.text(&format!("{at}/message"), message);
-            }
-            if rule.status.is_empty() && rule.when.is_none() {
-                let text = "the rule fits every answer";
-                self.add(at, ProblemKind::Missing, text, "give it `status`, `when`, or both");
-            }
         }
     }
 

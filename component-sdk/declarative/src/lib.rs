@@ -14,6 +14,7 @@ mod auth;
 mod call;
 mod check;
 mod descriptor;
+mod http;
 mod manifest;
 mod oauth;
 mod request;
@@ -26,9 +27,8 @@ mod webhook;
 pub use auth::{Auth, AuthPlace, AuthType};
 pub use call::{Call, CallKind, WebhookCall};
 pub use check::{Problem, ProblemKind};
-pub use manifest::{
-    Action, ErrorRule, Http, Manifest, ManifestError, PollingKind, PollingTrigger, Reaction, schema,
-};
+pub use http::{ErrorRule, Http, RateLimit, Reaction};
+pub use manifest::{Action, Manifest, ManifestError, PollingKind, PollingTrigger, schema};
 pub use oauth::{ClientAuth, Grant, OAuth2, TokenBody, TokenFields, TokenKind, TokenPlace};
 pub use request::{
     Body, BodyFormat, Incremental, Initial, Pagination, PaginationType, Request, Response, ResponseFormat,

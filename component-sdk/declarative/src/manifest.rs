@@ -9,6 +9,7 @@ use sluice_protocol::{ComponentName, FunctionName};
 
 use crate::Trigger;
 use crate::auth::Auth;
+use crate::http::Http;
 use crate::request::{Incremental, Pagination, Request, Response};
 use crate::script::Script;
 
@@ -85,76 +86,6 @@ pub struct Manifest {
 pub enum Kind {
     /// A declarative connector.
     Connector,
-}
-
-/// How to reach an API.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Http {
-    /// What paths are appended to. An expression sees `vars`.
-    pub base_url: String,
-    /// Headers of every request; expressions see what those of the request see.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub headers: Map<String, Value>,
-    /// Parameters of the query of every request.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub query: Map<String, Value>,
-    /// Other hosts that requests may go to: pages of the next URL, redirects. `*.example.com` means every host below it.
-    /// The host of `base_url` is always allowed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub allowed_hosts: Vec<String>,
-    /// Seconds that one request may take: 1 to 3600.
-    #[serde(default = "default_timeout")]
-    #[schemars(range(min = 1, max = 3600))]
-    pub timeout_seconds: u32,
-    /// Most bytes of an answer: at most 64 MiB.
-    #[serde(default = "default_bytes")]
-    #[schemars(range(min = 1, max = 67_108_864))]
-    pub max_response_bytes: usize,
-    /// What answers mean that are no success, before the usual rules: the first rule that fits counts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<ErrorRule>,
-}
-
-fn default_timeout() -> u32 {
-    30
-}
-
-fn default_bytes() -> usize {
-    8 * 1024 * 1024
-}
-
-/// What some answers mean.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ErrorRule {
-    /// The statuses that it is about; every status when there is none, success too.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub status: Vec<u16>,
-    /// An expression that sees `response` (`status`, `headers`, `body`); the rule counts where it is true.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub when: Option<String>,
-    /// What to do.
-    pub then: Reaction,
-    /// The message of the error; an expression sees `response`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-}
-
-/// What an answer leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Reaction {
-    /// An error that is worth another attempt.
-    Retry,
-    /// An error that no further attempt can mend.
-    Fail,
-    /// A success after all.
-    Ignore,
-    /// The token is renewed and the request made once more. With `auth.type: oauth2` or `session` only.
-    Refresh,
-    /// A person has to authorise the instance again; the input waits until then. With `auth.type: oauth2` only.
-    Reauthorize,
 }
 
 /// A function that makes a request for each input. Its expressions see `vars`, `config` and `input`, those of the

@@ -1,5 +1,5 @@
 //! What all runs share: HTTP clients with their connections, the threads for expressions and scripts, and the
-//! tokens of sessions.
+//! tokens and budgets of instances.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use sluice_addresses::{Guard, kind};
 use sluice_sdk::{Error, chain};
 
 use crate::bench::Bench;
+use crate::budget::Budgets;
 use crate::desk::Desk;
 use crate::hosts::Reach;
 use crate::tickets::Tickets;
@@ -19,6 +20,7 @@ pub(crate) struct Shared {
     bench: OnceLock<Bench>,
     desk: Desk,
     tickets: Tickets,
+    budgets: Budgets,
     internal: OnceLock<Client>,
     public: OnceLock<Client>,
 }
@@ -38,6 +40,10 @@ impl Shared {
 
     pub(crate) fn tickets(&self) -> &Tickets {
         &self.tickets
+    }
+
+    pub(crate) fn budgets(&self) -> &Budgets {
+        &self.budgets
     }
 
     /// The client whose connections lead no further than `reach`. Each keeps its own, so that one that was opened to an

@@ -2,12 +2,13 @@
 //!
 //! A step's config is a `Call`, compiled once when the step is bound. From there: [`request`] builds what is sent,
 //! [`exchange`] sends it under the rules of [`hosts`], [`digest`] reads the answer, [`pages`] asks for more of it.
-//! Where a connector logs in first, [`login`] does and [`tickets`] keeps the token. Scripts run at the [`desk`]; a [`program`] is an action that is one.
+//! A [`budget`] says when a request may go out. Where a connector logs in first, [`login`] does and [`tickets`] keeps the token. Scripts run at the [`desk`]; a [`program`] is an action that is one.
 
 mod answer;
 mod auth;
 mod bench;
 mod body;
+mod budget;
 mod call;
 mod client;
 mod desk;
@@ -25,6 +26,7 @@ mod pages;
 mod path;
 mod poll;
 mod program;
+mod quota;
 mod redact;
 mod request;
 mod reset;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::Utc;
 use serde_json::{Map, Value};
 use sluice_mapping::Evaluator;
 use sluice_sdk::protocol::MessageId;
@@ -12,6 +13,7 @@ use url::Url;
 
 use crate::answer;
 use crate::auth::Credential;
+use crate::budget::Budget;
 use crate::client::Shared;
 use crate::desk::{Listener, Task};
 use crate::digest::{self, Digest, Question, Refusal, Source};
@@ -19,6 +21,7 @@ use crate::exchange;
 use crate::failure;
 use crate::hosts::Hosts;
 use crate::onward;
+use crate::quota;
 use crate::redact::Redactor;
 use crate::request::{self, Draft};
 use crate::signer::{self, Authority, Signer};
@@ -173,6 +176,8 @@ impl<'r> Session<'r> {
             if hosts.trusts(&draft.url) { authority.credential(&draft).await? } else { Credential::None };
         let redactor = Arc::new(signer::masking(&keys.redactor, &credential));
         let place = failure::place(&draft.method, &draft.url);
+        let budget = self.budget();
+        let turn = budget.turn(&self.step.rates, self.until).await?;
         let sent =
             if self.cx.trace() { Some((Sent::of(&draft, &credential)?, Instant::now())) } else { None };
         let custom = self.step.pages.as_ref().is_some_and(Pages::is_custom);
@@ -183,7 +188,15 @@ impl<'r> Session<'r> {
             // The secret may have been replaced since it was fetched.
             self.cx.forget_credentials().await;
         }
+        if hosts.trusts(&url) {
+            turn.learn(quota::read(
+                &answer::headers(response.headers()),
+                response.status().as_u16(),
+                Utc::now(),
+            ));
+        }
         let answer = answer::read(response, self.step.max_response_bytes, &place).await?;
+        drop(turn);
         if let Some((sent, begun)) = sent {
             let told = sent.answered(&answer, begun.elapsed(), &redactor);
             self.cx.emit(Output::new(told).port(EXCHANGE_PORT)).await?;
@@ -199,6 +212,12 @@ impl<'r> Session<'r> {
     fn deadline(&self) -> Instant {
         let limit = Instant::now() + self.step.timeout;
         self.until.map_or(limit, |until| until.min(limit))
+    }
+
+    /// The budget that requests of the instance share. Steps of several versions of the connector share it, too.
+    fn budget(&self) -> Arc<Budget> {
+        let connector = self.step.connector.split('@').next().unwrap_or_default();
+        self.shared.budgets().get(&format!("{connector}\n{}", self.cx.instance().unwrap_or_default()))
     }
 
     fn authority(&self, keys: &Keys) -> Result<Authority<'_>, Error> {

@@ -14,6 +14,7 @@ use sluice_mapping::Mapping;
 use sluice_script::Scripts;
 use sluice_sdk::protocol::FunctionName;
 
+use crate::budget::Rates;
 use crate::expression::Expr;
 use crate::form::{Form, Path, expression, mapping, optional};
 use crate::hosts::Pattern;
@@ -51,6 +52,7 @@ pub(crate) struct Compiled {
     pub(crate) allowed_hosts: Vec<Pattern>,
     pub(crate) timeout: Duration,
     pub(crate) max_response_bytes: usize,
+    pub(crate) rates: Rates,
     pub(crate) rules: Vec<Rule>,
     pub(crate) auth: Auth,
     /// How to log in, where that is what authorises requests.
@@ -226,6 +228,7 @@ impl Common {
             allowed_hosts: http.allowed_hosts.iter().map(|host| Pattern::new(host)).collect(),
             timeout: Duration::from_secs(u64::from(http.timeout_seconds)),
             max_response_bytes: http.max_response_bytes,
+            rates: Rates::new(http.rate_limit.as_ref()),
             rules: self.rules()?,
             auth: auth.clone(),
             login: self.login()?,

@@ -2,6 +2,7 @@
 
 mod actions;
 mod auth;
+mod budgets;
 mod errors;
 mod formats;
 mod hosts;

@@ -34,6 +34,13 @@ fn every_fault_is_found_at_its_place() {
         (|m| m["http"]["headers"] = json!({ "Host": "x" }), "/http/headers/Host", "cannot be set"),
         (|m| m["http"]["headers"] = json!({ "a b": "x" }), "/http/headers/a b", "cannot be set"),
         (|m| m["http"]["errors"] = json!([{ "then": "retry" }]), "/http/errors/0", "every answer"),
+        (|m| m["http"]["rate_limit"] = json!({}), "/http/rate_limit", "says nothing"),
+        (|m| m["http"]["rate_limit"] = json!({ "requests": 5 }), "/http/rate_limit", "belong together"),
+        (
+            |m| m["http"]["rate_limit"] = json!({ "concurrency": 1001 }),
+            "/http/rate_limit/concurrency",
+            "not between",
+        ),
         (|m| m["auth"] = json!({ "type": "api_key" }), "/auth", "needs the `name`"),
         (|m| m["auth"]["name"] = json!("x"), "/auth/name", "only an API key"),
         (|m| m["test"] = json!("none"), "/test", "not described"),

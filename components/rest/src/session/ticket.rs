@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use chrono::Utc;
 use serde_json::{Map, Value};
 use sluice_sdk::protocol::invocation::EXCHANGE_PORT;
 use sluice_sdk::{Error, Output};
@@ -14,6 +15,7 @@ use crate::exchange;
 use crate::failure;
 use crate::hosts::Hosts;
 use crate::login::{self, Login};
+use crate::quota;
 use crate::redact::Redactor;
 use crate::request;
 use crate::tickets::{Fresh, REFUSED, Wanted};
@@ -58,12 +60,18 @@ impl Session<'_> {
         let hosts = Hosts::new(draft.base.clone(), self.step.allowed_hosts.clone());
         let reach = hosts.admit(&draft.url)?;
         let place = failure::place(&draft.method, &draft.url);
+        let budget = self.budget();
+        let turn = budget.turn(&self.step.rates, self.until).await?;
         let begun = Instant::now();
         let sent =
             if self.cx.trace() { Some(Sent::of(&draft, &Credential::None)?.without_body()) } else { None };
         let hop = exchange::Hop { draft: &draft, url: draft.url.clone(), headers: draft.headers.clone() };
         let response = exchange::once(self.shared, reach, hop, self.deadline()).await?;
         let answer = Arc::new(answer::read(response, self.step.max_response_bytes, &place).await?);
+        if hosts.trusts(&draft.url) {
+            turn.learn(quota::read(&answer.headers, answer.status, Utc::now()));
+        }
+        drop(turn);
         let refused = login::refused(&answer, &place, &keys.redactor);
         let read = match refused {
             Some(error) => Err(error),

@@ -125,7 +125,9 @@ async fn a_refused_login_is_for_good_and_others_are_not() {
         (ok(json!({ "other": "granted-42" })), "bad_login", false),
     ] {
         let server = Server::always(answer).await;
-        let (harness, config) = (with_secrets(), config(&server, json!({})));
+        // What the answers say of limits is another matter.
+        let patient = json!({ "http": { "rate_limit": { "learn": false } } });
+        let (harness, config) = (with_secrets(), over(config(&server, json!({})), patient));
         let error = harness.action("call", config.clone(), json!({})).await.unwrap_err();
         assert_eq!((error.code.as_str(), error.retryable), (code, retryable));
         assert_eq!(error.retry_after, error.message.contains("503").then_some(7));
