@@ -28,6 +28,10 @@ pub struct Http {
     #[serde(default = "default_bytes")]
     #[schemars(range(min = 1, max = 67_108_864))]
     pub max_response_bytes: usize,
+    /// Most bytes of the body of a request: 1 GiB when absent, at most 64 GiB.
+    #[serde(default = "default_upload", skip_serializing_if = "is_default_upload")]
+    #[schemars(range(min = 1, max = 68_719_476_736_u64))]
+    pub max_upload_bytes: u64,
     /// How many requests an instance may make.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "RateLimit")]
@@ -48,6 +52,7 @@ impl Http {
             allowed_hosts: Vec::new(),
             timeout_seconds: default_timeout(),
             max_response_bytes: default_bytes(),
+            max_upload_bytes: default_upload(),
             rate_limit: None,
             errors: Vec::new(),
         }
@@ -92,6 +97,15 @@ fn default_timeout() -> u32 {
 
 fn default_bytes() -> usize {
     8 * 1024 * 1024
+}
+
+fn default_upload() -> u64 {
+    1024 * 1024 * 1024
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over by reference")]
+fn is_default_upload(bytes: &u64) -> bool {
+    *bytes == default_upload()
 }
 
 /// What some answers mean.

@@ -40,8 +40,9 @@ pub struct Body {
     /// How the value becomes bytes.
     #[serde(default)]
     pub format: BodyFormat,
-    /// The value. For `multipart` an object: a text or `{ value, content_type, filename, base64 }` for each part. For
-    /// `xml` an object with one member, the root. For `bytes` a text in Base64.
+    /// The value. For `multipart` an object: for each part a text, or `{ value, base64, content_type, filename }`, or
+    /// `{ from, content_type, filename }` for a file that is fetched from a URL while it is sent. An object with other
+    /// members is sent as JSON. For `xml` an object with one member, the root. For `bytes` a text in Base64.
     pub value: Value,
     /// The content type, where it is not the usual one of the format.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,12 +3,8 @@
 //! Redirects are followed here and not by the library: every hop has to be one of the call's hosts, credentials go only
 //! where `hosts` trusts the URL, and nothing goes from https to http.
 
-use std::convert::Infallible;
-
-use bytes::Bytes;
-use futures_util::stream;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
-use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::{Method, Response, StatusCode};
 use sluice_sdk::Error;
 use tokio::time::Instant;
 use url::Url;
@@ -19,8 +15,9 @@ use crate::failure;
 use crate::hosts::{self, Hosts, Reach};
 use crate::request::Draft;
 use crate::signer::Authority;
+use crate::upload::{self, Fault, Way};
 
-const REDIRECTS: usize = 5;
+pub(crate) const REDIRECTS: usize = 5;
 
 /// Sends a request to where its URL says. `first` is its credential; after a redirect `authority` is asked again. Gives the answer and the URL that gave it, without credentials.
 pub(crate) async fn send(
@@ -42,7 +39,7 @@ pub(crate) async fn send(
             };
             credential.apply(&mut url, &mut headers)?;
         }
-        let response = once(shared, reach, Hop { draft: &draft, url, headers }, deadline).await?;
+        let response = once(shared, (hosts, reach), Hop { draft: &draft, url, headers }, deadline).await?;
         let place = failure::place(&draft.method, &draft.url);
         match target(&draft.url, &response, &place)? {
             None => return Ok((response, draft.url)),
@@ -63,7 +60,7 @@ pub(crate) struct Hop<'d> {
 /// Sends a request, and gives the answer even where that is a redirect.
 pub(crate) async fn once(
     shared: &Shared,
-    reach: Reach,
+    (hosts, reach): (&Hosts, Reach),
     Hop { draft, url, headers }: Hop<'_>,
     deadline: Instant,
 ) -> Result<Response, Error> {
@@ -72,21 +69,15 @@ pub(crate) async fn once(
         .request(draft.method.clone(), url)
         .timeout(deadline.saturating_duration_since(Instant::now()))
         .headers(headers);
-    if let Some(chunks) = &draft.body {
-        request = with_body(request, chunks.clone());
+    let mut fault = Fault::default();
+    if let Some(content) = &draft.body {
+        (request, fault) = upload::attach(request, content, Way { shared, hosts, deadline }).await?;
     }
     let sent = request.send().await;
-    sent.map_err(|error| failure::transport(&error, &failure::place(&draft.method, &draft.url)))
-}
-
-/// Several pieces go out one by one; their length is known all the same.
-fn with_body(request: RequestBuilder, chunks: Vec<Bytes>) -> RequestBuilder {
-    if let [whole] = chunks.as_slice() {
-        return request.body(whole.clone());
-    }
-    let length: usize = chunks.iter().map(Bytes::len).sum();
-    let pieces = stream::iter(chunks.into_iter().map(Ok::<_, Infallible>));
-    request.header(CONTENT_LENGTH, length).body(Body::wrap_stream(pieces))
+    // A source that breaks off takes the request with it.
+    let broken =
+        |error: &reqwest::Error| failure::transport(error, &failure::place(&draft.method, &draft.url));
+    sent.map_err(|error| fault.take().unwrap_or_else(|| broken(&error)))
 }
 
 /// Turns a request into the one that a redirect asks for (RFC 9110, section 15.4).
@@ -115,7 +106,7 @@ pub(crate) fn leave(draft: &mut Draft, next: Url) {
 }
 
 /// Where a redirect leads; nothing when the answer is no redirect.
-fn target(from: &Url, response: &Response, place: &str) -> Result<Option<Url>, Error> {
+pub(crate) fn target(from: &Url, response: &Response, place: &str) -> Result<Option<Url>, Error> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }

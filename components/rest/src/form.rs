@@ -19,6 +19,8 @@ pub(crate) struct Form {
     pub(crate) body: Option<Body>,
     /// How the answer will be read.
     pub(crate) format: Option<ResponseFormat>,
+    /// Most bytes of a body.
+    pub(crate) max_upload_bytes: u64,
     /// Whether the value of the body is needed again, after it was written.
     pub(crate) keeps_value: bool,
 }
@@ -62,6 +64,7 @@ impl Form {
                 })
                 .transpose()?,
             format,
+            max_upload_bytes: http.max_upload_bytes,
             keeps_value: false,
         })
     }

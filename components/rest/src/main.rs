@@ -37,6 +37,7 @@ mod step;
 mod tickets;
 mod trace;
 mod tracker;
+mod upload;
 mod walk;
 
 #[cfg(test)]

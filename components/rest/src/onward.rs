@@ -18,6 +18,7 @@ use crate::form::Form;
 use crate::path;
 use crate::request::{self, Draft, add_headers, remove_param};
 use crate::signer::{RESERVED, params};
+use crate::upload::Content;
 
 /// A request as the expression sees it: without credentials.
 pub(crate) fn parts(draft: &Draft) -> Value {
@@ -112,12 +113,12 @@ fn write(form: &Form, draft: &mut Draft, patch: &Value) -> Result<(), Error> {
     merge(&mut value, patch);
     let format = form.body.as_ref().map_or(BodyFormat::Json, |body| body.format);
     let content_type = form.body.as_ref().and_then(|body| body.content_type.as_deref());
-    draft.body = body::encode((format, content_type), &value)?.map(|(content_type, bytes)| {
+    draft.body = body::encode((format, content_type), &value)?.map(|(content_type, pieces)| {
         if format == BodyFormat::Multipart {
             draft.headers.remove(CONTENT_TYPE);
         }
         draft.headers.entry(CONTENT_TYPE).or_insert(content_type);
-        bytes
+        Content { pieces, most: form.max_upload_bytes }
     });
     draft.value = Some(Arc::new(value));
     Ok(())

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
@@ -15,6 +14,7 @@ use crate::body;
 use crate::expression::{each, failed, members, plain};
 use crate::form::{Form, Path};
 use crate::path;
+use crate::upload::Content;
 
 /// Longest value of a header, and most that all headers may have together, in bytes.
 const HEADER_BYTES: usize = 8 * 1024;
@@ -30,8 +30,7 @@ pub(crate) struct Draft {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
-    /// In pieces, so that files are not copied.
-    pub(crate) body: Option<Vec<Bytes>>,
+    pub(crate) body: Option<Content>,
     /// What the body was made of, where that is needed again.
     pub(crate) value: Option<Arc<Value>>,
 }
@@ -75,9 +74,9 @@ pub(crate) fn draft(
             written
         }
     };
-    let body = body.map(|(content_type, bytes)| {
+    let body = body.map(|(content_type, pieces)| {
         headers.entry(CONTENT_TYPE).or_insert(content_type);
-        bytes
+        Content { pieces, most: form.max_upload_bytes }
     });
     let method =
         form.method.parse::<Method>().map_err(|_| Error::fatal("bad_method", "the method is none"))?;

@@ -17,6 +17,7 @@ use crate::desk::{Desk, Task};
 use crate::expression::plain;
 use crate::redact::Redactor;
 use crate::request::Draft;
+use crate::upload::Content;
 
 /// Headers that the HTTP client sets itself.
 pub(crate) const RESERVED: [&str; 5] =
@@ -104,8 +105,12 @@ fn seen(draft: &Draft) -> Value {
         headers.insert(name.as_str().to_owned(), values.join(", ").into());
     }
     headers.insert("host".to_owned(), host(&draft.url).into());
-    let body = draft.body.as_deref().unwrap_or_default().concat();
-    let body = match String::from_utf8(body) {
+    let content = draft.body.as_ref();
+    let bytes: Vec<u8> =
+        content.map(|it| it.known().flat_map(|bytes| bytes.to_vec()).collect()).unwrap_or_default();
+    let body = match String::from_utf8(bytes) {
+        // What is fetched while it is sent cannot be seen before.
+        _ if content.is_some_and(Content::has_sources) => Value::Null,
         Ok(text) => Value::String(text),
         Err(bytes) => json!({ "base64": STANDARD.encode(bytes.as_bytes()) }),
     };

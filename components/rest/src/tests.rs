@@ -13,6 +13,7 @@ mod server;
 mod sessions;
 mod signing;
 mod tokens;
+mod uploads;
 
 use serde_json::{Value, json};
 use sluice_sdk::protocol::{ErrorInfo, Output};

@@ -10,6 +10,7 @@ use crate::answer::{self, Answer};
 use crate::auth::Credential;
 use crate::redact::Redactor;
 use crate::request::Draft;
+use crate::upload::Content;
 
 /// How much of a body is told, in bytes.
 const BODY: usize = 64 * 1024;
@@ -33,12 +34,11 @@ impl Sent {
     pub(crate) fn of(draft: &Draft, credential: &Credential) -> Result<Self, Error> {
         let (mut url, mut headers) = (draft.url.clone(), draft.headers.clone());
         credential.apply(&mut url, &mut headers)?;
-        let chunks: &[Bytes] = draft.body.as_deref().unwrap_or_default();
         Ok(Self {
             method: draft.method.to_string(),
             url: url.to_string(),
             headers: answer::headers(&headers),
-            body: Body::of(chunks),
+            body: Body::of(draft.body.iter().flat_map(Content::known)),
         })
     }
 
@@ -71,14 +71,15 @@ impl Sent {
 }
 
 impl Body {
-    fn of(chunks: &[Bytes]) -> Self {
-        let mut beginning = Vec::new();
+    fn of<'b>(chunks: impl IntoIterator<Item = &'b Bytes>) -> Self {
+        let (mut beginning, mut bytes) = (Vec::new(), 0);
         for chunk in chunks {
+            bytes += chunk.len();
             // Twice what is told, so that a secret is recognised that lies across the cut.
             let room = (2 * BODY).saturating_sub(beginning.len());
             beginning.extend_from_slice(&chunk[..chunk.len().min(room)]);
         }
-        Self { beginning, bytes: chunks.iter().map(Bytes::len).sum() }
+        Self { beginning, bytes }
     }
 
     /// The beginning as a text, `null` when it is none or empty.

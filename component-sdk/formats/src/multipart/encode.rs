@@ -14,6 +14,8 @@ const ATTEMPTS: usize = 4;
 pub struct Encoded {
     /// The body in pieces; joined they are the body.
     pub chunks: Vec<Bytes>,
+    /// For each part the place in `chunks` where its content begins. A part without content is a place to insert it.
+    pub contents: Vec<usize>,
     /// The bytes of all pieces, for `Content-Length`.
     pub length: u64,
     /// The `Content-Type` header with the boundary.
@@ -49,15 +51,18 @@ pub(super) fn encode_with(
         FormatError::whole(FormatErrorCode::Multipart, "the parts hold every boundary that was tried")
     })?;
     let mut chunks = Vec::with_capacity(pieces.len() * 2 + 1);
+    let mut contents = Vec::with_capacity(pieces.len());
     let mut line_end = "";
     for (head, body) in pieces {
         chunks.push(Bytes::from(format!("{line_end}--{boundary}\r\n{head}\r\n")));
+        contents.push(chunks.len());
         chunks.extend(body.into_iter().filter(|chunk| !chunk.is_empty()));
         line_end = "\r\n";
     }
     chunks.push(Bytes::from(format!("{line_end}--{boundary}--\r\n")));
     let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-    Ok(Encoded { chunks, length, content_type: format!("multipart/form-data; boundary={boundary}") })
+    let content_type = format!("multipart/form-data; boundary={boundary}");
+    Ok(Encoded { chunks, contents, length, content_type })
 }
 
 /// The header lines of a part.

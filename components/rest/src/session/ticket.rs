@@ -66,7 +66,7 @@ impl Session<'_> {
         let sent =
             if self.cx.trace() { Some(Sent::of(&draft, &Credential::None)?.without_body()) } else { None };
         let hop = exchange::Hop { draft: &draft, url: draft.url.clone(), headers: draft.headers.clone() };
-        let response = exchange::once(self.shared, reach, hop, self.deadline()).await?;
+        let response = exchange::once(self.shared, (&hosts, reach), hop, self.deadline()).await?;
         let answer = Arc::new(answer::read(response, self.step.max_response_bytes, &place).await?);
         if hosts.trusts(&draft.url) {
             turn.learn(quota::read(&answer.headers, answer.status, Utc::now()));

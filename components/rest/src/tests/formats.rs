@@ -65,6 +65,41 @@ async fn a_multipart_body_has_texts_and_files() {
 }
 
 #[tokio::test]
+async fn an_object_is_a_description_of_a_part_only_where_it_has_its_members() {
+    let server = Server::always(ok(json!({}))).await;
+    for (part, expect) in [
+        (json!({ "a": 1 }), Some("Content-Type: application/json\r\n\r\n{\"a\":1}\r\n")),
+        (
+            json!({ "value": 1, "a": 1 }),
+            Some("Content-Type: application/json\r\n\r\n{\"value\":1,\"a\":1}\r\n"),
+        ),
+        (json!({}), Some("Content-Type: application/json\r\n\r\n{}\r\n")),
+        (json!({ "value": { "value": 1 } }), Some("Content-Type: application/json\r\n\r\n{\"value\":1}\r\n")),
+        (json!({ "value": 1 }), Some("name=\"p\"\r\n\r\n1\r\n")),
+        (json!({ "base64": "aGk=" }), Some("name=\"p\"\r\n\r\nhi\r\n")),
+        (json!({ "filename": "a", "base64": true }), None),
+        (json!({ "from": null, "filename": "a" }), None),
+    ] {
+        let body = json!({ "format": "multipart", "value": { "p": "$.input.p", "q": "1" } });
+        let request = json!({ "request": { "method": "POST", "body": body } });
+        run(action(&server, request), json!({ "p": part })).await.unwrap();
+        let sent = server.last().body;
+        assert_eq!(sent.contains("name=\"p\""), expect.is_some(), "{part}: {sent}");
+        assert!(sent.contains(expect.unwrap_or_default()), "{part}: {sent}");
+    }
+    for (part, why) in [
+        (json!({ "from": "http://a.test/", "value": 1 }), "`from` excludes"),
+        (json!({ "from": 7 }), "its `from` is no URL"),
+        (json!(vec![json!({ "from": "http://a.test/" }); 11]), "more than 10 parts"),
+    ] {
+        let body = json!({ "format": "multipart", "value": { "p": "$.input.p" } });
+        let request = json!({ "request": { "method": "POST", "body": body } });
+        let error = run(action(&server, request), json!({ "p": part })).await.unwrap_err();
+        assert!(error.code == "bad_body" && error.message.contains(why), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn answers_are_read_by_their_format() {
     let server = Server::always(ok(json!({}))).await;
     for (content_type, body, format, expect) in [
