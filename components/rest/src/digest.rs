@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use sluice_declarative::{AuthType, Reaction};
+use sluice_formats::FormatError;
 use sluice_mapping::{Evaluator, Root};
 use sluice_sdk::Error;
 use sluice_sdk::protocol::gateway::NEEDS_REAUTH;
@@ -14,7 +15,7 @@ use crate::answer::Answer;
 use crate::expression::{Expr, failed, plain};
 use crate::failure;
 use crate::redact::Redactor;
-use crate::step::{Compiled, Rule};
+use crate::step::{Compiled, Pages, Rule};
 
 /// What was asked.
 pub(crate) struct Question {
@@ -96,11 +97,7 @@ pub(crate) fn digest(
     question: &Question,
 ) -> Result<Digest, Refusal> {
     let status = answer.status;
-    let (body, unread) = match answer.decode(step.form.format) {
-        Ok(body) if !answer.cut => (body, None),
-        Ok(_) => (answer.beginning().into(), None),
-        Err(why) => (answer.beginning().into(), Some(why)),
-    };
+    let (body, unread) = read(step, &answer);
     let link = answer.headers.get("link").and_then(Value::as_str).map(str::to_owned);
     let mut document = scope.clone();
     let response = json!({ "status": status, "headers": answer.headers.clone(), "body": null });
@@ -118,10 +115,10 @@ pub(crate) fn digest(
         return Err(Error::fatal("bad_response", text).into());
     }
     let result = step.result.as_ref().map(|result| result.value(evaluator, &root)).transpose()?;
-    let custom = step.pages.as_ref().filter(|pages| pages.is_custom());
-    let next = match step.pages.as_ref().and_then(|pages| pages.next.as_ref()) {
-        Some(next) if custom.is_none() => next.value(evaluator, &root)?.and_then(token),
-        Some(_) | None => None,
+    let by_value = step.pages.as_ref().filter(|pages| !pages.is_custom());
+    let next = match by_value.and_then(|pages| pages.next.as_ref()) {
+        Some(next) => next.value(evaluator, &root)?.and_then(token),
+        None => None,
     };
     drop(root);
     let is_list = step.pages.is_some() || step.watch.is_some();
@@ -138,24 +135,41 @@ pub(crate) fn digest(
         (false, Some(result)) => Found::Value(result.unwrap_or(Value::Null)),
         (false, None) => Found::Value(document["response"]["body"].take()),
     };
-    let stop = match (step.pages.as_ref().and_then(|pages| pages.stop.as_ref()), &found) {
-        (Some(stop), Found::Items(items)) => {
-            document["page"] = json!({ "number": question.page, "items": items.len() });
-            stop.truthy(evaluator, &Root::new(&document))?
-        }
-        _ => false,
-    };
-    let onward = match (custom.and_then(|pages| pages.next.as_ref()), &found) {
-        (Some(next), Found::Items(items)) if !stop => {
-            document["page"] = json!({ "number": question.page, "items": items.len() });
-            document["items"] = Value::Array(items.clone());
-            document["request"] = question.request.clone().unwrap_or_default();
-            next.value(evaluator, &Root::new(&document))?
-        }
-        _ => None,
+    let (stop, onward) = match (&step.pages, &found) {
+        (Some(pages), Found::Items(items)) => after(pages, evaluator, document, items, question)?,
+        (Some(_), Found::Value(_)) | (None, _) => (false, None),
     };
     let source = Source { status, headers: Arc::new(answer.headers) };
     Ok(Digest { source, found, next, onward, link, stop })
+}
+
+/// The body, or its beginning and perhaps why there is no more of it.
+fn read(step: &Compiled, answer: &Answer) -> (Value, Option<FormatError>) {
+    match answer.decode(step.form.format) {
+        Ok(body) if !answer.cut => (body, None),
+        Ok(_) => (answer.beginning().into(), None),
+        Err(why) => (answer.beginning().into(), Some(why)),
+    }
+}
+
+/// What expressions say that also see the page: whether it was the last, and what is laid over the request for the next.
+fn after(
+    pages: &Pages,
+    evaluator: &mut Evaluator,
+    mut document: Value,
+    items: &[Value],
+    question: &Question,
+) -> Result<(bool, Option<Value>), Error> {
+    document["page"] = json!({ "number": question.page, "items": items.len() });
+    if let Some(stop) = &pages.stop
+        && stop.truthy(evaluator, &Root::new(&document))?
+    {
+        return Ok((true, None));
+    }
+    let Some(next) = pages.next.as_ref().filter(|_| pages.is_custom()) else { return Ok((false, None)) };
+    document["items"] = Value::Array(items.to_vec());
+    document["request"] = question.request.clone().unwrap_or_default();
+    Ok((false, next.value(evaluator, &Root::new(&document))?))
 }
 
 /// Whether the answer is a success: `true` where only a rule made it one.

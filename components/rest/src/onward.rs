@@ -58,23 +58,7 @@ pub(crate) fn lay(form: &Form, last: &Draft, from: &Url, wanted: Value) -> Resul
         }
     };
     let mut draft = last.clone();
-    match (text(&mut wanted, "url")?, text(&mut wanted, "path")?) {
-        (Some(_), Some(_)) => return Err(bad("it has both `url` and `path`")),
-        (Some(url), None) => {
-            let mut url = from.join(url.trim()).map_err(|_| bad("its `url` is none"))?;
-            url.set_fragment(None);
-            exchange::leave(&mut draft, url);
-        }
-        (None, Some(path)) => {
-            path::check(&path)?;
-            let mut url = request::join(&draft.base, &path)?;
-            if !path.contains('?') {
-                url.set_query(draft.url.query());
-            }
-            exchange::leave(&mut draft, url);
-        }
-        (None, None) => {}
-    }
+    lead(&mut draft, from, &mut wanted)?;
     for (name, value) in members(&mut wanted, "query")? {
         remove_param(&mut draft.url, &name);
         for item in each(&value) {
@@ -102,6 +86,28 @@ pub(crate) fn lay(form: &Form, last: &Draft, from: &Url, wanted: Value) -> Resul
             Err(bad(&format!("`{other}` is none of `query`, `headers`, `body`, `path` and `url`")))
         }
     }
+}
+
+/// Takes the request where `url` or `path` says.
+fn lead(draft: &mut Draft, from: &Url, wanted: &mut Map<String, Value>) -> Result<(), Error> {
+    match (text(wanted, "url")?, text(wanted, "path")?) {
+        (Some(_), Some(_)) => return Err(bad("it has both `url` and `path`")),
+        (Some(url), None) => {
+            let mut url = from.join(url.trim()).map_err(|_| bad("its `url` is none"))?;
+            url.set_fragment(None);
+            exchange::leave(draft, url);
+        }
+        (None, Some(path)) => {
+            path::check(&path)?;
+            let mut url = request::join(&draft.base, &path)?;
+            if !path.contains('?') {
+                url.set_query(draft.url.query());
+            }
+            exchange::leave(draft, url);
+        }
+        (None, None) => {}
+    }
+    Ok(())
 }
 
 /// Writes the body anew, with the patch laid over it.
