@@ -1,7 +1,7 @@
-//! Security schemes become the way that requests are authorised. A connector has one; the one that most operations accept
-//! is taken.
+//! Security schemes become the way that requests are authorised. The one that most operations accept is taken, with those
+//! that they want besides it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sluice_declarative::{Auth, AuthPlace, AuthType};
@@ -43,8 +43,38 @@ pub(crate) fn choose(document: Document<'_>, operations: &[&Value], remarks: &mu
         });
         return Auth::default();
     };
-    ballot.tell(chosen, scheme, remarks);
-    scheme.auth.clone()
+    let together = ballot.together(chosen, &known);
+    ballot.tell((chosen, scheme), &together, remarks);
+    if together.is_empty() { scheme.auth.clone() } else { combined(&together, &known) }
+}
+
+/// Several schemes at once. Keys whose secrets would have the same name are told apart by the names of their schemes.
+fn combined(names: &[&str], known: &BTreeMap<&str, Scheme>) -> Auth {
+    let mut all: Vec<Auth> = Vec::new();
+    for name in names {
+        let Some(mut auth) = known.get(name).map(|scheme| scheme.auth.clone()) else { continue };
+        if auth.kind == AuthType::ApiKey {
+            let taken = |secret: &str| all.iter().any(|other| other.needs().contains(&secret));
+            let secret = secret(name);
+            let free =
+                (1..).map(|number| if number == 1 { secret.clone() } else { format!("{secret}_{number}") });
+            auth.secret = free.into_iter().find(|secret| !taken(secret));
+        }
+        all.push(auth);
+    }
+    Auth { all, ..Auth::default() }
+}
+
+/// The name of a scheme as one of a secret: `AppKey` becomes `app_key`.
+fn secret(name: &str) -> String {
+    let mut secret = String::new();
+    for c in name.chars().take(40) {
+        if c.is_ascii_uppercase() && secret.ends_with(|before: char| before.is_ascii_lowercase()) {
+            secret.push('_');
+        }
+        secret.push(if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' });
+    }
+    if secret.is_empty() { "api_key".to_owned() } else { secret }
 }
 
 /// What operations accept.
@@ -69,20 +99,45 @@ impl<'v> Ballot<'v> {
         Self { operations, votes }
     }
 
-    fn tell(&self, chosen: &str, scheme: &Scheme, remarks: &mut Remarks) {
+    /// The schemes that operations want together with the chosen one, that one included. Nothing where one of them accepts
+    /// it alone, or where they cannot be combined.
+    fn together(&self, chosen: &str, known: &BTreeMap<&str, Scheme>) -> Vec<&'v str> {
+        let mut sets: BTreeMap<&[&'v str], usize> = BTreeMap::new();
+        for set in self.operations.iter().flatten().filter(|set| set.contains(&chosen)) {
+            *sets.entry(set).or_default() += 1;
+        }
+        let most = sets.iter().max_by_key(|(_, count)| **count).map(|(set, _)| *set);
+        let Some(set) = most.filter(|_| !sets.keys().any(|set| set.len() == 1)) else { return Vec::new() };
+        let mut places = BTreeSet::new();
+        let fits = set.len() <= 8
+            && set.iter().all(|name| {
+                let Some(Scheme { auth, oauth: false, .. }) = known.get(name) else { return false };
+                let name = auth.name.as_deref().unwrap_or("authorization").to_ascii_lowercase();
+                places.insert((format!("{:?}", auth.place), name))
+            });
+        if fits { set.to_vec() } else { Vec::new() }
+    }
+
+    fn tell(&self, (chosen, scheme): (&str, &Scheme), together: &[&str], remarks: &mut Remarks) {
         let name = line(chosen);
+        if !together.is_empty() {
+            remarks.choice(format!("requests carry {} together", quoted(together.iter())));
+        }
         if scheme.oauth {
             remarks.choice(format!(
                 "`{name}` is OAuth 2.0 or OpenID Connect: requests carry a bearer token, which each instance gives as \
                  its secret `token`"
             ));
         }
-        let others = quoted(self.votes.keys().filter(|other| **other != chosen));
+        let others = quoted(self.votes.keys().filter(|other| **other != chosen && !together.contains(other)));
         if !others.is_empty() {
             remarks.choice(format!("of the security schemes `{name}` was chosen; the others are {others}"));
         }
         let mut sets: BTreeMap<&[&str], usize> = BTreeMap::new();
         for set in self.operations.iter().flatten().filter(|set| set.len() > 1 && set.contains(&chosen)) {
+            if set.as_slice() == together {
+                continue;
+            }
             *sets.entry(set).or_default() += 1;
         }
         for (set, count) in sets {
@@ -156,6 +211,7 @@ mod tests {
                 "basic": {"type": "http", "scheme": "Basic"},
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "query", "name": "k"},
+                "AppKey": {"type": "apiKey", "in": "header", "name": "X-App"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "c"},
                 "oauth": {"type": "oauth2", "flows": {}},
             }}
@@ -163,9 +219,13 @@ mod tests {
         let mut remarks = Remarks::default();
         let operations: Vec<&Value> = operations.as_array().unwrap().iter().collect();
         let auth = choose(Document::new(&root).unwrap(), &operations, &mut remarks);
-        let kind = serde_json::to_value(auth.kind).unwrap().as_str().unwrap().to_owned();
-        let name = auth.name.map(|name| format!(" {:?} {name}", auth.place)).unwrap_or_default();
-        (kind + &name, remarks.finish().into_iter().map(|remark| remark.message).collect())
+        let one = |auth: &Auth| {
+            let kind = serde_json::to_value(auth.kind).unwrap().as_str().unwrap().to_owned();
+            let name = auth.name.as_ref().map(|name| format!(" {:?} {name}", auth.place)).unwrap_or_default();
+            kind + &name + &auth.secret.as_ref().map(|name| format!(" {name}")).unwrap_or_default()
+        };
+        let kinds: Vec<String> = auth.each().iter().map(one).collect();
+        (kinds.join(", "), remarks.finish().into_iter().map(|remark| remark.message).collect())
     }
 
     #[test]
@@ -176,7 +236,15 @@ mod tests {
             (json!([{"key": []}]), json!([{}, {}, {"security": [{"basic": []}]}]), "api_key Query k", 2),
             (json!([{"cookie": []}]), json!([{}]), "api_key Cookie c", 0),
             (json!([{"oauth": ["read"]}]), json!([{}, {"security": []}]), "bearer", 1),
-            (json!([{"key": [], "basic": []}]), json!([{}]), "api_key Query k", 2),
+            (json!([{"key": [], "basic": []}]), json!([{}]), "api_key Query k key, basic", 1),
+            (
+                json!([{"key": [], "AppKey": []}]),
+                json!([{}, {"security": []}]),
+                "api_key Query k key, api_key Header X-App app_key",
+                1,
+            ),
+            (json!([{"key": [], "basic": []}, {"key": []}]), json!([{}]), "api_key Query k", 2),
+            (json!([{"bearer": [], "basic": []}]), json!([{}]), "bearer", 2),
             (json!([]), json!([{}]), "none", 1),
         ] {
             let (kind, messages) = pick(security, operations);

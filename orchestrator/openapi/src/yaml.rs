@@ -27,6 +27,12 @@ fn tidy(document: &mut Value) {
         forget(http, &[("timeout_seconds", json!(30)), ("max_response_bytes", json!(8 * 1024 * 1024))]);
     }
     match document.get_mut("auth") {
+        Some(auth) if auth.get("all").is_some() => {
+            forget(auth, &[("type", json!("none")), ("in", json!("header"))]);
+            let all = auth["all"].as_array_mut().into_iter().flatten();
+            all.filter(|one| one["type"] != "api_key")
+                .for_each(|one| forget(one, &[("in", json!("header"))]));
+        }
         Some(auth) if auth["type"] == "none" => {
             forget(document, &[("auth", json!({ "type": "none", "in": "header" }))])
         }
@@ -288,5 +294,21 @@ mod tests {
         assert_eq!(out, expect);
         let back: Value = serde_saphyr::from_str(&out).unwrap();
         assert_eq!(back, value);
+    }
+
+    #[test]
+    fn several_ways_to_authorise_are_written_without_defaults() {
+        let value = json!({
+            "sluice": 1, "kind": "connector", "name": "crm", "version": "1.0.0", "title": "CRM",
+            "http": { "base_url": "https://a.test" },
+            "auth": { "all": [{ "type": "api_key", "name": "X-App", "secret": "app_key" }, { "type": "basic" }] },
+            "actions": { "get": { "title": "Get", "request": { "path": "/" } } },
+        });
+        let manifest = Manifest::from_value(&value).unwrap();
+        let text = to_yaml(&manifest);
+        let all = "[{ type: api_key, in: header, name: X-App, secret: app_key }, { type: basic }]";
+        assert!(text.contains(&format!("auth: {{ all: {all} }}\n")), "{text}");
+        assert_eq!(Manifest::from_value(&serde_saphyr::from_str(&text).unwrap()).unwrap(), manifest);
+        assert_eq!(manifest.check(), []);
     }
 }
