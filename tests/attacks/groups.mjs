@@ -9,4 +9,4 @@ import { scripts } from "./groups/scripts.mjs";
 import { ssrf } from "./groups/ssrf.mjs";
 import { webhooks } from "./groups/webhooks.mjs";
 
-export const GROUPS = { ssrf, redirects, injection, answers, scripts, oauth, webhooks, api, embed };
+export const GROUPS = { ssrf, redirects, injection, answers, scripts, oauth, api, embed, webhooks };

@@ -25,10 +25,15 @@ async function main() {
     await plainConnector(sluice, hostile);
     for (const [name, run] of Object.entries(GROUPS)) {
       if (given.only && !given.only.includes(name)) continue;
+      if (report.dead) {
+        report.group(name);
+        report.skip(name, "all", "the server does not answer any more");
+        continue;
+      }
       const attack = report.group(name);
       const world = { sluice, hostile, attack, report, settings: given, skip: (...one) => report.skip(name, ...one) };
       await run(world);
-      await alive(world);
+      report.dead = !(await alive(world));
     }
   } finally {
     hostile.stop();

@@ -46,6 +46,7 @@ export async function survives(sluice, work) {
 export async function alive({ sluice, attack, settings }) {
   const health = await send(sluice.url, { path: "/healthz" });
   attack("alive", "server", "200", outcome(health), health.status === 200);
+  if (health.status !== 200) return false;
   const ready = await send(sluice.url, { path: "/readyz" });
   attack("alive", "ready", "200", outcome(ready), ready.status === 200);
   for (const action of ["plain", "script"]) {
@@ -56,4 +57,5 @@ export async function alive({ sluice, attack, settings }) {
   const server = settings.pid ? await peak(settings.pid) : null;
   const said = { status: 200, code: "memory", detail: `connectors ${memory ?? "?"} MiB, server ${server ?? "?"} MiB` };
   attack("alive", "memory", "below 128 MiB for the connectors", said, memory === null || memory < 128);
+  return true;
 }

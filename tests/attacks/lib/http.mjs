@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { connect } from "node:net";
 
 /** How long an answer may take, in milliseconds. */
-const PATIENCE = 70_000;
+const PATIENCE = 30_000;
 
 /** Sends a request, its path and headers as they are given; the status, headers, text and JSON of the answer. */
 export function send(base, { method = "GET", path = "/", headers = {}, body } = {}) {
