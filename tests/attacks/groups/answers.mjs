@@ -18,7 +18,11 @@ export async function answers(world) {
       actions: {
         get: { title: "Get", request: { path: "/feed" }, response: { result: "= $type(response.body)" } },
         whole: { title: "Whole", request: { path: "/feed" } },
-        csv: { title: "CSV", request: { path: "/feed" }, response: { format: "csv", result: "= $count(response.body)" } },
+        csv: {
+          title: "CSV",
+          request: { path: "/feed" },
+          response: { format: "csv", result: "= $count(response.body)" },
+        },
         text: { title: "Text", request: { path: "/feed" }, response: { format: "text" } },
         pages: {
           title: "Pages",
@@ -44,7 +48,14 @@ async function feed({ sluice, hostile }, handler, action = "get") {
 }
 
 function ended(result, survived, timely) {
-  return { ...result, detail: survived ? (timely ? result.detail : `too slow: ${result.detail}`) : `the container ended: ${result.detail}` };
+  return {
+    ...result,
+    detail: survived
+      ? timely
+        ? result.detail
+        : `too slow: ${result.detail}`
+      : `the container ended: ${result.detail}`,
+  };
 }
 
 /** Bodies that come whole. */
@@ -56,7 +67,13 @@ async function documents(world) {
     };
     const { result, survived, timely, requests } = await feed(world, answer, action);
     const fetched = requests.some((one) => one.url.startsWith("/external"));
-    world.attack(attack, variant, expect, ended(result, survived, timely), survived && timely && !fetched && ok(result));
+    world.attack(
+      attack,
+      variant,
+      expect,
+      ended(result, survived, timely),
+      survived && timely && !fetched && ok(result),
+    );
   }
 }
 
@@ -109,9 +126,17 @@ async function heavy(world) {
         response.end(body);
       });
       const all = Array.from({ length: times }, () => "get");
-      const { result, survived } = await survives(sluice, () => Promise.all(all.map((action) => sluice.invoke("eat", action))));
+      const { result, survived } = await survives(sluice, () =>
+        Promise.all(all.map((action) => sluice.invoke("eat", action))),
+      );
       const size = `${times} of ${body.length} bytes, ${await sluice.memory()} MiB`;
-      attack(`memory_${times}`, variant, "the container survives", ended({ ...result[0], detail: `${size}: ${result[0].detail}` }, survived, true), survived);
+      attack(
+        `memory_${times}`,
+        variant,
+        "the container survives",
+        ended({ ...result[0], detail: `${size}: ${result[0].detail}` }, survived, true),
+        survived,
+      );
       down = !survived;
     }
   }

@@ -20,35 +20,42 @@ export async function injection(world) {
   const { sluice, hostile, report } = world;
   report.secret(KEY);
   const action = (request) => ({ title: "A", input: ANY, request });
-  await sluice.apply([
-    {
-      kind: "connector",
-      name: "inject",
-      http: { base_url: `${hostile.main.url}/base`, timeout_seconds: 3 },
-      actions: {
-        header: action({ path: "/h", headers: { "x-value": "$.input.v" } }),
-        query: action({ path: "/q", query: { q: "$.input.v" } }),
-        segment: { ...action({ path: "/tenant/{v}" }), input: { type: "object", properties: { v: {} } } },
-        expression: action({ path: "= '/tenant/' & input.v" }),
-        cookie: action({ path: "/c", headers: { cookie: "= 'session=' & input.v" } }),
-        multipart: action({ method: "POST", path: "/m", body: { format: "multipart", value: "= input.form" } }),
-        form: action({ method: "POST", path: "/f", body: { format: "form", value: "= { 'v': input.v, 'last': 'mine' }" } }),
-        xml: action({ method: "POST", path: "/x", body: { format: "xml", value: "= { 'a': { 'v': input.v } }" } }),
-        xml_names: action({ method: "POST", path: "/x", body: { format: "xml", value: "= { 'a': input.form }" } }),
+  await sluice.apply(
+    [
+      {
+        kind: "connector",
+        name: "inject",
+        http: { base_url: `${hostile.main.url}/base`, timeout_seconds: 3 },
+        actions: {
+          header: action({ path: "/h", headers: { "x-value": "$.input.v" } }),
+          query: action({ path: "/q", query: { q: "$.input.v" } }),
+          segment: { ...action({ path: "/tenant/{v}" }), input: { type: "object", properties: { v: {} } } },
+          expression: action({ path: "= '/tenant/' & input.v" }),
+          cookie: action({ path: "/c", headers: { cookie: "= 'session=' & input.v" } }),
+          multipart: action({ method: "POST", path: "/m", body: { format: "multipart", value: "= input.form" } }),
+          form: action({
+            method: "POST",
+            path: "/f",
+            body: { format: "form", value: "= { 'v': input.v, 'last': 'mine' }" },
+          }),
+          xml: action({ method: "POST", path: "/x", body: { format: "xml", value: "= { 'a': { 'v': input.v } }" } }),
+          xml_names: action({ method: "POST", path: "/x", body: { format: "xml", value: "= { 'a': input.form }" } }),
+        },
       },
-    },
-    { kind: "instance", name: "inject", connector: "inject" },
-    {
-      kind: "connector",
-      name: "signed",
-      http: { base_url: `${hostile.main.url}/base`, timeout_seconds: 3 },
-      auth: { type: "script", script: "sign", secrets: ["key"] },
-      // Names are fixed in files; only scripts make them.
-      scripts: { sign: { code: "(request) => JSON.parse(request.query.made)" } },
-      actions: { send: action({ path: "/h", query: { made: "= $string(input)" } }) },
-    },
-    { kind: "instance", name: "signed", connector: "signed", secrets: { key: { env: "K" } } },
-  ], { signed: { key: KEY } });
+      { kind: "instance", name: "inject", connector: "inject" },
+      {
+        kind: "connector",
+        name: "signed",
+        http: { base_url: `${hostile.main.url}/base`, timeout_seconds: 3 },
+        auth: { type: "script", script: "sign", secrets: ["key"] },
+        // Names are fixed in files; only scripts make them.
+        scripts: { sign: { code: "(request) => JSON.parse(request.query.made)" } },
+        actions: { send: action({ path: "/h", query: { made: "= $string(input)" } }) },
+      },
+      { kind: "instance", name: "signed", connector: "signed", secrets: { key: { env: "K" } } },
+    ],
+    { signed: { key: KEY } },
+  );
   await values(world);
   await names(world);
   await paths(world);
@@ -70,7 +77,11 @@ async function values({ sluice, hostile, attack }) {
       attack(action, variant, action === "query" ? "encoded" : "bad_header, or sent as it is", result, ok);
     }
   }
-  for (const [variant, v] of [["long", "x".repeat(9000)], ["list", Array(20).fill("x".repeat(8000))], ["object", { a: 1 }]]) {
+  for (const [variant, v] of [
+    ["long", "x".repeat(9000)],
+    ["list", Array(20).fill("x".repeat(8000))],
+    ["object", { a: 1 }],
+  ]) {
     const { result, requests } = await hostile.during(() => sluice.invoke("inject", "header", { v }));
     attack("header", variant, "bad_header", result, result.code === "bad_header" && requests.length === 0);
   }
@@ -101,13 +112,25 @@ async function names({ sluice, hostile, attack }) {
   for (const [variant, value] of Object.entries(smuggling)) {
     const { result, requests } = await hostile.during(() => sluice.invoke("signed", "send", { headers: value }));
     const plain = await sluice.invoke("plain", "plain");
-    attack("header_name", variant, "no second request comes of it, the next call works", result, requests.length <= 1 && plain.body?.plain === true);
+    attack(
+      "header_name",
+      variant,
+      "no second request comes of it, the next call works",
+      result,
+      requests.length <= 1 && plain.body?.plain === true,
+    );
   }
   const query = { crlf: { "a\r\nx-injected: 1": "1" }, ampersand: { "a&admin": "1" }, hash: { "a#b": "1" } };
   for (const [variant, value] of Object.entries(query)) {
     const { result, requests } = await hostile.during(() => sluice.invoke("signed", "send", { query: value }));
     const search = new URL(requests[0]?.url ?? "/", "http://x").searchParams;
-    attack("query_name", variant, "encoded", result, clean(requests) && !search.has("admin") && [...search].length <= 2);
+    attack(
+      "query_name",
+      variant,
+      "encoded",
+      result,
+      clean(requests) && !search.has("admin") && [...search].length <= 2,
+    );
   }
 }
 
@@ -136,9 +159,16 @@ async function paths({ sluice, hostile, attack }) {
     for (const [variant, v] of Object.entries(list)) {
       const { result, requests } = await hostile.during(() => sluice.invoke("inject", action, { v }));
       const inside = requests.every((one) => new URL(one.url, "http://x").pathname.startsWith("/base/tenant/"));
-      const whole = action === "expression" || requests.every((one) => !/[?#]/.test(one.url) && one.url.split("/").length === 4);
+      const whole =
+        action === "expression" || requests.every((one) => !/[?#]/.test(one.url) && one.url.split("/").length === 4);
       const detail = requests.length ? `asked for ${requests[0].url}` : result.detail;
-      attack(`path_${action}`, variant, "bad_path, or below /base/tenant/", { ...result, detail }, clean(requests) && inside && whole);
+      attack(
+        `path_${action}`,
+        variant,
+        "bad_path, or below /base/tenant/",
+        { ...result, detail },
+        clean(requests) && inside && whole,
+      );
     }
   }
 }
@@ -153,23 +183,51 @@ async function bodies({ sluice, hostile, attack }) {
     type_crlf: file("a", { content_type: "text/plain\r\nX-Injected: 1" }),
     name_crlf: { 'a"\r\nX-Injected: 1\r\n\r\nevil': "x" },
     name_quote: { 'a"; filename="evil.sh': "x" },
-    boundary: { a: "\r\n--boundary\r\nContent-Disposition: form-data; name=\"admin\"\r\n\r\n1" },
+    boundary: { a: '\r\n--boundary\r\nContent-Disposition: form-data; name="admin"\r\n\r\n1' },
   };
   for (const [variant, form] of Object.entries(forms)) {
     const { result, requests } = await hostile.during(() => sluice.invoke("inject", "multipart", { form }));
     const heads = requests.flatMap(({ body, headers }) => parts(body, headers["content-type"]));
     const names = heads.map((head) => head.toLowerCase());
-    const extra = names.some((head) => head.includes("\nx-injected") || /; name="admin"/.test(head) || head.includes('"; filename="evil'));
-    attack("multipart", variant, "encoded, or refused", { ...result, detail: heads.join(" | ") || result.detail }, heads.length <= 1 && !extra);
+    const extra = names.some(
+      (head) => head.includes("\nx-injected") || /; name="admin"/.test(head) || head.includes('"; filename="evil'),
+    );
+    attack(
+      "multipart",
+      variant,
+      "encoded, or refused",
+      { ...result, detail: heads.join(" | ") || result.detail },
+      heads.length <= 1 && !extra,
+    );
   }
   const form = await hostile.during(() => sluice.invoke("inject", "form", { v: "1&last=evil\r\nadmin=1" }));
   const sent = new URLSearchParams(form.requests[0]?.body);
-  attack("form", "ampersand", "encoded", form.result, sent.get("last") === "mine" && sent.getAll("last").length === 1 && !sent.has("admin"));
+  attack(
+    "form",
+    "ampersand",
+    "encoded",
+    form.result,
+    sent.get("last") === "mine" && sent.getAll("last").length === 1 && !sent.has("admin"),
+  );
   const markup = await hostile.during(() => sluice.invoke("inject", "xml", { v: '<evil a="1"/>]]>&x;<!--' }));
-  attack("xml", "markup", "escaped", { ...markup.result, detail: markup.requests[0]?.body }, !markup.requests[0]?.body.includes("<evil"));
+  attack(
+    "xml",
+    "markup",
+    "escaped",
+    { ...markup.result, detail: markup.requests[0]?.body },
+    !markup.requests[0]?.body.includes("<evil"),
+  );
   for (const name of ["b><evil/><b", "b x='1'", "b\u0000", "?xml", "!DOCTYPE a"]) {
-    const { result, requests } = await hostile.during(() => sluice.invoke("inject", "xml_names", { form: { [name]: "1" } }));
-    attack("xml_name", JSON.stringify(name), "refused", { ...result, detail: requests[0]?.body ?? result.detail }, requests.length === 0);
+    const { result, requests } = await hostile.during(() =>
+      sluice.invoke("inject", "xml_names", { form: { [name]: "1" } }),
+    );
+    attack(
+      "xml_name",
+      JSON.stringify(name),
+      "refused",
+      { ...result, detail: requests[0]?.body ?? result.detail },
+      requests.length === 0,
+    );
   }
 }
 

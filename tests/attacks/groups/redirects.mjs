@@ -83,8 +83,15 @@ async function targets({ sluice, hostile, attack }) {
     for (const status of variant === "loopback" ? [301, 302, 303, 307, 308] : [302]) {
       lead(hostile, location, status);
       const { result, requests } = await hostile.during(() => sluice.invoke("redirect-bearer", "get"));
-      const ok = result.code !== "succeeded" && requests.every((one) => one.at === hostile.main && one.url === "/redirect");
-      attack("redirect", status === 302 ? variant : `${variant}_${status}`, "refused", { ...result, detail: `${location} ${result.detail}` }, ok);
+      const ok =
+        result.code !== "succeeded" && requests.every((one) => one.at === hostile.main && one.url === "/redirect");
+      attack(
+        "redirect",
+        status === 302 ? variant : `${variant}_${status}`,
+        "refused",
+        { ...result, detail: `${location} ${result.detail}` },
+        ok,
+      );
     }
   }
 }
@@ -98,7 +105,9 @@ async function credentials({ sluice, hostile, attack, skip }) {
     for (const kind of Object.keys(KINDS)) {
       for (const action of ["get", "post"]) {
         lead(hostile, `${listener.url}/taken`, action === "get" ? 302 : 307);
-        const { result, requests } = await hostile.during(() => sluice.invoke(`redirect-${kind}`, action, { note: "n" }));
+        const { result, requests } = await hostile.during(() =>
+          sluice.invoke(`redirect-${kind}`, action, { note: "n" }),
+        );
         const seen = requests.filter((one) => one.at === listener);
         const wire = JSON.stringify(seen.map(({ url, rawHeaders, body }) => [url, rawHeaders, body]));
         const basic = Buffer.from(`ada:${SECRET}`).toString("base64");
@@ -119,12 +128,24 @@ async function endless({ sluice, hostile, attack }) {
   hostile.on("/taken", (_, response) => json(response, {}));
   lead(hostile, "/redirect");
   const own = await hostile.during(() => sluice.invoke("redirect-bearer", "get"));
-  attack("endless", "to itself", "too_many_redirects", own.result, own.result.code === "too_many_redirects" && own.requests.length <= 6);
+  attack(
+    "endless",
+    "to itself",
+    "too_many_redirects",
+    own.result,
+    own.result.code === "too_many_redirects" && own.requests.length <= 6,
+  );
   let n = 0;
   hostile.on("/redirect", (_, response) => {
     response.writeHead(307, { location: `/redirect?n=${(n += 1)}` });
     response.end();
   });
   const chain = await hostile.during(() => sluice.invoke("redirect-bearer", "post", { note: "n" }));
-  attack("endless", "always another", "too_many_redirects", chain.result, chain.result.code === "too_many_redirects" && chain.requests.length <= 6);
+  attack(
+    "endless",
+    "always another",
+    "too_many_redirects",
+    chain.result,
+    chain.result.code === "too_many_redirects" && chain.requests.length <= 6,
+  );
 }

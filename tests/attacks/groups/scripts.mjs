@@ -19,7 +19,10 @@ const CODE = {
     regex: ["() => /^(a+)+$/.test('a'.repeat(40) + 'b')", "script_timeout"],
     regex_alternatives: ["() => /^(a|a)*$/.test('a'.repeat(60) + 'b')", "script_timeout"],
     regex_lookahead: ["() => /^(?=(a+)+$)b/.test('a'.repeat(60) + 'c')", "script_timeout"],
-    sort: ["() => { const a = Array(1e6).fill(0).map((_, i) => i % 7); for (;;) a.sort(() => 0.5 - Math.random()); }", null],
+    sort: [
+      "() => { const a = Array(1e6).fill(0).map((_, i) => i % 7); for (;;) a.sort(() => 0.5 - Math.random()); }",
+      null,
+    ],
     search: ["() => { const a = 'a'.repeat(4e6); return a.indexOf('a'.repeat(2e6) + 'b'); }", null],
     replace: ["() => 'a'.repeat(2e6).split('').join('b').replaceAll('a', 'bb').length > 0 ? 'x'.repeat(10) : ''", null],
     bigint: ["() => { let a = 3n; for (;;) a = a * a; }", null],
@@ -63,8 +66,11 @@ const CODE = {
     large: ["() => 'x'.repeat(2 ** 20)", "script_failed"],
     many: ["() => Array(1e6).fill(0)", "script_failed"],
     deep: ["() => { let a = []; for (let i = 0; i < 101; i++) a = [a]; return a; }", "script_failed"],
-    log_flood: ["() => { for (let i = 0; i < 2e4; i++) console.log('x'.repeat(2000)); return 'done'; }", (body) => body === "done"],
-    log_escape: ["() => { console.log('\\u001b[2J\\n2026-01-01T00:00:00Z ERROR forged'); return 'done'; }", (body) => body === "done"],
+    log_flood: ["() => { for (let i = 0; i < 2e4; i++) console.log('x'.repeat(2000)); return 'done'; }", null],
+    log_escape: [
+      "() => { console.log('\\u001b[2J\\n2026-01-01T00:00:00Z ERROR forged'); return 'done'; }",
+      (body) => body === "done",
+    ],
     surrogates: ["() => '\\ud800'", null],
     not_json: ["() => ({ a: () => 1, b: Symbol('x'), c: undefined, d: NaN })", null],
   },
@@ -118,7 +124,13 @@ export async function scripts(world) {
     const bounded = result.millis < 8000 && Buffer.byteLength(result.whole) < 1.2e6;
     const works = survived && script.body?.plain === true && script.tries === 0;
     const wanted = typeof expect === "string" ? expect : "an end in time";
-    world.attack(attack, variant, wanted, { ...result, detail: `${survived ? "" : "the container ended: "}${result.detail}` }, fits && bounded && works);
+    world.attack(
+      attack,
+      variant,
+      wanted,
+      { ...result, detail: `${survived ? "" : "the container ended: "}${result.detail}` },
+      fits && bounded && works,
+    );
   }
   await tampering(world);
   await crowd(world);
@@ -128,10 +140,17 @@ export async function scripts(world) {
 
 /** As many at a time as there are threads, each with almost all the memory that it may have. */
 async function hogs({ sluice, hostile, attack }) {
-  const code = "() => { const a = []; for (let i = 0; i < 29; i++) a.push(new Uint8Array(2 ** 20).fill(1)); for (;;) {} }";
+  const code =
+    "() => { const a = []; for (let i = 0; i < 29; i++) a.push(new Uint8Array(2 ** 20).fill(1)); for (;;) {} }";
   const http = { base_url: hostile.main.url, timeout_seconds: 3 };
   await sluice.apply([
-    { kind: "connector", name: "hog", http, scripts: { main: { code } }, actions: { main: { title: "Main", script: "main" } } },
+    {
+      kind: "connector",
+      name: "hog",
+      http,
+      scripts: { main: { code } },
+      actions: { main: { title: "Main", script: "main" } },
+    },
     { kind: "instance", name: "hog", connector: "hog" },
   ]);
   for (const times of [1, 4, 8]) {
@@ -156,10 +175,12 @@ async function tampering({ sluice, attack, hostile }) {
   const http = { base_url: hostile.main.url, timeout_seconds: 3 };
   const actions = { main: { title: "Main", script: "main" } };
   const names = ["spoil-a", "spoil-b"];
-  await sluice.apply(names.flatMap((name) => [
-    { kind: "connector", name, http, scripts: { main: { code: spoil } }, actions },
-    { kind: "instance", name, connector: name },
-  ]));
+  await sluice.apply(
+    names.flatMap((name) => [
+      { kind: "connector", name, http, scripts: { main: { code: spoil } }, actions },
+      { kind: "instance", name, connector: name },
+    ]),
+  );
   const expect = JSON.stringify(["undefined", "undefined", 1, "function", "d41d8cd98f00b204e9800998ecf8427e"]);
   for (const [n, name] of ["spoil-a", "spoil-a", "spoil-b", "spoil-a"].entries()) {
     const answer = await sluice.invoke(name, "main", { __proto__: null, ["__proto__"]: { spoiled: 1 } });
@@ -169,15 +190,28 @@ async function tampering({ sluice, attack, hostile }) {
 
 /** More at a time than there are threads: others wait, and are answered. */
 async function crowd({ sluice, attack }) {
-  for (const [variant, instance] of [["loops", "script-0"], ["promises", "script-4"]]) {
+  for (const [variant, instance] of [
+    ["loops", "script-0"],
+    ["promises", "script-4"],
+  ]) {
     const begun = performance.now();
     const all = Array.from({ length: 12 }, () => sluice.invoke(instance, "main"));
     const plain = await sluice.invoke("plain", "plain");
     const ended = await Promise.all(all);
     const script = await answers(sluice, "script");
     const seconds = Math.round((performance.now() - begun) / 1000);
-    const ok = plain.body?.plain === true && script.body?.plain === true && ended.every((one) => one.code !== "succeeded") && seconds < 20;
-    attack("crowd", variant, "a plain call is answered meanwhile", { ...plain, detail: `12 at a time, over after ${seconds} s, plain call after ${plain.millis} ms` }, ok);
+    const ok =
+      plain.body?.plain === true &&
+      script.body?.plain === true &&
+      ended.every((one) => one.code !== "succeeded") &&
+      seconds < 20;
+    attack(
+      "crowd",
+      variant,
+      "a plain call is answered meanwhile",
+      { ...plain, detail: `12 at a time, over after ${seconds} s, plain call after ${plain.millis} ms` },
+      ok,
+    );
   }
 }
 
@@ -197,16 +231,24 @@ async function stolen({ sluice, hostile, attack }) {
   });
   for (const [variant, code] of Object.entries(ways)) {
     const name = `stolen-${variant.replaceAll("_", "-")}`;
-    await sluice.apply([
-      {
-        kind: "connector", name, http: { base_url: hostile.main.url, timeout_seconds: 3 },
-        auth: { type: "script", script: "sign", secrets: ["key"] }, scripts: { sign: { code } },
-        actions: { get: { title: "Get", request: { path: "/echo" } } },
-      },
-      { kind: "instance", name, connector: name, secrets: { key: { env: "K" } } },
-    ], { [name]: { key: KEY } });
+    await sluice.apply(
+      [
+        {
+          kind: "connector",
+          name,
+          http: { base_url: hostile.main.url, timeout_seconds: 3 },
+          auth: { type: "script", script: "sign", secrets: ["key"] },
+          scripts: { sign: { code } },
+          actions: { get: { title: "Get", request: { path: "/echo" } } },
+        },
+        { kind: "instance", name, connector: name, secrets: { key: { env: "K" } } },
+      ],
+      { [name]: { key: KEY } },
+    );
     const answer = await sluice.invoke(name, "get", {}, { raw: true });
-    const hidden = [KEY, Buffer.from(KEY).toString("base64"), Buffer.from(KEY).toString("hex")].every((text) => !answer.whole.includes(text));
+    const hidden = [KEY, Buffer.from(KEY).toString("base64"), Buffer.from(KEY).toString("hex")].every(
+      (text) => !answer.whole.includes(text),
+    );
     attack("stolen", variant, "no secret in the answer", answer, hidden && answer.code !== "succeeded");
   }
 }

@@ -107,7 +107,9 @@ export async function ssrf(world) {
     ["port", "api", `${world.settings.sluice.replace(/127\.0\.0\.1|localhost/, hostile.main.address)}`],
   ];
   const instances = settings.map(([, , url], n) => instance(`roam-${n}`, url));
-  const secrets = Object.fromEntries(["roam", ...instances.map((one) => one.name)].map((name) => [name, { token: TOKEN }]));
+  const secrets = Object.fromEntries(
+    ["roam", ...instances.map((one) => one.name)].map((name) => [name, { token: TOKEN }]),
+  );
   await sluice.apply([CONNECTOR, instance("roam", hostile.main.url), ...instances], secrets);
   await bySettings(world, settings);
   await byInput(world, port);
@@ -126,9 +128,16 @@ async function bySettings({ sluice, hostile, attack }, settings) {
     const leaked = requests.some((one) => one.at === hostile.loopback);
     const refused = result.code !== "succeeded" && !reached && !leaked;
     const early = REFUSED.includes(result.code);
-    const needsEarly = kind === "metadata" || kind === "scheme" || variant === "password" || variant === "allowed_first";
+    const needsEarly =
+      kind === "metadata" || kind === "scheme" || variant === "password" || variant === "allowed_first";
     const expect = needsEarly ? "refused before any connection" : "nothing of this machine is reached";
-    attack(`settings_${kind}`, variant, expect, { ...result, detail: `${url} ${result.detail}` }, refused && (early || !needsEarly));
+    attack(
+      `settings_${kind}`,
+      variant,
+      expect,
+      { ...result, detail: `${url} ${result.detail}` },
+      refused && (early || !needsEarly),
+    );
   }
 }
 
@@ -166,14 +175,25 @@ async function byAnswers({ sluice, hostile, attack, skip }, canary) {
     ["other_name", `http://evil.test/`],
     ["suffix", `http://${hostile.main.address}.evil.test/`],
   ];
-  for (const [action, path] of [["pages", "/pages"], ["links", "/links"]]) {
+  for (const [action, path] of [
+    ["pages", "/pages"],
+    ["links", "/links"],
+  ]) {
     for (const [variant, url] of targets) {
       if (action === "links" && /[^\x20-\x7e]/.test(url)) continue;
       const next = `${url.replace(/\/$/, "")}/x`;
-      hostile.on(path, (_, response) => json(response, { items: [1], next }, 200, action === "links" ? { link: `<${next}>; rel="next"` } : {}));
+      hostile.on(path, (_, response) =>
+        json(response, { items: [1], next }, 200, action === "links" ? { link: `<${next}>; rel="next"` } : {}),
+      );
       const { result, requests } = await hostile.during(() => sluice.invoke("roam", action));
       const ok = result.code !== "succeeded" && requests.length === 1;
-      attack(`answer_${action}`, variant, "refused, no second request", { ...result, detail: `${url} ${result.detail}` }, ok);
+      attack(
+        `answer_${action}`,
+        variant,
+        "refused, no second request",
+        { ...result, detail: `${url} ${result.detail}` },
+        ok,
+      );
     }
   }
   await byWildcard({ sluice, hostile, attack, skip }, canary);
@@ -183,7 +203,7 @@ async function byAnswers({ sluice, hostile, attack, skip }, canary) {
 async function byWildcard({ sluice, hostile, attack, skip }, canary) {
   const container = await sluice.container();
   const network = container?.name.replace(/-dep_.*$/, "");
-  const name = network && `${container.name.replaceAll("_", "_")}.${network}`;
+  const name = network && `${container.name}.${network}`;
   const targets = [["literal", "*.0.0.1", `http://127.0.0.1:${canary}/`]];
   if (name) targets.push(["name_with_internal_address", `*.${network}`, `http://${name}:${canary}/`]);
   else skip("answer_wildcard", "no container is known");

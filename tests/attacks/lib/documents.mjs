@@ -5,7 +5,10 @@ const MIB = 1024 * 1024;
 const XML = "application/xml";
 const JSON_TYPE = "application/json";
 
-const failed = (...codes) => (result) => result.code !== "succeeded" && (codes.length === 0 || codes.includes(result.code));
+const failed =
+  (...codes) =>
+  (result) =>
+    result.code !== "succeeded" && (codes.length === 0 || codes.includes(result.code));
 const harmless = () => true;
 
 /** Whether a body was read without anything of a file or another document in it. */
@@ -24,13 +27,32 @@ const packed = (pack, bytes) => () => pack(bytes);
 export function DOCUMENTS(hostile) {
   const external = `${hostile.main.url}/external`;
   const xml = (variant, text, more = {}) => ({
-    attack: "xml", variant, type: XML, action: "whole", body: () => text, expect: "refused", ok: failed("bad_response"), ...more,
+    attack: "xml",
+    variant,
+    type: XML,
+    action: "whole",
+    body: () => text,
+    expect: "refused",
+    ok: failed("bad_response"),
+    ...more,
   });
   const asJson = (variant, body, more = {}) => ({
-    attack: "json", variant, type: JSON_TYPE, body, expect: "refused", ok: failed("bad_response", "response_too_large"), ...more,
+    attack: "json",
+    variant,
+    type: JSON_TYPE,
+    body,
+    expect: "refused",
+    ok: failed("bad_response", "response_too_large"),
+    ...more,
   });
   const bomb = (variant, encoding, pack, bytes, type = JSON_TYPE) => ({
-    attack: "packed", variant, type, headers: { "content-encoding": encoding }, body: packed(pack, bytes), expect: "not unpacked beyond the limit", ok: failed(),
+    attack: "packed",
+    variant,
+    type,
+    headers: { "content-encoding": encoding },
+    body: packed(pack, bytes),
+    expect: "not unpacked beyond the limit",
+    ok: failed(),
   });
   const read = { expect: "read as it is, or refused", ok: harmless };
   return [
@@ -43,7 +65,11 @@ export function DOCUMENTS(hostile) {
     xml("entity to itself", '<!DOCTYPE a [<!ENTITY x "&y;"><!ENTITY y "&x;">]><a>&x;</a>'),
     xml("empty doctype", "<!DOCTYPE a><a/>"),
     xml("unknown entity", "<a>&nbsp;</a>"),
-    xml("xinclude", `<a xmlns:xi="http://www.w3.org/2001/XInclude"><xi:include href="file:///etc/passwd" parse="text"/></a>`, { expect: "read as it is", ok: literal }),
+    xml(
+      "xinclude",
+      `<a xmlns:xi="http://www.w3.org/2001/XInclude"><xi:include href="file:///etc/passwd" parse="text"/></a>`,
+      { expect: "read as it is", ok: literal },
+    ),
     xml("stylesheet", `<?xml-stylesheet href="${external}/c"?><a/>`, { expect: "read as it is", ok: literal }),
     xml("deep", "<a>".repeat(100_000) + "</a>".repeat(100_000)),
     xml("deep, never closed", "<a>".repeat(1_000_000)),
@@ -51,7 +77,11 @@ export function DOCUMENTS(hostile) {
     xml("long name", `<${"a".repeat(4 * MIB)}/>`, read),
     xml("nul", "<a>\0</a>"),
     xml("character reference", "<a>&#0;&#xD800;&#x110000;</a>"),
-    xml("another charset", Buffer.from('<?xml version="1.0" encoding="UTF-7"?><a>+ADw-evil/+AD4-</a>'), { type: XML, expect: "refused, or nothing decoded", ok: (result) => !/"evil"/.test(JSON.stringify(result.body ?? null)) }),
+    xml("another charset", Buffer.from('<?xml version="1.0" encoding="UTF-7"?><a>+ADw-evil/+AD4-</a>'), {
+      type: XML,
+      expect: "refused, or nothing decoded",
+      ok: (result) => !/"evil"/.test(JSON.stringify(result.body ?? null)),
+    }),
     asJson("deep lists", () => "[".repeat(200_000) + "]".repeat(200_000)),
     asJson("deep objects", () => '{"a":'.repeat(100_000) + "1" + "}".repeat(100_000)),
     asJson("deep, never closed", () => "[".repeat(4 * MIB)),
@@ -67,7 +97,10 @@ export function DOCUMENTS(hostile) {
     asJson("much too large", () => Buffer.alloc(80 * MIB, " "), { ok: failed("response_too_large") }),
     asJson("not UTF-8", () => Buffer.from([0x22, 0xc3, 0x28, 0xff, 0x22]), read),
     asJson("byte order marks", () => Buffer.from([0xff, 0xfe, 0x5b, 0x00, 0x5d, 0x00]), read),
-    asJson("another charset", () => Buffer.from([0x22, 0xe9, 0x22]), { type: "application/json; charset=iso-8859-1", ...read }),
+    asJson("another charset", () => Buffer.from([0x22, 0xe9, 0x22]), {
+      type: "application/json; charset=iso-8859-1",
+      ...read,
+    }),
     asJson("unknown charset", () => '"a"', { type: "application/json; charset=../../etc/passwd", ...read }),
     asJson("long content type", () => '"a"', { type: `application/json; ${"a=b; ".repeat(1500)}`, ...read }),
     bomb("gzip, zeros", "gzip", gzipSync, Buffer.alloc(100 * MIB)),
@@ -76,9 +109,32 @@ export function DOCUMENTS(hostile) {
     bomb("deflate", "deflate", deflateSync, Buffer.alloc(100 * MIB, "[")),
     bomb("brotli", "br", brotliCompressSync, Buffer.alloc(50 * MIB, "[")),
     { ...bomb("not gzip at all", "gzip", (bytes) => bytes, Buffer.from("[1]")), ...read },
-    { attack: "csv", variant: "a million columns", type: "text/csv", action: "csv", body: () => `${"a,".repeat(1_000_000)}\n1\n`, expect: "read within limits, or refused", ok: harmless },
-    { attack: "csv", variant: "a quote without end", type: "text/csv", action: "csv", body: () => `a\n"${"x".repeat(4 * MIB)}`, expect: "read as it is, or refused", ok: harmless },
-    { attack: "ndjson", variant: "a million lines", type: "application/x-ndjson", body: () => "{}\n".repeat(1_000_001), expect: "refused", ok: failed("bad_response", "response_too_large") },
+    {
+      attack: "csv",
+      variant: "a million columns",
+      type: "text/csv",
+      action: "csv",
+      body: () => `${"a,".repeat(1_000_000)}\n1\n`,
+      expect: "read within limits, or refused",
+      ok: harmless,
+    },
+    {
+      attack: "csv",
+      variant: "a quote without end",
+      type: "text/csv",
+      action: "csv",
+      body: () => `a\n"${"x".repeat(4 * MIB)}`,
+      expect: "read as it is, or refused",
+      ok: harmless,
+    },
+    {
+      attack: "ndjson",
+      variant: "a million lines",
+      type: "application/x-ndjson",
+      body: () => "{}\n".repeat(1_000_001),
+      expect: "refused",
+      ok: failed("bad_response", "response_too_large"),
+    },
   ];
 }
 

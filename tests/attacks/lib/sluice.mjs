@@ -19,7 +19,8 @@ export class Sluice {
   /** Calls the operator's API. */
   call(method, path, body, headers = {}) {
     const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
-    const kind = text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) };
+    const kind =
+      text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) };
     const all = { authorization: `Bearer ${this.token}`, ...kind, ...headers };
     return send(this.url, { method, path, headers: all, body: text });
   }
@@ -75,5 +76,12 @@ export function outcome({ status, json, text }) {
   const error = json?.error ?? {};
   const code = json?.reason ?? error.code ?? json?.code ?? json?.status ?? null;
   const detail = error.message ?? json?.detail ?? (json?.outputs ? JSON.stringify(json.outputs[0]?.body) : text);
-  return { status, code, detail: detail ?? "", body: json?.outputs?.[0]?.body, outputs: json?.outputs ?? [], whole: text };
+  return {
+    status,
+    code,
+    detail: detail ?? "",
+    body: json?.outputs?.[0]?.body,
+    outputs: json?.outputs ?? [],
+    whole: text,
+  };
 }
