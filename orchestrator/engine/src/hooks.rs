@@ -72,7 +72,9 @@ impl Hooks {
 
     /// Marks a delivery as being published; nothing when it is already.
     pub(crate) fn begin(&self, id: MessageId) -> Option<UnderWay<'_>> {
-        lock(&self.under_way).insert(id).then_some(UnderWay { hooks: self, id })
+        let is_new = lock(&self.under_way).insert(id);
+        // Made only where it is new: dropping one takes the lock, and the mark away.
+        is_new.then(|| UnderWay { hooks: self, id })
     }
 }
 

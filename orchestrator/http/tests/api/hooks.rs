@@ -119,6 +119,20 @@ async fn a_delivery_is_accepted_once_and_reaches_the_flow() {
 }
 
 #[tokio::test]
+async fn a_delivery_that_comes_many_times_at_once_is_accepted_once() {
+    let server = start().await;
+    let path = path(&server, "paid").await;
+    let all = futures_util::future::join_all((0..10).map(|_| deliver(&server, &path, "1"))).await;
+    let mut statuses: Vec<u16> = all.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses.iter().filter(|status| **status == 202).count(), 1, "{statuses:?}");
+    // The others are told to come again, or that it is there already.
+    assert!(statuses.iter().all(|status| [200, 202, 503].contains(status)), "{statuses:?}");
+    assert_eq!(deliver(&server, &path, "1").await.status, 200);
+    arrived(&server, 1).await;
+}
+
+#[tokio::test]
 async fn any_of_the_secrets_proves_the_sender_and_a_wrong_one_does_not() {
     let server = start().await;
     let path = path(&server, "pushed").await;
