@@ -57,13 +57,16 @@ fn kind_v6(address: Ipv6Addr) -> Kind {
     Kind::Public
 }
 
-/// The IPv4 address in one that maps, translates (RFC 6052) or tunnels (RFC 3056) it.
+/// The IPv4 address in one that maps, translates (RFC 2765, RFC 6052, RFC 8215) or tunnels (RFC 3056) it.
 fn inner_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let segments = address.segments();
     let of = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match segments {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(of(high, low)),
+        [0, 0, 0, 0, 0, 0xffff | 0, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, _, _, high, low] => Some(of(high, low)),
         [0x2002, high, low, ..] => Some(of(high, low)),
         _ => None,
     }
@@ -94,6 +97,8 @@ mod tests {
             ("169.254.1.1", Kind::Never),
             ("::ffff:169.254.169.254", Kind::Never),
             ("64:ff9b::a9fe:a9fe", Kind::Never),
+            ("::ffff:0:169.254.169.254", Kind::Never),
+            ("64:ff9b:1::a9fe:a9fe", Kind::Never),
             ("fe80::1", Kind::Never),
             ("168.63.129.16", Kind::Never),
         ] {

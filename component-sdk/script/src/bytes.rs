@@ -4,8 +4,19 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use rquickjs::{Ctx, Error, Exception, Value};
 
+/// Most bytes that a script may give at once. They are not among those that the engine counts.
+const BYTES: usize = 4 * 1024 * 1024;
+
 /// Reads what a script gives as bytes.
 pub(crate) fn read<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Vec<u8>, Error> {
+    let bytes = given(ctx, value)?;
+    if bytes.len() > BYTES {
+        return Err(Exception::throw_range(ctx, "more than 4 MiB cannot be encoded or hashed at once"));
+    }
+    Ok(bytes)
+}
+
+fn given<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Vec<u8>, Error> {
     if let Some(text) = value.as_string() {
         return text.to_string().map(String::into_bytes);
     }

@@ -31,7 +31,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             time: Duration::from_secs(1),
-            memory: 32 * 1024 * 1024,
+            memory: 16 * 1024 * 1024,
             stack: 512 * 1024,
             input_bytes: 8 * 1024 * 1024,
             output_bytes: 1024 * 1024,

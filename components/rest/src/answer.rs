@@ -1,16 +1,28 @@
 //! Reads an answer: its headers, its bytes up to a limit, and what they mean by their format.
 
+use std::sync::Arc;
+
 use reqwest::Response;
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 use sluice_declarative::ResponseFormat;
 use sluice_formats::{Format, FormatError, Limits};
 use sluice_sdk::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::failure;
 
 /// How much of an answer is looked at for an error's text, in bytes.
 const BEGINNING: usize = 64 * 1024;
+
+/// An answer of more bytes than this is large: as values it may take fifty times as much.
+pub(crate) const LIGHT: usize = 256 * 1024;
+/// Large answers that are held at a time.
+const LARGE: usize = 2;
+/// Most values in an answer.
+const NODES: usize = 250_000;
+/// Most rows of CSV and lines of NDJSON in an answer.
+const ROWS: usize = 100_000;
 
 /// An answer, read but not yet understood.
 pub(crate) struct Answer {
@@ -19,10 +31,30 @@ pub(crate) struct Answer {
     pub(crate) bytes: Vec<u8>,
     /// There was more than allowed.
     pub(crate) cut: bool,
+    /// Its place among the large ones.
+    pub(crate) room: Option<Room>,
 }
 
-/// Reads no more than `most` bytes.
-pub(crate) async fn read(mut response: Response, most: usize, place: &str) -> Result<Answer, Error> {
+/// Keeps a place among the large answers, until what they held is on its way.
+pub(crate) type Room = OwnedSemaphorePermit;
+
+/// Room for large answers. The others wait with what they have read so far.
+pub(crate) struct Rooms(Arc<Semaphore>);
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LARGE)))
+    }
+}
+
+/// Reads no more than `most` bytes. What is large waits for room first.
+pub(crate) async fn read(
+    mut response: Response,
+    most: usize,
+    place: &str,
+    rooms: &Rooms,
+) -> Result<Answer, Error> {
+    let mut room = None;
     let (status, headers) = (response.status().as_u16(), headers(response.headers()));
     let mut bytes = Vec::new();
     let mut cut = response.content_length().is_some_and(|length| length > most as u64);
@@ -30,14 +62,18 @@ pub(crate) async fn read(mut response: Response, most: usize, place: &str) -> Re
     while !cut || status >= 400 {
         let chunk = response.chunk().await.map_err(|error| failure::transport(&error, place))?;
         let Some(chunk) = chunk else { break };
-        let room = most - bytes.len();
-        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
+        let left = most - bytes.len();
+        if room.is_none() && bytes.len() + chunk.len() > LIGHT {
+            let free = Arc::clone(&rooms.0).acquire_owned().await;
+            room = Some(free.map_err(|_| Error::retryable("no_room", "no more answers are read"))?);
+        }
+        bytes.extend_from_slice(&chunk[..chunk.len().min(left)]);
+        if chunk.len() > left {
             cut = true;
             break;
         }
     }
-    Ok(Answer { status, headers, bytes, cut })
+    Ok(Answer { status, headers, bytes, cut, room })
 }
 
 /// Names in lower case; repeated ones joined by a comma (RFC 9110, section 5.3).
@@ -63,8 +99,8 @@ impl Answer {
             (None, Some(content_type)) => Format::of_content_type(content_type),
             (None, None) => self.guess(),
         };
-        // The bytes are bounded already.
-        let limits = Limits { bytes: usize::MAX, depth: 126, nodes: 2_000_000, rows: 1_000_000, parts: 1000 };
+        // The bytes are bounded already. A value takes about 100 bytes, and expressions may need it twice.
+        let limits = Limits { bytes: usize::MAX, depth: 126, nodes: NODES, rows: ROWS, parts: 1000 };
         sluice_formats::decode(format, &self.bytes, content_type, &limits)
     }
 

@@ -63,8 +63,8 @@ fn work(inbox: &Mutex<mpsc::Receiver<Job>>) {
 fn limits() -> Limits {
     Limits {
         timeout: Duration::from_secs(5),
-        output_bytes: 64 * 1024 * 1024,
-        sequence: 1_000_000,
+        output_bytes: 32 * 1024 * 1024,
+        sequence: 250_000,
         work: 512 * 1024 * 1024,
         ..Limits::default()
     }

@@ -69,7 +69,7 @@ pub(crate) async fn gather(session: &mut Session<'_>, path: &str, most: usize) -
     }
     let mut all = Vec::new();
     let mut walk = Walk::begin(session).await?;
-    while let Some(Items { source, items }) = walk.next().await? {
+    while let Some(Items { source, items, room: _room }) = walk.next().await? {
         for item in items {
             if all.len() == most {
                 let text = format!("the action gives more than {most} items, which a script cannot take");

@@ -8,6 +8,7 @@ use reqwest::Client;
 use sluice_addresses::{Guard, kind};
 use sluice_sdk::{Error, chain};
 
+use crate::answer::Rooms;
 use crate::bench::Bench;
 use crate::budget::Budgets;
 use crate::desk::Desk;
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     desk: Desk,
     tickets: Tickets,
     budgets: Budgets,
+    rooms: Rooms,
     internal: OnceLock<Client>,
     public: OnceLock<Client>,
 }
@@ -40,6 +42,10 @@ impl Shared {
 
     pub(crate) fn tickets(&self) -> &Tickets {
         &self.tickets
+    }
+
+    pub(crate) fn rooms(&self) -> &Rooms {
+        &self.rooms
     }
 
     pub(crate) fn budgets(&self) -> &Budgets {

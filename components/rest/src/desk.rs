@@ -17,7 +17,7 @@ use crate::redact::Redactor;
 /// Scripts at a time that only compute.
 const COMPUTING: usize = 4;
 /// Scripts at a time that call other actions, those that are called by others not counted.
-const PROGRAMS: usize = 16;
+const PROGRAMS: usize = 4;
 /// The stack of a script's thread, in bytes: twice what the engine takes, and room for what the engine calls.
 const STACK: usize = 2 * 1024 * 1024;
 /// How much longer than allowed a script may take before it is left alone.

@@ -2,7 +2,7 @@
 //!
 //! All of it happens in one go on the bench, over one root, since large answers are costly to convert.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
 use sluice_declarative::{AuthType, Reaction};
@@ -11,7 +11,7 @@ use sluice_mapping::{Evaluator, Root};
 use sluice_sdk::Error;
 use sluice_sdk::protocol::gateway::NEEDS_REAUTH;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, LIGHT, Room};
 use crate::expression::{Expr, failed, plain};
 use crate::failure;
 use crate::redact::Redactor;
@@ -41,6 +41,8 @@ pub(crate) struct Digest {
     pub(crate) link: Option<String>,
     /// `stop` is true.
     pub(crate) stop: bool,
+    /// The place of a large answer, for as long as its items are held.
+    pub(crate) room: Option<Room>,
 }
 
 /// What an answer says besides its body. Cheap to clone.
@@ -96,6 +98,9 @@ pub(crate) fn digest(
     answer: Answer,
     question: &Question,
 ) -> Result<Digest, Refusal> {
+    // Expressions take as much again, so one large answer is understood at a time.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _alone = (answer.bytes.len() > LIGHT).then(|| ONE.lock().unwrap_or_else(PoisonError::into_inner));
     let status = answer.status;
     let (body, unread) = read(step, &answer);
     let link = answer.headers.get("link").and_then(Value::as_str).map(str::to_owned);
@@ -140,7 +145,7 @@ pub(crate) fn digest(
         (Some(_), Found::Value(_)) | (None, _) => (false, None),
     };
     let source = Source { status, headers: Arc::new(answer.headers) };
-    Ok(Digest { source, found, next, onward, link, stop })
+    Ok(Digest { source, found, next, onward, link, stop, room: answer.room })
 }
 
 /// The body, or its beginning and perhaps why there is no more of it.

@@ -25,6 +25,10 @@ pub(crate) fn check(path: &str) -> Result<(), Error> {
     if !(path.is_empty() || path.starts_with('/')) {
         return Err(refused("it does not begin with `/`"));
     }
+    // Parsers of URLs leave out tabs and line breaks, which may part the dots of a segment until then.
+    if path.chars().any(char::is_control) {
+        return Err(refused("it has a control character"));
+    }
     let dots =
         |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
     let before_query = path.split(['?', '#']).next().unwrap_or_default();
@@ -91,6 +95,8 @@ mod tests {
             ("/contacts/{none}", Err("bad_path")),
             ("/contacts/{empty}", Err("bad_path")),
             ("/contacts/{list}", Err("bad_path")),
+            ("/contacts/.\t./x", Err("bad_path")),
+            ("/contacts/%2\re%2e/x", Err("bad_path")),
             ("/contacts/{missing}", Err("bad_path")),
             ("contacts", Err("bad_path")),
             ("@evil.example/x", Err("bad_path")),

@@ -105,7 +105,7 @@ async fn sift(
     page: Items,
     until: Option<Instant>,
 ) -> Result<bool, Error> {
-    let Items { items, source } = page;
+    let Items { items, source, room: _room } = page;
     let items =
         session.evaluate(move |step, evaluator, scope| identify(step, evaluator, scope, items)).await??;
     for identified in items {

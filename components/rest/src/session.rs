@@ -195,7 +195,8 @@ impl<'r> Session<'r> {
                 Utc::now(),
             ));
         }
-        let answer = answer::read(response, self.step.max_response_bytes, &place).await?;
+        let answer =
+            answer::read(response, self.step.max_response_bytes, &place, self.shared.rooms()).await?;
         drop(turn);
         if let Some((sent, begun)) = sent {
             let told = sent.answered(&answer, begun.elapsed(), &redactor);

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sluice_sdk::Error;
 
+use crate::answer::Room;
 use crate::digest::{Digest, Source};
 use crate::exchange;
 use crate::hosts::Hosts;
@@ -15,6 +16,8 @@ use crate::session::Session;
 pub(crate) struct Items {
     pub(crate) source: Source,
     pub(crate) items: Vec<Value>,
+    /// The place of a large page, until its items are on their way.
+    pub(crate) room: Option<Room>,
 }
 
 /// A walk under way. At most one page is held here at a time.
@@ -48,7 +51,7 @@ impl<'s> Walk<'s> {
         let mut draft = self.draft.clone();
         exchange::leave(&mut draft, url);
         let (digest, url) = self.session.ask(draft.clone(), self.number).await?;
-        let Digest { source, found, next, onward, link, stop } = digest;
+        let Digest { source, found, next, onward, link, stop, room: place } = digest;
         let mut items = found.into_items();
         let onward = match onward {
             Some(wanted) => self.session.onward(draft.clone(), url.clone(), wanted).await?,
@@ -78,7 +81,7 @@ impl<'s> Walk<'s> {
         if let Some(next) = onward {
             self.draft = next;
         }
-        Ok(Some(Items { source, items }))
+        Ok(Some(Items { source, items, room: place }))
     }
 
     /// Why there was no further page.

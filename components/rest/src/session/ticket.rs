@@ -67,7 +67,9 @@ impl Session<'_> {
             if self.cx.trace() { Some(Sent::of(&draft, &Credential::None)?.without_body()) } else { None };
         let hop = exchange::Hop { draft: &draft, url: draft.url.clone(), headers: draft.headers.clone() };
         let response = exchange::once(self.shared, (&hosts, reach), hop, self.deadline()).await?;
-        let answer = Arc::new(answer::read(response, self.step.max_response_bytes, &place).await?);
+        let answer = Arc::new(
+            answer::read(response, self.step.max_response_bytes, &place, self.shared.rooms()).await?,
+        );
         if hosts.trusts(&draft.url) {
             turn.learn(quota::read(&answer.headers, answer.status, Utc::now()));
         }
@@ -89,6 +91,7 @@ impl Session<'_> {
                 // What was granted is in it.
                 bytes: if answer.status < 400 { Vec::new() } else { answer.bytes.clone() },
                 cut: answer.cut,
+                room: None,
             };
             let told = sent.answered(&told, begun.elapsed(), &redactor);
             self.cx.emit(Output::new(told).port(EXCHANGE_PORT)).await?;

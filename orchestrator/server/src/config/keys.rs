@@ -35,7 +35,7 @@ pub(super) const KEYS: &[Key] = &[
     key("broker.queue_type", "auto"),
     unset("runtime.docker_host"),
     unset("runtime.network"),
-    key("limits.memory", "128MiB"),
+    key("limits.memory", "256MiB"),
     key("limits.cpus", "1"),
     key("limits.grace", "30s"),
     unset("engine.workers"),

@@ -56,7 +56,7 @@ fn memory_stack_and_calls_have_an_end() {
     ] {
         let patient = Limits { time: Duration::from_secs(60), ..Limits::default() };
         let error = failed_within(code, patient);
-        assert!(matches!(error, ScriptError::OutOfMemory { bytes: 33_554_432, .. }), "{code}: {error:?}");
+        assert!(matches!(error, ScriptError::OutOfMemory { bytes: 16_777_216, .. }), "{code}: {error:?}");
     }
     for code in [
         "() => { const f = () => 1 + f(); return f(); }",
