@@ -8,12 +8,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use sluice_declarative::SIGNING_SECRET;
 use sluice_domain::compiled::CompiledStep;
 use sluice_domain::{FlowId, InstanceName, Intent, StepId};
-use sluice_formats::FormatError;
+use sluice_formats::{FormatError, Limits};
 use sluice_mapping::EvalError;
 use sluice_ports::broker::Health;
 use sluice_ports::{Fault, PortError};
@@ -29,6 +30,22 @@ use crate::table::{LiveFlow, Snapshot};
 use crate::{CommandError, Engine};
 
 pub use sluice_webhook::Request as HookRequest;
+
+/// Most fields of a form.
+const FIELDS: usize = 100;
+
+/// Reads a form with files (RFC 7578) as an object, its files as actions take them for parts of a multipart body.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read_form(content_type: &str, bytes: &Bytes) -> Result<Map<String, Value>, String> {
+    let limits = Limits { parts: FIELDS, ..Limits::default() };
+    match sluice_webhook::body::read(Some(content_type), bytes, &limits) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err("it is no form".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
 
 /// Longest text that may be a key.
 const KEY: usize = 64;

@@ -40,7 +40,7 @@ pub use commands::{
 pub use engine::Engine;
 pub use error::CommandError;
 pub use gateway::GatewayError;
-pub use ingress::{HookAnswer, HookError, HookRequest};
+pub use ingress::{HookAnswer, HookError, HookRequest, read_form};
 pub use replies::{Answered, Reply, Waiting};
 pub use settings::{ComponentBroker, Settings};
 pub use table::{LiveFlow, LoadError, Snapshot, Table};

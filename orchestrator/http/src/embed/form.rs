@@ -2,11 +2,8 @@
 
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
-use sluice_formats::Limits;
-use sluice_formats::multipart::{self, Part, PartBody};
+use serde_json::{Map, Value};
+use sluice_engine::read_form;
 
 use crate::ApiState;
 use crate::dto::EmbeddedInvoke;
@@ -30,19 +27,16 @@ impl FromRequest<ApiState> for Asked {
         };
         let kind = kind.to_owned();
         let body = bytes(request, state).await?;
-        let parts = multipart::decode(&body, &kind, &Limits { parts: 100, ..Limits::default() });
-        let parts = parts.map_err(|error| Refusal::new(ErrorCode::BadBody, error.to_string()))?;
-        combine(parts).map(Self)
+        combine(read_form(&kind, &body).map_err(wrong)?).map(Self)
     }
 }
 
 /// Puts each field into the input of the request.
-fn combine(parts: Vec<Part>) -> Answer<EmbeddedInvoke> {
-    let (requests, fields): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(|part| part.name == REQUEST);
-    let mut asked: EmbeddedInvoke = match requests.as_slice() {
-        [] => EmbeddedInvoke::default(),
-        [Part { body: PartBody::Bytes(bytes), .. }] => read_json(bytes)?,
-        _ => return Err(wrong("the form has the field `request` more than once")),
+fn combine(mut fields: Map<String, Value>) -> Answer<EmbeddedInvoke> {
+    let mut asked: EmbeddedInvoke = match fields.remove(REQUEST) {
+        None => EmbeddedInvoke::default(),
+        Some(Value::String(text)) => read_json(text.as_bytes())?,
+        Some(_) => return Err(wrong("the form has the field `request` more than once, or as a file")),
     };
     if asked.input.is_null() {
         asked.input = Value::Object(Map::new());
@@ -50,30 +44,13 @@ fn combine(parts: Vec<Part>) -> Answer<EmbeddedInvoke> {
     let Some(input) = asked.input.as_object_mut() else {
         return Err(wrong("the input of a request with files is an object, which they are put into"));
     };
-    for part in fields {
-        let name = part.name.clone();
+    for (name, value) in fields {
         if name.is_empty() || input.contains_key(&name) {
-            return Err(wrong(format!(
-                "the field `{name}` has no name, or stands in the form or input twice"
-            )));
+            return Err(wrong(format!("the field `{name}` has no name, or stands in the input too")));
         }
-        input.insert(name, value(part));
+        input.insert(name, value);
     }
     Ok(asked)
-}
-
-/// A file as actions take it for a part of a multipart body; any other field as text.
-fn value(part: Part) -> Value {
-    let PartBody::Bytes(bytes) = part.body else { return Value::Null };
-    match (part.filename, std::str::from_utf8(&bytes)) {
-        (None, Ok(text)) => Value::String(text.to_owned()),
-        (filename, _) => json!({
-            "filename": filename,
-            "content_type": part.content_type.as_deref().unwrap_or("application/octet-stream"),
-            "base64": true,
-            "value": STANDARD.encode(&bytes),
-        }),
-    }
 }
 
 fn wrong(detail: impl Into<String>) -> Refusal {
@@ -82,41 +59,35 @@ fn wrong(detail: impl Into<String>) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn part(name: &str, filename: Option<&str>, text: &str) -> Part {
-        Part {
-            name: name.to_owned(),
-            filename: filename.map(str::to_owned),
-            content_type: None,
-            body: PartBody::Bytes(text.to_owned().into()),
-        }
+    fn asked(fields: Value) -> Answer<EmbeddedInvoke> {
+        let Value::Object(fields) = fields else { unreachable!("the tests give objects") };
+        combine(fields)
     }
 
     #[test]
     fn files_and_fields_come_into_the_input() {
-        let request = part("request", None, r#"{ "input": { "a": 1 }, "config": { "b": 2 } }"#);
-        let asked = combine(vec![part("file", Some("x.txt"), "hi"), request, part("note", None, "n")]);
-        let asked = asked.unwrap();
-        let file = json!({ "filename": "x.txt", "content_type": "application/octet-stream", "base64": true, "value": "aGk=" });
-        assert_eq!(asked.input, json!({ "a": 1, "file": file, "note": "n" }));
+        let request = r#"{ "input": { "a": 1 }, "config": { "b": 2 } }"#;
+        let asked = asked(json!({ "file": { "value": "aGk=" }, "request": request, "note": "n" })).unwrap();
+        assert_eq!(asked.input, json!({ "a": 1, "file": { "value": "aGk=" }, "note": "n" }));
         assert_eq!(asked.config, json!({ "b": 2 }));
-        assert_eq!(combine(Vec::new()).unwrap().input, json!({}));
+        assert_eq!(combine(Map::new()).unwrap().input, json!({}));
     }
 
     #[test]
     fn a_form_that_says_two_things_is_refused() {
-        let request = |text: &str| part("request", None, text);
-        for parts in [
-            vec![request("{}"), request("{}")],
-            vec![request(r#"{ "input": { "a": 1 } }"#), part("a", None, "2")],
-            vec![part("a", None, "1"), part("a", None, "2")],
-            vec![part("", None, "1")],
-            vec![request(r#"{ "input": [1] }"#), part("a", None, "2")],
-            vec![request("{")],
-            vec![request(r#"{ "raw": true }"#)],
+        for fields in [
+            json!({ "request": ["{}", "{}"] }),
+            json!({ "request": r#"{ "input": { "a": 1 } }"#, "a": "2" }),
+            json!({ "": "1" }),
+            json!({ "request": r#"{ "input": [1] }"#, "a": "2" }),
+            json!({ "request": "{" }),
+            json!({ "request": r#"{ "raw": true }"# }),
         ] {
-            assert!(combine(parts.clone()).is_err(), "{parts:?}");
+            assert!(asked(fields.clone()).is_err(), "{fields}");
         }
     }
 }
