@@ -74,6 +74,7 @@ impl Manifest {
                     description: String::new(),
                     config: None,
                     output: None,
+                    scopes: Vec::new(),
                     ..(**trigger).clone()
                 })
             }
@@ -91,6 +92,16 @@ impl Manifest {
         })
     }
 
+    /// What an instance must have been granted for an action or polling trigger.
+    #[must_use]
+    pub fn scopes(&self, function: &FunctionName) -> &[String] {
+        match (self.actions.get(function), self.triggers.get(function)) {
+            (Some(action), _) => &action.scopes,
+            (None, Some(Trigger::Polling(trigger))) => &trigger.scopes,
+            (None, Some(Trigger::Webhook(_)) | None) => &[],
+        }
+    }
+
     /// The call of a webhook; nothing when the manifest has no such one. What only describes is left out.
     #[must_use]
     pub fn webhook_call(&self, function: &FunctionName, config: Value) -> Option<WebhookCall> {
@@ -103,5 +114,12 @@ impl Manifest {
 
 /// An action without what only describes it.
 fn plain(action: &Action) -> Action {
-    Action { description: String::new(), config: None, input: None, output: None, ..action.clone() }
+    Action {
+        description: String::new(),
+        config: None,
+        input: None,
+        output: None,
+        scopes: Vec::new(),
+        ..action.clone()
+    }
 }

@@ -110,6 +110,10 @@ pub struct Action {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Map<String, Value>>")]
     pub output: Option<Value>,
+    /// What an instance must have been granted for it, with `auth.type: oauth2`: some of `auth.oauth2.scopes`. A flow that
+    /// uses it with an instance that was granted less is refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
     /// The request. An action has either this or `script`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Request")]
@@ -157,6 +161,10 @@ pub struct PollingTrigger {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Map<String, Value>>")]
     pub output: Option<Value>,
+    /// What an instance must have been granted for it, with `auth.type: oauth2`: some of `auth.oauth2.scopes`. A flow that
+    /// uses it with an instance that was granted less is refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
     /// The request.
     pub request: Request,
     /// What becomes of the answer; its result must be the list of items.

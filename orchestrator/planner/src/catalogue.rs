@@ -27,6 +27,8 @@ pub struct InstanceFacts {
     pub settings: Map<String, Value>,
     /// The names of the secrets it has.
     pub secret_fields: BTreeSet<String>,
+    /// What access it was granted, where it is authorised and its provider told.
+    pub granted: Option<BTreeSet<String>>,
 }
 
 impl Catalogue {

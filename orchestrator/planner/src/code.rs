@@ -172,6 +172,8 @@ codes! {
         "install the component `rest`"
     Respond "F0059" Error "a step that answers says nothing, or nobody asks"
         "put it behind a webhook, and say in `input` what to answer"
+    Scopes "F0060" Error "an instance was granted too little"
+        "authorise the instance again"
 }
 
 impl fmt::Display for Code {

@@ -139,6 +139,7 @@ pub(crate) fn catalogue() -> Catalogue {
         connector: connector.parse().unwrap(),
         settings: settings.as_object().unwrap().clone(),
         secret_fields: secrets.iter().map(|name| (*name).to_owned()).collect(),
+        granted: None,
     };
     let instances = [
         ("shop-eu", instance("rabbitmq", json!({"url": "amqp://x"}), &["username", "password"])),

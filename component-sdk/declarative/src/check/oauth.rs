@@ -39,6 +39,7 @@ impl Check {
     pub(super) fn oauth(&mut self, manifest: &Manifest) {
         let auth = &manifest.auth;
         self.reactions(manifest);
+        self.needed_scopes(manifest);
         match (auth.kind, &auth.oauth2) {
             (AuthType::OAuth2, None) => {
                 let text = "the type `oauth2` needs `oauth2`, which says where tokens come from";
@@ -165,6 +166,21 @@ impl Check {
         if !is_token(name) || (header && RESERVED.contains(&name.to_ascii_lowercase().as_str())) {
             let text = format!("`{}` is no {what} that can carry a token", short(name));
             self.add("/auth/oauth2/name", ProblemKind::Value, text, "use letters, digits, `-` and `_`");
+        }
+    }
+
+    /// Scopes that functions need must be asked for.
+    fn needed_scopes(&mut self, manifest: &Manifest) {
+        let asked = manifest.auth.oauth2.as_ref().map(|oauth| oauth.scopes.as_slice()).unwrap_or_default();
+        let triggers = manifest.triggers.keys().map(|name| ("triggers", name));
+        for (kind, name) in manifest.actions.keys().map(|name| ("actions", name)).chain(triggers) {
+            for (index, scope) in
+                manifest.scopes(name).iter().enumerate().filter(|(_, it)| !asked.contains(it))
+            {
+                let text = format!("`auth.oauth2.scopes` does not ask for `{}`", short(scope));
+                let help = "add it there, or remove it here";
+                self.add(format!("/{kind}/{name}/scopes/{index}"), ProblemKind::Value, text, help);
+            }
         }
     }
 

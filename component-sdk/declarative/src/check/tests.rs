@@ -43,6 +43,7 @@ fn every_fault_is_found_at_its_place() {
         ),
         (|m| m["auth"] = json!({ "type": "api_key" }), "/auth", "needs the `name`"),
         (|m| m["auth"]["name"] = json!("x"), "/auth/name", "only an API key"),
+        (|m| m["actions"]["get"]["scopes"] = json!(["a"]), "/actions/get/scopes/0", "does not ask for `a`"),
         (|m| m["test"] = json!("none"), "/test", "not described"),
         (
             |m| m["actions"]["get"]["request"]["path"] = json!("contacts"),

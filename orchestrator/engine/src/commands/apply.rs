@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use sluice_domain::oauth::AuthorizationState;
 use sluice_domain::{Alias, Flow, FlowId, FlowName, FlowVersion, InstanceName, Intent, TemplateRef};
 use sluice_planner::{
     Catalogue, Demand, Documents, InstanceFacts, Report, SourceFile, TemplateDoc, check_instance,
     check_template, compile, diff, read,
 };
-use sluice_ports::store::NewVersion;
+use sluice_ports::store::{NewVersion, StoredAuthorization};
 
 use super::{apply_connectors, apply_instances};
 use crate::table::LiveFlow;
@@ -124,9 +125,11 @@ impl Engine {
     /// What is installed and configured, the instances of the files included.
     pub(crate) async fn catalogue(&self, documents: &Documents) -> Result<Catalogue, CommandError> {
         let store = &self.core.ports.store;
+        let mut granted = granted(store.authorizations().await?);
         let mut instances = BTreeMap::new();
         for instance in store.instances().await? {
             let facts = InstanceFacts {
+                granted: granted.remove(&instance.name),
                 connector: instance.connector,
                 settings: instance.settings,
                 secret_fields: instance.secret_fields,
@@ -134,7 +137,9 @@ impl Engine {
             instances.insert(instance.name, facts);
         }
         for doc in &documents.instances {
+            let known = instances.remove(&doc.name);
             let facts = InstanceFacts {
+                granted: known.and_then(|known: InstanceFacts| known.granted),
                 connector: doc.connector.clone(),
                 settings: doc.settings.clone(),
                 secret_fields: doc.secrets.keys().cloned().collect(),
@@ -318,6 +323,12 @@ impl Engine {
         });
         Ok(hooks::ensure(&self.core, key.0).await?)
     }
+}
+
+/// What instances were granted, where they are authorised and their providers told.
+fn granted(known: Vec<StoredAuthorization>) -> BTreeMap<InstanceName, BTreeSet<String>> {
+    let told = known.into_iter().filter(|one| one.state == AuthorizationState::Ok && !one.scopes.is_empty());
+    told.map(|one| (one.instance, one.scopes.into_iter().collect())).collect()
 }
 
 fn check(documents: &Documents, catalogue: &Catalogue, report: &mut Report) {

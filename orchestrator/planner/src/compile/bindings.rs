@@ -45,6 +45,7 @@ pub(super) fn check(demand: &Demand<'_>, context: &Context<'_>, report: &mut Rep
         }
         let Some(connector) = connector else { continue };
         signing_secret(context, alias, (name, facts), report);
+        scopes(context, alias, (name, facts), report);
         let secrets: Vec<&str> = facts.secret_fields.iter().map(String::as_str).collect();
         let settings =
             setting_faults(connector, &facts.settings, "").into_iter().map(|fault| (Code::Settings, fault));
@@ -52,6 +53,33 @@ pub(super) fn check(demand: &Demand<'_>, context: &Context<'_>, report: &mut Rep
         for (code, fault) in settings.chain(secrets) {
             let message = format!("the instance {}: {}", quote(name.as_str()), fault.message);
             report.push(context.at(code, &pointer, message));
+        }
+    }
+}
+
+/// An instance must have been granted what the functions need. One that nobody has authorised yet may be granted it.
+fn scopes(
+    context: &Context<'_>,
+    alias: &Alias,
+    (name, facts): (&InstanceName, &InstanceFacts),
+    report: &mut Report,
+) {
+    let Some(granted) = &facts.granted else { return };
+    for (index, step) in context.steps().filter(|(_, step)| step.uses.source == *alias) {
+        let manifest = context.resolved[index].and_then(|resolved| resolved.connector.manifest());
+        let needed = manifest.map(|manifest| manifest.scopes(&step.uses.function)).unwrap_or_default();
+        let missing: Vec<String> =
+            needed.iter().filter(|scope| !granted.contains(*scope)).map(|scope| quote(scope)).collect();
+        if !missing.is_empty() {
+            let message = format!(
+                "the instance {} was not granted {}, which `{}` needs",
+                quote(name.as_str()),
+                missing.join(", "),
+                step.id
+            );
+            let help =
+                format!("authorise it again with `sluice instance authorize {name}`, and agree to all of it");
+            report.push(context.at_step(Code::Scopes, index, "/use", message).help(help));
         }
     }
 }

@@ -82,7 +82,7 @@ actions:
         "F0011 6: there is no field `htpp` here
          F0010 7: 0 is less than the minimum of 1
          F0011 9: there is no field `metod` here
-         F0010 9: \"pages\" is not one of \"page\", \"offset\" or 3 other candidates",
+         F0010 9: \"pages\" is not one of \"page\", \"offset\" or 4 other candidates",
     );
     check(
         "\
@@ -135,6 +135,7 @@ fn a_step_of_a_declarative_connector_runs_in_rest_with_its_part_of_the_file() {
         connector: "crm".parse().unwrap(),
         settings: documents.instances[0].settings.clone(),
         secret_fields: ["username".to_owned(), "password".to_owned()].into(),
+        granted: None,
     };
     catalogue.instances.insert("crm-eu".parse().unwrap(), facts);
     let (flow, report) = compile(&demand, &catalogue);
@@ -201,6 +202,7 @@ fn a_webhook_is_a_step_that_no_component_serves() {
             connector: "shop".parse().unwrap(),
             settings: serde_json::Map::new(),
             secret_fields: secrets.iter().map(|name| (*name).to_owned()).collect(),
+            granted: None,
         };
         catalogue.instances.insert("shop-eu".parse().unwrap(), facts);
         let demand = Demand {
@@ -249,4 +251,63 @@ fn without_rest_a_declarative_connector_cannot_be_used() {
     let (documents, _) = read_text(&text);
     let report = lines(&check_template(&documents.templates[0], &with(&text, false)));
     assert_eq!(report.matches("F0058").count(), 2, "{report}");
+}
+
+const CLOUD: &str = "\
+sluice: 1
+kind: connector
+name: cloud
+version: 1.0.0
+title: Cloud
+http: { base_url: https://cloud.example.com }
+auth:
+  type: oauth2
+  oauth2:
+    authorize_url: https://login.example/authorize
+    token_url: https://login.example/token
+    scopes: [files.read, files.write]
+actions:
+  list: { title: List, scopes: [files.read], request: { path: /files } }
+  save: { title: Save, scopes: [files.read, files.write], request: { method: POST, path: /files } }
+---
+sluice: 1
+kind: template
+name: save
+version: 1.0.0
+instances: { cloud: { connector: cloud } }
+steps:
+  - { id: tick, use: timer/tick, schedule: { every: 1h } }
+  - { id: list, use: cloud/list }
+  - { id: save, use: cloud/save }
+";
+
+#[test]
+fn a_flow_needs_what_its_instances_were_granted() {
+    let mut catalogue = with(CLOUD, true);
+    let (documents, report) = read_text(CLOUD);
+    assert!(report.is_empty(), "{report}");
+    let mut faults = |granted: Option<&[&str]>| {
+        let facts = crate::InstanceFacts {
+            connector: "cloud".parse().unwrap(),
+            settings: serde_json::Map::new(),
+            secret_fields: ["client_id".to_owned(), "client_secret".to_owned()].into(),
+            granted: granted.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect()),
+        };
+        catalogue.instances.insert("cloud-eu".parse().unwrap(), facts);
+        let demand = Demand {
+            doc: &documents.templates[0],
+            flow: FlowId::from_bits(1),
+            name: "save".parse().unwrap(),
+            version: FlowVersion(1),
+            params: json!({}),
+            instances: [("cloud".parse().unwrap(), "cloud-eu".parse().unwrap())].into(),
+        };
+        lines(&compile(&demand, &catalogue).1)
+    };
+    assert_eq!(faults(None), "", "nobody has authorised it yet");
+    assert_eq!(faults(Some(&["files.read", "files.write", "more"])), "");
+    assert_eq!(
+        faults(Some(&["files.read"])),
+        "F0060 25: the instance `cloud-eu` was not granted `files.write`, which `save` needs\n"
+    );
 }
