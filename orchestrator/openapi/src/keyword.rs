@@ -1,7 +1,7 @@
 //! Keywords of schemas that hold no schemas: which JSON Schema 2020-12 knows, and what their values must be.
 
-use regex::RegexBuilder;
-use serde_json::{Number, Value};
+use jsonschema::PatternOptions;
+use serde_json::{Number, Value, json};
 
 use crate::bounds::is_within;
 
@@ -135,15 +135,17 @@ fn count(value: &Value) -> Option<Value> {
     format!("{number}").parse::<u64>().ok().map(|count| Value::Number(Number::from(count)))
 }
 
-/// Whether validators can compile a pattern.
+/// Whether validators take a pattern: it is one of ECMA-262, as JSON Schema wants, and needs no looking around.
 pub(crate) fn compiles(pattern: &str) -> bool {
-    RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build().is_ok()
+    let schema = json!({ "pattern": pattern });
+    let options = PatternOptions::regex().size_limit(PATTERN_BYTES);
+    jsonschema::meta::is_valid(&schema)
+        && jsonschema::options().offline().with_pattern_options(options).build(&schema).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn keywords_stay_when_their_values_fit() {
@@ -155,6 +157,8 @@ mod tests {
             ("format", json!("int32"), None),
             ("pattern", json!("^[a-z]+$"), Some(json!("^[a-z]+$"))),
             ("pattern", json!("(?<!a)b"), None),
+            ("pattern", json!(r"a\d"), Some(json!(r"a\d"))),
+            ("pattern", json!(r"a\a"), None),
             ("required", json!(true), None),
             ("required", json!(["a", "a"]), Some(json!(["a"]))),
             ("minLength", json!(3.0), Some(json!(3))),
