@@ -141,7 +141,7 @@ export async function scripts(world) {
 /** As many at a time as there are threads, each with almost all the memory that it may have. */
 async function hogs({ sluice, hostile, attack }) {
   const code =
-    "() => { const a = []; for (let i = 0; i < 29; i++) a.push(new Uint8Array(2 ** 20).fill(1)); for (;;) {} }";
+    "() => { const a = []; for (let i = 0; i < 13; i++) a.push(new Uint8Array(2 ** 20).fill(1)); for (;;) {} }";
   const http = { base_url: hostile.main.url, timeout_seconds: 3 };
   await sluice.apply([
     {

@@ -56,6 +56,6 @@ export async function alive({ sluice, attack, settings }) {
   const memory = await sluice.memory();
   const server = settings.pid ? await peak(settings.pid) : null;
   const said = { status: 200, code: "memory", detail: `connectors ${memory ?? "?"} MiB, server ${server ?? "?"} MiB` };
-  attack("alive", "memory", "below 128 MiB for the connectors", said, memory === null || memory < 128);
+  attack("alive", "memory", "below 256 MiB for the connectors", said, memory === null || memory < 256);
   return true;
 }

@@ -1,12 +1,14 @@
 //! End-to-end tests: a whole Sluice on real containers and a real broker. And the broker's contract on a real one.
 
 mod adoption;
+mod attacks;
 mod browser;
 mod canaries;
 mod containers;
 mod contracts;
 mod crud;
 mod declarative;
+mod formats;
 mod invocations;
 mod lifecycle;
 mod oauth;

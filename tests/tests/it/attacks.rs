@@ -1,0 +1,36 @@
+//! A hostile API, a hostile provider, senders and callers who are not who they say: `tests/attacks`, live.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use sluice_tests::{Orchestrator, World};
+use tokio::process::Command;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_attack_gets_through() -> Result<()> {
+    let world = World::start("attacks", &["rest"]).await?;
+    let pid = world.orchestrator().and_then(Orchestrator::pid).context("no orchestrator")?;
+    let settings = json!({
+        "sluice": world.api.base(), "token": world.api.token(), "host": world.host, "pid": pid,
+    });
+    let output = Command::new("node")
+        .args(["run.mjs", &settings.to_string()])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("attacks"))
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("cannot start node; tests/run installs it")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let through: Vec<String> =
+        lines.iter().filter(|line| line["ok"] == false).map(|line| format!("{line:.600}")).collect();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}\n{errors}", through.join("\n"));
+    let end = lines.last().context("it said nothing")?;
+    ensure!(end["ok"] == true && lines.len() > 500, "{} attacks: {end}", lines.len());
+    println!("{end}");
+    world.stop().await
+}
