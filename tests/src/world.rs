@@ -166,16 +166,20 @@ impl World {
         Ok(names.lines().map(str::to_owned).collect())
     }
 
-    /// The container of a component that runs now.
+    /// The container of a component. One may answer before the reconciler has looked at it, so this waits for that.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none in time.
     pub async fn container(&self, component: &str) -> Result<String> {
-        let deployments = self.api.get("/api/v1/deployments").await?;
-        let list = deployments["items"].as_array().or_else(|| deployments.as_array()).context("no list")?;
-        let of = |deployment: &&Value| deployment["component"] == component;
-        let found = list.iter().filter(of).find_map(|deployment| deployment["container"]["name"].as_str());
-        Ok(found.with_context(|| format!("no container of {component}"))?.to_owned())
+        eventually(&format!("a container of {component}"), Duration::from_secs(30), || async {
+            let deployments = self.api.get("/api/v1/deployments").await?;
+            let list =
+                deployments["items"].as_array().or_else(|| deployments.as_array()).context("no list")?;
+            let of = |deployment: &&Value| deployment["component"] == component;
+            let name = list.iter().filter(of).find_map(|deployment| deployment["container"]["name"].as_str());
+            Ok(name.map(str::to_owned))
+        })
+        .await
     }
 
     /// Ends everything and removes what it made.
