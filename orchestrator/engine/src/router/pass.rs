@@ -83,20 +83,8 @@ pub(crate) fn pass(cx: &mut Cx<'_>, effects: &mut Effects, to: &StepId, message:
             }
         }
         Err(error) => {
-            let info = ErrorInfo::new("mapping_failed", &error.to_string(), false);
-            let failed = Failed {
-                id: message.origin.id(to, 0),
-                body: Cow::Borrowed(message.body),
-                headers: message.headers,
-                execution: message.execution,
-                notes: message.notes,
-                error: info,
-                reason: DeadReason::Mapping,
-                attempts: 1,
-                suspected: 0,
-            };
-            effects.count(to, |counters| counters.failed += 1);
-            failure::give_up(cx, effects, to, failed);
+            let error = ErrorInfo::new("mapping_failed", &error.to_string(), false);
+            spoil(cx, effects, to, message, (message.origin.id(to, 0), error));
         }
     }
 }
@@ -214,19 +202,8 @@ fn respond(
     let reply = match Reply::read(&value) {
         Ok(reply) => reply,
         Err(reason) => {
-            let failed = Failed {
-                id,
-                body: Cow::Borrowed(message.body),
-                headers: message.headers,
-                execution: message.execution,
-                notes: message.notes,
-                error: ErrorInfo::new("answer_invalid", &format!("this is no answer: {reason}"), false),
-                reason: DeadReason::Mapping,
-                attempts: 1,
-                suspected: 0,
-            };
-            effects.count(to, |counters| counters.failed += 1);
-            return failure::give_up(cx, effects, to, failed);
+            let error = ErrorInfo::new("answer_invalid", &format!("this is no answer: {reason}"), false);
+            return spoil(cx, effects, to, message, (id, error));
         }
     };
     effects.count(to, |counters| counters.succeeded += 1);
@@ -254,13 +231,24 @@ fn refuse(
     (id, size): (MessageId, usize),
 ) {
     let text = format!("the message has {size} bytes; a message may have {}", limits::RECORD_BYTES);
+    spoil(cx, effects, to, message, (id, ErrorInfo::new("message_too_large", &text, false)));
+}
+
+/// Gives up a message that its own content keeps from going on.
+fn spoil(
+    cx: &mut Cx<'_>,
+    effects: &mut Effects,
+    to: &StepId,
+    message: &Message<'_>,
+    (id, error): (MessageId, ErrorInfo),
+) {
     let failed = Failed {
         id,
         body: Cow::Borrowed(message.body),
         headers: message.headers,
         execution: message.execution,
         notes: message.notes,
-        error: ErrorInfo::new("message_too_large", &text, false),
+        error,
         reason: DeadReason::Mapping,
         attempts: 1,
         suspected: 0,
