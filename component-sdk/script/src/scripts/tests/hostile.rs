@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::{Doubles, compiled, run, said, sources};
 use crate::{Clock, Host, HostError, Limits, NoHost, ScriptError, Scripts};
 
+/// Little time, and so much memory that the time is over first.
 fn short() -> Limits {
-    Limits { time: Duration::from_millis(100), ..Limits::default() }
+    Limits { time: Duration::from_millis(100), memory: 1 << 30, ..Limits::default() }
 }
 
 fn failed(code: &str) -> ScriptError {
