@@ -1,6 +1,7 @@
 //! End-to-end tests: a whole Sluice on real containers and a real broker. And the broker's contract on a real one.
 
 mod adoption;
+mod answers;
 mod attacks;
 mod browser;
 mod canaries;
