@@ -197,9 +197,11 @@ fn respond(
     (id, body): (MessageId, Body<'_>),
 ) {
     effects.count(to, |counters| counters.received += 1);
-    let text = serde_json::to_string(&body).expect("a body is plain JSON");
-    let value: Value = serde_json::from_str(&text).unwrap_or_default();
-    let reply = match Reply::read(&value) {
+    let read = match body {
+        Body::Value(value) => Reply::read(value),
+        Body::Raw(raw) => Reply::read(&serde_json::from_str(raw.get()).unwrap_or_default()),
+    };
+    let reply = match read {
         Ok(reply) => reply,
         Err(reason) => {
             let error = ErrorInfo::new("answer_invalid", &format!("this is no answer: {reason}"), false);
@@ -210,6 +212,7 @@ fn respond(
     if let Some(execution) = message.execution {
         effects.answers.push((execution, Answered::Reply(reply)));
         if message.notes.recorded {
+            let text = serde_json::to_string(&body).expect("a body is plain JSON");
             effects.runs.push(StepRun {
                 input: Some(recorded(text, cx.recorded_bytes)),
                 ..run(cx, (id, execution), to, RunStatus::Succeeded)
