@@ -105,10 +105,24 @@ impl Orchestrator {
     /// # Errors
     /// When there is no such process.
     pub fn memory_kib(pid: u32) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+        status(pid, "VmRSS:")
     }
+
+    /// The most resident memory that a process had at any time, in KiB.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn peak_kib(pid: u32) -> Result<u64> {
+        status(pid, "VmHWM:")
+    }
+}
+
+/// A figure of a process in KiB (proc(5)).
+fn status(pid: u32, field: &str) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line =
+        status.lines().find_map(|line| line.strip_prefix(field)).with_context(|| format!("no {field}"))?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
 
 /// The first token, which the first `serve` on a data directory prints once.

@@ -182,6 +182,15 @@ impl World {
         .await
     }
 
+    /// The process of a component, as this machine numbers it.
+    ///
+    /// # Errors
+    /// When its container does not run.
+    pub async fn process(&self, component: &str) -> Result<u32> {
+        let container = self.container(component).await?;
+        Ok(docker(&["inspect", "--format", "{{.State.Pid}}", &container]).await?.parse()?)
+    }
+
     /// Ends everything and removes what it made.
     ///
     /// # Errors

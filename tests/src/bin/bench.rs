@@ -18,7 +18,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, 
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
 use sluice_tests::workload::{self, order};
-use sluice_tests::{Broker, Orchestrator, World, docker, eventually, unique};
+use sluice_tests::{Broker, Orchestrator, World, eventually, unique};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -150,9 +150,7 @@ fn memory(world: &World) -> Result<u64> {
 
 /// The resident memory of a component's container in KiB.
 async fn component_memory(world: &World, component: &str) -> Result<u64> {
-    let container = world.container(component).await?;
-    let process = docker(&["inspect", "--format", "{{.State.Pid}}", &container]).await?;
-    Orchestrator::memory_kib(process.parse()?)
+    Orchestrator::memory_kib(world.process(component).await?)
 }
 
 /// Throughput of `count` messages at full speed, then latency at a hundred messages per second.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use sluice_tests::{HttpSink, Orchestrator, World, docker};
+use sluice_tests::{HttpSink, Orchestrator, World};
 
 /// Files in one request, so that it stays far below the limit of a body.
 const AT_ONCE: usize = 50;
@@ -134,7 +134,5 @@ fn at(sorted: &[Duration], share: usize) -> Duration {
 }
 
 async fn rest_kib(world: &World) -> Result<u64> {
-    let container = world.container("rest").await?;
-    let process = docker(&["inspect", "--format", "{{.State.Pid}}", &container]).await?;
-    Orchestrator::memory_kib(process.parse()?)
+    Orchestrator::memory_kib(world.process("rest").await?)
 }

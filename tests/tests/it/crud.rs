@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sluice_tests::node::Server;
 use sluice_tests::workload::{self, SINK};
-use sluice_tests::{World, docker, eventually};
+use sluice_tests::{Orchestrator, World, eventually};
 
 const RECORDS: usize = 10_000;
 /// What the container of `rest` may use at most while all records pass through it. An empty one uses about 12 MiB.
@@ -86,15 +86,6 @@ async fn invoke(world: &World, action: &str, input: Value) -> Result<Value> {
     Ok(invoked["outputs"][0]["body"].clone())
 }
 
-/// The most memory that the process of the container had at any time, in MiB.
-async fn peak(container: &str) -> Result<u64> {
-    let pid = docker(&["inspect", "--format", "{{.State.Pid}}", container]).await?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("no VmHWM")?;
-    let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
-    Ok(kib / 1024)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn each_record_of_a_crud_api_comes_once_over_changes_and_restarts() -> Result<()> {
     let mut world = World::start("crud", &["rest", "rabbitmq"]).await?;
@@ -113,8 +104,7 @@ async fn each_record_of_a_crud_api_comes_once_over_changes_and_restarts() -> Res
     world.api.call("POST", "/api/v1/apply", Some(body)).await?;
     let mut ledger = Ledger::new();
     arrived(&world, &mut ledger, RECORDS).await?;
-    let container = world.container("rest").await?;
-    let peak = peak(&container).await?;
+    let peak = Orchestrator::peak_kib(world.process("rest").await?)? / 1024;
     println!("{RECORDS} records, the container of rest had at most {peak} MiB");
     assert!(peak < MEMORY_MIB, "{peak} MiB");
 

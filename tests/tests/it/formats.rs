@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sluice_tests::node::Server;
-use sluice_tests::{World, docker};
+use sluice_tests::{Orchestrator, World};
 
 const FILE_BYTES: usize = 20 << 20;
 /// What the container of `rest` may grow by while a file passes through it.
@@ -59,10 +59,8 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 /// The most memory that the process of a container had since it was asked last, in MiB.
-fn peak(pid: &str) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("no VmHWM")?;
-    let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+fn peak(pid: u32) -> Result<u64> {
+    let kib = Orchestrator::peak_kib(pid)?;
     // The next figure begins anew (proc(5)).
     std::fs::write(format!("/proc/{pid}/clear_refs"), "5")?;
     Ok(kib / 1024)
@@ -104,12 +102,12 @@ async fn others_read_what_is_sent_and_are_read_and_files_pass_through() -> Resul
         assert_eq!(invoke(&world, "read", &json!({ "format": format })).await?, expect, "{format}");
     }
 
-    let pid = docker(&["inspect", "--format", "{{.State.Pid}}", &world.container("rest").await?]).await?;
-    peak(&pid)?;
+    let pid = world.process("rest").await?;
+    peak(pid)?;
     invoke(&world, "upload", &json!({ "url": format!("{url}/file?bytes=1000") })).await?;
-    let before = peak(&pid)?;
+    let before = peak(pid)?;
     let film = invoke(&world, "upload", &json!({ "url": format!("{url}/file?bytes={FILE_BYTES}") })).await?;
-    let after = peak(&pid)?;
+    let after = peak(pid)?;
     let bytes: Vec<u8> =
         b"sluice".iter().copied().cycle().take(64 << 10).collect::<Vec<_>>().repeat(FILE_BYTES >> 16);
     let expect = json!({ "filename": "film.bin", "type": "application/octet-stream", "bytes": FILE_BYTES, "sha256": sha256(&bytes) });
