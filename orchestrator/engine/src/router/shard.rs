@@ -13,6 +13,7 @@ use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
 use sluice_domain::{DeadLetter, Tier, topology};
 use sluice_ports::Ports;
 use sluice_ports::broker::{Consumer, Delivery, DeliveryTag, Target};
+use sluice_protocol::ExecutionId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
@@ -23,7 +24,7 @@ use super::lanes::{Fate, Lanes, Parcel};
 use super::window::{Key, Window};
 use super::worker::{Routed, Workers};
 use crate::recorder::Recorder;
-use crate::replies::Replies;
+use crate::replies::{Answered, Replies};
 use crate::table::Table;
 
 /// Keys that a shard remembers at least.
@@ -66,6 +67,8 @@ struct Open {
     left: usize,
     /// The deliveries that wait for it.
     waiters: Vec<u64>,
+    /// What whoever asked learns once all is stored: who is told of a dead letter finds it.
+    answers: Vec<(ExecutionId, Answered)>,
 }
 
 /// Routes the deliveries of a shard until `stop`.
@@ -164,9 +167,6 @@ impl Shard {
             self.context.recorder.count(address.flow, &effects.counts);
         }
         let Effects { sends, dead, tick, runs, parked, answers, .. } = effects;
-        for (execution, answered) in answers {
-            self.context.replies.answer(execution, answered);
-        }
         for found in parked {
             // Nobody has to read it: then the next run finds it out again.
             self.context.parked.send(found).ok();
@@ -174,6 +174,10 @@ impl Shard {
         self.context.recorder.record(runs);
         let stores = usize::from(!dead.is_empty() || tick.is_some());
         let left = sends.len() + stores;
+        // A reply is nothing that is stored, so it waits for nothing.
+        let (failed, replies): (Vec<_>, Vec<_>) =
+            answers.into_iter().partition(|(_, answered)| *answered == Answered::Failed && left > 0);
+        self.answer(replies);
         if left == 0 {
             if let Some(key) = key {
                 self.window.insert(key);
@@ -181,7 +185,7 @@ impl Shard {
             return;
         }
         let outcome = self.number();
-        self.outcomes.insert(outcome, Open { key, left, waiters: Vec::new() });
+        self.outcomes.insert(outcome, Open { key, left, waiters: Vec::new(), answers: failed });
         self.wait_for(outcome, delivery);
         if let Some(key) = key {
             self.by_key.insert(key, outcome);
@@ -240,8 +244,15 @@ impl Shard {
             self.by_key.remove(&key);
             self.window.insert(key);
         }
+        self.answer(open.answers);
         for delivery in open.waiters {
             self.close(delivery).await;
+        }
+    }
+
+    fn answer(&self, answers: Vec<(ExecutionId, Answered)>) {
+        for (execution, answered) in answers {
+            self.context.replies.answer(execution, answered);
         }
     }
 
