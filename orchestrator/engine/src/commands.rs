@@ -2,6 +2,7 @@
 
 mod apply;
 mod apply_connectors;
+mod apply_flows;
 mod apply_instances;
 mod authorize;
 mod connectors;
@@ -20,6 +21,7 @@ mod sessions;
 mod templates;
 mod tokens;
 mod trigger;
+mod upgrade;
 
 pub use apply::ApplyRequest;
 pub use authorize::Authorization;
@@ -28,6 +30,7 @@ pub use flow_ref::FlowRef;
 pub use flows::LogEntry;
 pub use health::{Metric, MetricKind};
 pub use hooks::{HookKeyView, HookView};
-pub(crate) use invoke::newest;
+pub(crate) use invoke::chosen;
 pub use invoke::{INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked};
 pub use sessions::SessionRequest;
+pub use upgrade::{Upgrade, UpgradeRequest, UpgradeTo, UpgradedFlow, UpgradedInstance};

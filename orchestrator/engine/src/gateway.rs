@@ -154,7 +154,7 @@ impl Engine {
         let stored = core.ports.store.instance(&name).await?.ok_or(GatewayError::NotFound)?;
         // Without the catalogue nobody knows whether the stored secrets are for components at all.
         let catalogue = core.catalogue().await?;
-        let connector = catalogue.newest(stored.instance.connector.as_str(), None);
+        let connector = catalogue.choose(stored.instance.connector.as_str(), None);
         if let Some((connector, declared)) =
             connector.and_then(|connector| Some((connector, authorizations::declared(connector)?)))
         {

@@ -1,10 +1,12 @@
 //! The installed connectors, kept in memory: runs outside flows look at them every time.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluice_planner::Catalogue;
 use sluice_ports::PortError;
-use sluice_ports::store::Store;
+use sluice_ports::store::{Release, Store};
+use sluice_protocol::ComponentName;
 
 /// The installed connectors as they were read last.
 #[derive(Debug, Default)]
@@ -28,7 +30,8 @@ impl Installed {
             state.generation
         };
         let connectors = store.connectors().await?;
-        let read = Arc::new(Catalogue { connectors, ..Catalogue::default() });
+        let active = active(store.releases().await?);
+        let read = Arc::new(Catalogue { connectors, active, ..Catalogue::default() });
         let mut state = self.state();
         if state.generation == generation {
             state.kept = Some(Arc::clone(&read));
@@ -46,4 +49,9 @@ impl Installed {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Which version of each connector is in use.
+pub(crate) fn active(releases: Vec<Release>) -> BTreeMap<ComponentName, semver::Version> {
+    releases.into_iter().map(|release| (release.connector, release.version)).collect()
 }

@@ -35,7 +35,8 @@ mod views;
 pub use authorizations::{BrowserAuthorization, CallbackRefusal, Departure, PendingDevice};
 pub use commands::{
     ApplyRequest, Authorization, EvaluateRequest, FlowRef, HookKeyView, HookView, INVOKE_TIMEOUT,
-    INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, LogEntry, Metric, MetricKind, SessionRequest, evaluate,
+    INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, LogEntry, Metric, MetricKind, SessionRequest, Upgrade,
+    UpgradeRequest, UpgradeTo, UpgradedFlow, UpgradedInstance, evaluate,
 };
 pub use engine::Engine;
 pub use error::CommandError;

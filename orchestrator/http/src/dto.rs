@@ -17,6 +17,7 @@ mod problem;
 mod session;
 mod template;
 mod token;
+mod upgrade;
 
 pub use apply::{Applied, Apply, File, PlanItem, Validate, Validated};
 pub use authorization::{Authorization, AuthorizationState, Revoked};
@@ -35,3 +36,4 @@ pub use problem::{Diagnostic, Problem};
 pub use session::{CreateSession, CreatedSession, EmbeddedInstance, EmbeddedInvoke};
 pub use template::{AskedInstance, Template, TemplateVersion};
 pub use token::{CreateToken, CreatedToken, Token};
+pub use upgrade::{ConnectorChange, ConnectorUpgrade, UpgradeConnector, UpgradedFlow, UpgradedInstance};

@@ -15,3 +15,5 @@ mod harness;
 mod hooks;
 #[path = "api/resources.rs"]
 mod resources;
+#[path = "api/upgrades.rs"]
+mod upgrades;

@@ -85,11 +85,11 @@ pub(crate) fn check_context(context: &Context<'_>) -> Report {
     report.sorted()
 }
 
-/// Finds what of an instance does not fit its connector, by the newest installed version of it.
+/// Finds what of an instance does not fit its connector, by the version of it that is in use.
 #[must_use]
 pub fn check_instance(doc: &InstanceDoc, catalogue: &Catalogue) -> Report {
     let mut report = Report::default();
-    let Some(connector) = catalogue.newest(doc.connector.as_str(), None) else {
+    let Some(connector) = catalogue.choose(doc.connector.as_str(), None) else {
         let message = format!("no connector `{}` is installed", doc.connector);
         let help = crate::near::suggest(doc.connector.as_str(), "connectors", catalogue.names());
         let mark = doc.places.at("/connector");

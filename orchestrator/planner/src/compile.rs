@@ -119,14 +119,14 @@ fn step(
     })
 }
 
-/// What runs a connector: itself, or the newest `rest` for a declarative one.
+/// What runs a connector: itself, or `rest` for a declarative one.
 pub(crate) fn runner<'c>(
     connector: &'c Connector,
     catalogue: &'c Catalogue,
 ) -> Option<(&'c Connector, &'c PinnedImage)> {
     let runner = match connector.manifest() {
         None => connector,
-        Some(_) => catalogue.newest(COMPONENT, None)?,
+        Some(_) => catalogue.choose(COMPONENT, None)?,
     };
     Some((runner, runner.image()?))
 }

@@ -149,5 +149,6 @@ pub(crate) fn catalogue() -> Catalogue {
     Catalogue {
         connectors,
         instances: instances.into_iter().map(|(name, facts)| (name.parse().unwrap(), facts)).collect(),
+        ..Catalogue::default()
     }
 }

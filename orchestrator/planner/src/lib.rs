@@ -27,6 +27,7 @@ mod read;
 mod resolve;
 mod schema;
 mod topology;
+mod upgrade;
 
 #[cfg(test)]
 mod fixtures;
@@ -46,3 +47,4 @@ pub use graph::graph;
 pub use places::{Mark, Places};
 pub use prepare::{PrepareError, Prepared, Run};
 pub use read::read;
+pub use upgrade::{ConnectorChange, connector_changes, instance_faults, uses};

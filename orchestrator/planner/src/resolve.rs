@@ -99,7 +99,7 @@ pub(crate) fn connector<'c>(
     catalogue: &'c Catalogue,
 ) -> Option<&'c Connector> {
     let (name, version) = wanted(template, step.uses.source.as_str());
-    catalogue.newest(name, version)
+    catalogue.choose(name, version)
 }
 
 /// The connector and function that a step uses.

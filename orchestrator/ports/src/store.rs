@@ -14,7 +14,7 @@ mod hooks;
 mod tokens;
 
 pub use authorizations::{AuthorizationAttempt, AuthorizationStore, StoredAuthorization};
-pub use catalogue::{CatalogueStore, StoredInstance};
+pub use catalogue::{CatalogueStore, Release, StoredInstance};
 pub use containers::ContainerStore;
 pub use dead_letters::{DeadLetterFilter, DeadLetterStore};
 pub use flows::{Activity, FlowStore, NewVersion, TickState};

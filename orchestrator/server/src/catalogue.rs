@@ -38,7 +38,7 @@ pub(crate) fn offline(folder: Option<&Path>, documents: &Documents) -> Result<Ca
         };
         (doc.name.clone(), facts)
     });
-    Ok(Catalogue { connectors, instances: instances.collect() })
+    Ok(Catalogue { connectors, instances: instances.collect(), ..Catalogue::default() })
 }
 
 /// The `component.json` of a folder, and those of the folders in it.

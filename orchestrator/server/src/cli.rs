@@ -60,7 +60,7 @@ enum Command {
     Apply(apply::Apply),
     /// As plan, with exit code 4 when there are differences.
     Diff(apply::Files),
-    /// Connectors: list, get, install, import, remove.
+    /// Connectors: list, get, install, import, upgrade, remove.
     #[command(subcommand, visible_alias = "connectors")]
     Connector(connector::Connector),
     /// Instances, connectors with settings and secrets: list, get, delete.

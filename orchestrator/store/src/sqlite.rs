@@ -15,6 +15,7 @@ mod instances;
 mod open;
 mod prune;
 mod record;
+mod releases;
 mod step_runs;
 mod templates;
 mod ticks;

@@ -17,7 +17,7 @@ use url::Url;
 
 use super::provider::Provider;
 use super::{refresh, store};
-use crate::commands::newest;
+use crate::commands::chosen;
 use crate::gateway::hex;
 use crate::secrets::Shelf;
 use crate::{CommandError, Engine, chain};
@@ -245,7 +245,7 @@ impl Engine {
         let stored = self.core.ports.store.instance(name).await?;
         let stored = stored.ok_or_else(|| CommandError::not_found("instance", name))?;
         let catalogue = self.core.catalogue().await?;
-        Provider::of(&self.core, newest(&catalogue, &stored.instance)?, &stored).await
+        Provider::of(&self.core, chosen(&catalogue, &stored.instance)?, &stored).await
     }
 }
 

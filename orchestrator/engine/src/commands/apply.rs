@@ -1,22 +1,21 @@
 //! `validate`, `plan` and `apply`: from files to flows that are to run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use sluice_domain::oauth::AuthorizationState;
-use sluice_domain::{Alias, Flow, FlowId, FlowName, FlowVersion, InstanceName, Intent, TemplateRef};
+use sluice_domain::{Alias, FlowId, FlowName, InstanceName, Intent, TemplateRef};
 use sluice_planner::{
-    Catalogue, Demand, Documents, InstanceFacts, Report, SourceFile, TemplateDoc, check_instance,
-    check_template, compile, diff, read,
+    Catalogue, Documents, InstanceFacts, Report, SourceFile, TemplateDoc, check_instance, check_template,
+    read,
 };
-use sluice_ports::store::{NewVersion, StoredAuthorization};
+use sluice_ports::store::StoredAuthorization;
 
+use super::apply_flows::Wanted;
 use super::{apply_connectors, apply_instances};
-use crate::table::LiveFlow;
 use crate::views::{Applied, PlanAction, PlanItem};
-use crate::{CommandError, Engine, hooks};
+use crate::{CommandError, Engine, installed};
 
 /// What to apply.
 #[derive(Default)]
@@ -35,21 +34,6 @@ pub struct ApplyRequest {
     pub prune: bool,
     /// Only say what would be done.
     pub dry_run: bool,
-}
-
-/// A flow that the files make.
-struct Wanted {
-    name: FlowName,
-    template: TemplateRef,
-    params: Value,
-    instances: BTreeMap<Alias, InstanceName>,
-    place: Option<(String, sluice_planner::Places)>,
-}
-
-/// A flow to store.
-struct Planned {
-    item: PlanItem,
-    new: Option<NewVersion>,
 }
 
 impl Engine {
@@ -153,7 +137,8 @@ impl Engine {
                 .retain(|known| known.name() != connector.name() || known.version() != connector.version());
             connectors.push(connector);
         }
-        Ok(Catalogue { connectors, instances })
+        let active = installed::active(store.releases().await?);
+        Ok(Catalogue { connectors, active, instances })
     }
 
     /// Which templates are new. A version that is there must have the same content.
@@ -187,111 +172,6 @@ impl Engine {
         Ok(new)
     }
 
-    async fn plan_flow(
-        &self,
-        wanted: &Wanted,
-        documents: &Documents,
-        catalogue: &Catalogue,
-        report: &mut Report,
-    ) -> Result<Option<Planned>, CommandError> {
-        let doc = self.find_template(wanted, documents).await?;
-        let before = self.core.ports.store.flow_named(&wanted.name).await?;
-        if before.as_ref().is_some_and(|flow| flow.intent == Intent::Delete) {
-            let text = format!("flow {} is being deleted; wait until it is gone", wanted.name);
-            return Err(CommandError::conflict("flow_deleting", text));
-        }
-        let id =
-            before.as_ref().map_or_else(|| FlowId::from_bits(self.core.ports.entropy.bits()), |flow| flow.id);
-        let version = before.as_ref().map_or(FlowVersion(1), |flow| flow.version.next());
-        let demand = Demand {
-            doc: &doc,
-            flow: id,
-            name: wanted.name.clone(),
-            version,
-            params: wanted.params.clone(),
-            instances: wanted.instances.clone(),
-        };
-        let (compiled, faults) = compile(&demand, catalogue);
-        report.merge(faults);
-        let Some(compiled) = compiled else { return Ok(None) };
-        let old = match &before {
-            Some(flow) => self.core.ports.store.version(id, flow.version).await?,
-            None => None,
-        };
-        let changes = diff(old.as_ref(), &compiled);
-        let details: Vec<String> = changes.to_string().lines().map(str::to_owned).collect();
-        let name = wanted.name.to_string();
-        if before.is_some() && changes.is_empty() {
-            let item = PlanItem {
-                action: PlanAction::Keep,
-                kind: "flow",
-                name,
-                reason: "unchanged".to_owned(),
-                details: Vec::new(),
-            };
-            return Ok(Some(Planned { item, new: None }));
-        }
-        let (action, reason) = match &before {
-            None => (PlanAction::Add, "it is new".to_owned()),
-            Some(flow) => (
-                PlanAction::Change,
-                format!("version {} becomes {version}; its intent stays {}", flow.version, flow.intent),
-            ),
-        };
-        let item = PlanItem { action, kind: "flow", name, reason, details };
-        let now = self.core.ports.clock.now();
-        let flow = Flow {
-            id,
-            name: wanted.name.clone(),
-            template: wanted.template.clone(),
-            params: wanted.params.clone(),
-            instances: wanted.instances.clone(),
-            version,
-            intent: before.as_ref().map_or(Intent::Run, |flow| flow.intent),
-            created_at: before.as_ref().map_or(now, |flow| flow.created_at),
-            updated_at: now,
-        };
-        let new = NewVersion { flow, compiled, replaces: before.map(|flow| flow.version) };
-        Ok(Some(Planned { item, new: Some(new) }))
-    }
-
-    /// The newest template version that a flow asks for, from the files or the store.
-    async fn find_template(
-        &self,
-        wanted: &Wanted,
-        documents: &Documents,
-    ) -> Result<TemplateDoc, CommandError> {
-        let reference = &wanted.template;
-        let fits = |name: &sluice_domain::TemplateName, version: &semver::Version| {
-            *name == reference.name && reference.version.matches(version)
-        };
-        let in_files =
-            documents.templates.iter().filter(|doc| fits(&doc.template.name, &doc.template.version));
-        let newest = in_files.max_by_key(|doc| &doc.template.version).cloned();
-        let stored = self.core.ports.store.template_versions(&reference.name).await?;
-        let stored = stored
-            .into_iter()
-            .filter(|(template, _)| fits(&template.name, &template.version))
-            .max_by(|a, b| a.0.version.cmp(&b.0.version));
-        match (newest, stored) {
-            (Some(doc), Some((template, _))) if template.version <= doc.template.version => Ok(doc),
-            (Some(doc), None) => Ok(doc),
-            (_, Some((template, text))) => {
-                let name = format!("{}@{}", template.name, template.version);
-                let (mut read, _) = read(&[SourceFile { name, text }]);
-                read.templates.pop().ok_or_else(|| CommandError::not_found("template", reference))
-            }
-            (None, None) => {
-                let at = wanted
-                    .place
-                    .as_ref()
-                    .map(|(file, _)| format!(" (asked for in {file})"))
-                    .unwrap_or_default();
-                Err(CommandError::not_found("template", format!("{reference}{at}")))
-            }
-        }
-    }
-
     fn plan_prune(&self, wanted: &[Wanted], items: &mut Vec<PlanItem>) -> Vec<FlowId> {
         let names: BTreeSet<&FlowName> = wanted.iter().map(|flow| &flow.name).collect();
         let snapshot = self.core.snapshot();
@@ -310,18 +190,6 @@ impl Engine {
             flow.id
         })
         .collect()
-    }
-
-    async fn store_flow(&self, new: NewVersion) -> Result<(), CommandError> {
-        self.core.ports.store.put_version(&new).await?;
-        let key = (new.flow.id, new.flow.version);
-        let live = LiveFlow::load(new.compiled)
-            .map_err(|error| CommandError::bad("flow_unreadable", error.to_string()))?;
-        self.core.table.change(|snapshot| {
-            snapshot.flows.insert(new.flow.id, new.flow);
-            snapshot.versions.insert(key, Arc::new(live));
-        });
-        Ok(hooks::ensure(&self.core, key.0).await?)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use sluice_domain::Connector;
 use sluice_planner::{BUILTIN, ConnectorDoc};
+use sluice_protocol::ComponentName;
 
 use crate::CommandError;
 use crate::core::Core;
+use crate::installed;
 use crate::views::{PlanAction, PlanItem};
 
 /// Plans the connectors of the files. A version that is there must have the same content; what is to be stored is
@@ -15,6 +17,7 @@ pub(crate) async fn plan(
     items: &mut Vec<PlanItem>,
 ) -> Result<Vec<Connector>, CommandError> {
     let installed = core.ports.store.connectors().await?;
+    let active = installed::active(core.ports.store.releases().await?);
     let mut new = Vec::new();
     for doc in documents {
         let connector = doc.connector(core.ports.clock.now());
@@ -28,7 +31,7 @@ pub(crate) async fn plan(
             return conflict(format!("a connector {name} is installed that has an image of its own"));
         }
         let (action, reason) = match of_name().find(|known| known.version() == version) {
-            None => (PlanAction::Add, format!("version {version} is new")),
+            None => (PlanAction::Add, novelty(name, version, active.get(name))),
             Some(known) if known.source == connector.source => (PlanAction::Keep, "unchanged".to_owned()),
             Some(_) => {
                 return conflict(format!(
@@ -48,4 +51,13 @@ pub(crate) async fn plan(
         }
     }
     Ok(new)
+}
+
+fn novelty(name: &ComponentName, version: &semver::Version, active: Option<&semver::Version>) -> String {
+    match active {
+        None => format!("version {version} is new"),
+        Some(active) => format!(
+            "version {version} is new; {active} stays in use until `sluice connector upgrade {name} --apply`"
+        ),
+    }
 }

@@ -59,7 +59,7 @@ impl Engine {
     ) -> Result<Option<AuthorizationView>, CommandError> {
         let instance = self.instance(name).await?;
         let catalogue = self.core.catalogue().await?;
-        let connector = catalogue.newest(instance.connector.as_str(), None);
+        let connector = catalogue.choose(instance.connector.as_str(), None);
         let Some(declared) = connector.and_then(declared) else { return Ok(None) };
         let known = self.core.ports.store.authorization(name).await?;
         let Some(known) = known else {

@@ -53,7 +53,7 @@ impl Engine {
     /// Removes a version of a connector, or all of them. Flows that run keep the image that they were compiled with.
     ///
     /// # Errors
-    /// When there is none, or an instance still belongs to the last version.
+    /// When there is none, an instance still belongs to the last version, or the version is in use and others are there.
     pub async fn remove_connector(
         &self,
         name: &ComponentName,
@@ -67,6 +67,14 @@ impl Engine {
         if last && let Some(instance) = instances.iter().find(|instance| instance.connector == *name) {
             let text = format!("instance {} belongs to connector {name}; delete it first", instance.name);
             return Err(CommandError::conflict("connector_in_use", text));
+        }
+        let active = self.active_versions().await?.remove(name);
+        if !last && version.is_some() && active.as_ref() == version {
+            let text = format!(
+                "version {} of {name} is in use; `sluice connector upgrade {name}` puts another one to use",
+                active.map_or_else(String::new, |version| version.to_string())
+            );
+            return Err(CommandError::conflict("connector_active", text));
         }
         let removed = self.core.ports.store.remove_connector(name, version).await;
         self.core.installed.forget();

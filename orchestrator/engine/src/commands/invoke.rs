@@ -73,7 +73,7 @@ impl Engine {
     pub async fn invoke(&self, request: InvokeRequest) -> Result<Invoked, CommandError> {
         let instance = self.instance(&request.instance).await?;
         let catalogue = self.core.catalogue().await?;
-        let connector = newest(&catalogue, &instance)?;
+        let connector = chosen(&catalogue, &instance)?;
         let run =
             Run { connector, function: &request.function, config: &request.config, input: &request.input };
         let prepared = run.prepare(&catalogue).map_err(refusal)?;
@@ -86,7 +86,7 @@ impl Engine {
     /// As [`Engine::invoke`], and when the connector names none.
     pub async fn test_instance(&self, instance: &InstanceName, trace: bool) -> Result<Invoked, CommandError> {
         let catalogue = self.core.catalogue().await?;
-        let connector = newest(&catalogue, &self.instance(instance).await?)?;
+        let connector = chosen(&catalogue, &self.instance(instance).await?)?;
         let Some(function) = connector.descriptor.test.clone() else {
             let text = format!("connector {} names no action as its test", connector.name());
             return Err(CommandError::bad("no_test", text));
@@ -103,12 +103,12 @@ impl Engine {
     }
 }
 
-/// The newest version of the connector that an instance belongs to.
-pub(crate) fn newest<'c>(
+/// The version in use of the connector that an instance belongs to.
+pub(crate) fn chosen<'c>(
     catalogue: &'c Catalogue,
     instance: &Instance,
 ) -> Result<&'c Connector, CommandError> {
-    let connector = catalogue.newest(instance.connector.as_str(), None);
+    let connector = catalogue.choose(instance.connector.as_str(), None);
     connector.ok_or_else(|| CommandError::not_found("connector", &instance.connector))
 }
 

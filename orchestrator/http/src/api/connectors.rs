@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use sluice_domain::ImageRef;
+use sluice_engine::UpgradeRequest;
 use sluice_protocol::ComponentName;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +16,7 @@ use crate::problem::{Answer, ErrorCode, Refusal};
 use crate::{ApiState, dto};
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(list, install)).routes(routes!(get, remove))
+    OpenApiRouter::new().routes(routes!(list, install)).routes(routes!(get, remove)).routes(routes!(upgrade))
 }
 
 /// Lists the installed versions of all connectors.
@@ -26,7 +27,10 @@ async fn list(
     State(state): State<ApiState>,
     Query(query): Query<PageQuery>,
 ) -> Answer<Json<dto::Page<dto::Connector>>> {
-    let mut items: Vec<dto::Connector> = state.engine.connectors().await?.iter().map(Into::into).collect();
+    let active = state.engine.active_versions().await?;
+    let connectors = state.engine.connectors().await?;
+    let mut items: Vec<dto::Connector> =
+        connectors.iter().map(|one| dto::Connector::new(one, active.get(one.name()))).collect();
     items.sort_by_key(key);
     page::of_all(items, &query, key).map(Json)
 }
@@ -45,7 +49,8 @@ async fn install(
     let image: ImageRef =
         body.image.parse().map_err(|error| Refusal::new(ErrorCode::BadField, format!("`image`: {error}")))?;
     let connector = state.engine.install_connector(&image).await?;
-    Ok((StatusCode::CREATED, Json((&connector).into())))
+    let active = state.engine.active_versions().await?;
+    Ok((StatusCode::CREATED, Json(dto::Connector::new(&connector, active.get(connector.name())))))
 }
 
 /// Shows the installed versions of a connector, newest first.
@@ -57,7 +62,9 @@ async fn get(
     Named(name): Named<ComponentName>,
 ) -> Answer<Json<Vec<dto::Connector>>> {
     let all = state.engine.connectors().await?;
-    let found: Vec<_> = all.iter().filter(|connector| *connector.name() == name).map(Into::into).collect();
+    let active = state.engine.active_versions().await?.remove(&name);
+    let of_name = all.iter().filter(|connector| *connector.name() == name);
+    let found: Vec<_> = of_name.map(|one| dto::Connector::new(one, active.as_ref())).collect();
     if found.is_empty() {
         return Err(Refusal::not_found("connector", name));
     }
@@ -85,4 +92,24 @@ async fn remove(
 ) -> Answer<StatusCode> {
     state.engine.remove_connector(&name, which.version.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Puts another version of a connector to use, or shows what that would change: how the versions differ, and which
+/// instances and flows it reaches. Flows get a new version of their own; messages under way finish where they began.
+#[utoipa::path(post, path = "/api/v1/connectors/{connector}/upgrade", tag = "connectors",
+    params(("connector" = String, Path, description = "Its name")),
+    request_body = dto::UpgradeConnector,
+    responses((status = 200, body = dto::ConnectorUpgrade)))]
+async fn upgrade(
+    State(state): State<ApiState>,
+    Named(connector): Named<ComponentName>,
+    Body(body): Body<dto::UpgradeConnector>,
+) -> Answer<Json<dto::ConnectorUpgrade>> {
+    let request = UpgradeRequest {
+        connector,
+        to: body.target().map_err(|detail| Refusal::new(ErrorCode::BadField, detail))?,
+        dry_run: body.dry_run,
+        force: body.force,
+    };
+    Ok(Json(state.engine.upgrade_connector(&request).await?.into()))
 }

@@ -103,7 +103,7 @@ impl From<sluice_engine::Applied> for Applied {
     }
 }
 
-fn action(action: PlanAction) -> &'static str {
+pub(super) fn action(action: PlanAction) -> &'static str {
     match action {
         PlanAction::Add => "add",
         PlanAction::Change => "change",

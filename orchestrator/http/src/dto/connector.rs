@@ -23,6 +23,8 @@ pub struct Connector {
     /// The file of a declarative connector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Value>,
+    /// Whether this is the version in use.
+    pub active: bool,
     /// When it was installed.
     pub installed_at: DateTime<Utc>,
     /// What starts flows.
@@ -50,8 +52,8 @@ pub struct InstallConnector {
     pub image: String,
 }
 
-impl From<&sluice_domain::Connector> for Connector {
-    fn from(connector: &sluice_domain::Connector) -> Self {
+impl Connector {
+    pub(crate) fn new(connector: &sluice_domain::Connector, active: Option<&semver::Version>) -> Self {
         let descriptor = &connector.descriptor;
         let function = |name: &sluice_protocol::FunctionName, title: &String| Function {
             name: name.to_string(),
@@ -64,6 +66,7 @@ impl From<&sluice_domain::Connector> for Connector {
             image: connector.image().map(|pinned| pinned.image.to_string()),
             digest: connector.image().map(|pinned| pinned.digest.to_string()),
             manifest: connector.manifest().and_then(|manifest| serde_json::to_value(manifest).ok()),
+            active: active == Some(connector.version()),
             installed_at: connector.installed_at,
             triggers: descriptor
                 .triggers

@@ -6,7 +6,7 @@ use super::Context;
 use crate::{Code, Report};
 
 pub(crate) fn check(context: &Context<'_>, report: &mut Report) {
-    if context.catalogue.newest(COMPONENT, None).is_some() {
+    if context.catalogue.choose(COMPONENT, None).is_some() {
         return;
     }
     for (index, step) in context.steps() {

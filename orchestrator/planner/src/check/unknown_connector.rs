@@ -16,7 +16,7 @@ pub(crate) fn check(context: &Context<'_>, report: &mut Report) {
             let pointer = format!("{pointer}/connector");
             report.push(context.at(Code::UnknownConnector, &pointer, message).help(help));
         } else if let Some(version) = &binding.version
-            && context.catalogue.newest(name, Some(version)).is_none()
+            && context.catalogue.choose(name, Some(version)).is_none()
         {
             let message = format!("no installed version of `{name}` fits `{version}`");
             let versions: Vec<String> =

@@ -17,7 +17,7 @@ pub(super) fn check(demand: &Demand<'_>, context: &Context<'_>, report: &mut Rep
     }
     for (alias, binding) in asked {
         let pointer = format!("/instances/{alias}");
-        let connector = context.catalogue.newest(binding.connector.as_str(), binding.version.as_ref());
+        let connector = context.catalogue.choose(binding.connector.as_str(), binding.version.as_ref());
         let Some(name) = demand.instances.get(alias) else {
             let used = context.steps().any(|(_, step)| step.uses.source == *alias);
             if used && connector.is_some_and(|connector| connector.descriptor.needs_instance()) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use sluice_domain::{Connector, Instance, InstanceName, Template, TemplateName};
 use sluice_protocol::ComponentName;
 
@@ -17,14 +18,31 @@ pub struct StoredInstance {
     pub secrets: BTreeMap<String, SealedSecret>,
 }
 
+/// That a version of a connector came into use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// The connector.
+    pub connector: ComponentName,
+    /// The version.
+    pub version: semver::Version,
+    /// When, in whole milliseconds.
+    pub at: DateTime<Utc>,
+}
+
 /// What flows are made of.
 #[async_trait]
 pub trait CatalogueStore: Send + Sync {
-    /// Installs a connector version, replacing what was installed under the same name and version.
+    /// Installs a connector version, replacing what was installed under the same name and version. The first version of
+    /// a connector is in use from then on, later ones are not before they are released.
     async fn put_connector(&self, connector: &Connector) -> Result<(), PortError>;
     /// All installed connectors, by name, then by version, newest first.
     async fn connectors(&self) -> Result<Vec<Connector>, PortError>;
-    /// Removes a version of a connector, or all of them. Not found when there is none.
+    /// Puts an installed version of a connector to use. Not found when it is not installed; nothing happens when it is
+    /// in use already.
+    async fn release_connector(&self, release: &Release) -> Result<(), PortError>;
+    /// Which versions came into use, in that order. The last one of a connector is in use.
+    async fn releases(&self) -> Result<Vec<Release>, PortError>;
+    /// Removes a version of a connector, or all of them, with its releases. Not found when there is none.
     async fn remove_connector(
         &self,
         name: &ComponentName,

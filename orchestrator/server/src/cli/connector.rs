@@ -1,6 +1,7 @@
 //! `sluice connector`.
 
 mod import;
+mod upgrade;
 
 use clap::Subcommand;
 use sluice_http::dto;
@@ -28,6 +29,8 @@ pub(crate) enum Connector {
     },
     /// Make a connector file from an OpenAPI 3.0 or 3.1 document, without a server. Says what was left out and guessed.
     Import(import::Import),
+    /// Put another installed version of a connector to use, or show what that would change.
+    Upgrade(upgrade::Upgrade),
     /// Remove a connector that no instance belongs to. Flows that run keep the image that they were made with.
     Remove {
         /// Its name.
@@ -48,6 +51,7 @@ impl Connector {
             Self::Get { name } => get(&out, &Client::find()?, &name).await,
             Self::Install { images } => install(&out, &Client::find()?, images).await,
             Self::Import(args) => args.run(out).await,
+            Self::Upgrade(args) => args.run(&Client::find()?, &out).await,
             Self::Remove { name, version } => {
                 let query: Vec<_> = version.map(|version| ("version", version)).into_iter().collect();
                 Client::find()?.delete(&["api", "v1", "connectors", &name], &query).await?;
@@ -61,7 +65,7 @@ impl Connector {
 fn list(out: &Out, connectors: &[dto::Connector]) -> Result<(), Failure> {
     let names = || connectors.iter().map(|one| format!("{}@{}", one.name, one.version)).collect();
     out.show(connectors, names, || {
-        let mut table = Table::new(&["name", "version", "image", "functions", "installed"]);
+        let mut table = Table::new(&["name", "version", "in use", "image", "functions", "installed"]);
         for one in connectors {
             let functions: Vec<&str> =
                 one.triggers.iter().chain(&one.actions).map(|function| function.name.as_str()).collect();
@@ -69,6 +73,7 @@ fn list(out: &Out, connectors: &[dto::Connector]) -> Result<(), Failure> {
             table.row([
                 one.name.clone(),
                 one.version.clone(),
+                if one.active { "yes".to_owned() } else { String::new() },
                 one.image.clone().unwrap_or_else(|| DECLARATIVE.to_owned()),
                 functions,
                 age(one.installed_at),
@@ -85,7 +90,8 @@ async fn get(out: &Out, client: &Client, name: &str) -> Result<(), Failure> {
 }
 
 fn describe(one: &dto::Connector) -> String {
-    let mut text = format!("{} {}  {}\n", one.name, one.version, one.title);
+    let in_use = if one.active { "  (in use)" } else { "" };
+    let mut text = format!("{} {}  {}{in_use}\n", one.name, one.version, one.title);
     match (&one.image, &one.digest) {
         (Some(image), Some(digest)) => text += &format!("image    {image}\ndigest   {digest}\n"),
         _ => text += &format!("image    {DECLARATIVE}\n"),
@@ -109,7 +115,9 @@ async fn install(out: &Out, client: &Client, images: Vec<String>) -> Result<(), 
         let line = |one: &dto::Connector| {
             let image = one.image.as_deref().unwrap_or(DECLARATIVE);
             let digest = one.digest.as_deref().unwrap_or("no digest");
-            format!("Installed {} {} from {image} ({digest}).", one.name, one.version)
+            let text = format!("Installed {} {} from {image} ({digest}).", one.name, one.version);
+            let Some(name) = Some(&one.name).filter(|_| !one.active) else { return text };
+            format!("{text}\nAnother version stays in use until `sluice connector upgrade {name} --apply`.")
         };
         installed.iter().map(line).collect::<Vec<_>>().join("\n")
     })

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sluice_domain::{Connector, Instance, InstanceName, Template, TemplateName};
 use sluice_ports::PortError;
-use sluice_ports::store::{CatalogueStore, StoredInstance};
+use sluice_ports::store::{CatalogueStore, Release, StoredInstance};
 use sluice_protocol::ComponentName;
 
 use crate::failure::{Failure, Outcome};
@@ -19,6 +19,15 @@ impl CatalogueStore for SqliteStore {
 
     async fn connectors(&self) -> Result<Vec<Connector>, PortError> {
         self.list_connectors().await.map_err(|failure| failure.of("list connectors"))
+    }
+
+    async fn release_connector(&self, release: &Release) -> Result<(), PortError> {
+        let operation = || format!("release connector {} {}", release.connector, release.version);
+        self.insert_release(release).await.map_err(|failure| failure.of(operation()))
+    }
+
+    async fn releases(&self) -> Result<Vec<Release>, PortError> {
+        self.list_releases().await.map_err(|failure| failure.of("list releases"))
     }
 
     async fn remove_connector(
@@ -75,6 +84,7 @@ impl SqliteStore {
             .bind(to_json(connector)?)
             .execute(&mut *write)
             .await?;
+        super::releases::release_first(&mut write, connector).await?;
         Ok(write.commit().await?)
     }
 

@@ -17,7 +17,9 @@ use sluice_domain::{
     ApiToken, Connector, ContainerStart, ContainerStartId, DeadLetter, DeadLetterId, Execution, Flow, FlowId,
     FlowVersion, InstanceName, StepCounters, StepId, StepRun, Template, TemplateName, TokenId,
 };
-use sluice_ports::store::{AuthorizationAttempt, HookKey, StoredAuthorization, StoredInstance, TickState};
+use sluice_ports::store::{
+    AuthorizationAttempt, HookKey, Release, StoredAuthorization, StoredInstance, TickState,
+};
 use sluice_ports::{Fault, PortError};
 use sluice_protocol::{ComponentName, ExecutionId, MessageId};
 
@@ -32,6 +34,8 @@ struct State {
     down: bool,
     failing_writes: u32,
     connectors: BTreeMap<(ComponentName, semver::Version), Connector>,
+    /// In the order in which they came.
+    releases: Vec<Release>,
     instances: BTreeMap<InstanceName, StoredInstance>,
     authorizations: BTreeMap<InstanceName, StoredAuthorization>,
     attempts: BTreeMap<[u8; 32], AuthorizationAttempt>,

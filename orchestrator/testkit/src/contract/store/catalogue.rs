@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use sluice_ports::store::StoredInstance;
+use sluice_ports::store::{Release, StoredInstance};
 use sluice_ports::{Fault, SealedSecret};
 
 use super::StoreHarness;
 use crate::contract::{fault_of, ok};
-use crate::fixtures::{connector, instance, template};
+use crate::fixtures::{at, connector, instance, template};
 
 pub(super) async fn suite(harness: &dyn StoreHarness) {
     connectors_are_listed_by_name_then_newest_first(harness).await;
     a_connector_is_replaced_and_removed(harness).await;
+    the_first_version_is_in_use_until_another_is_released(harness).await;
+    releases_go_with_their_versions(harness).await;
     an_instance_keeps_its_secrets(harness).await;
     a_published_template_never_changes(harness).await;
 }
@@ -44,6 +46,45 @@ async fn a_connector_is_replaced_and_removed(harness: &dyn StoreHarness) {
     assert_eq!(fault_of(again), Fault::NotFound);
     ok(store.remove_connector(changed.name(), None).await);
     assert_eq!(fault_of(store.remove_connector(changed.name(), None).await), Fault::NotFound);
+}
+
+fn release(version: &str, seconds: i64) -> Release {
+    let connector = connector("a", version);
+    Release { connector: connector.name().clone(), version: connector.version().clone(), at: at(seconds) }
+}
+
+async fn the_first_version_is_in_use_until_another_is_released(harness: &dyn StoreHarness) {
+    let store = harness.store().await;
+    for version in ["1.0.0", "1.1.0", "1.0.0"] {
+        ok(store.put_connector(&connector("a", version)).await);
+    }
+    ok(store.put_connector(&connector("b", "1.0.0")).await);
+    let of_a = async || -> Vec<Release> {
+        let all = ok(store.releases().await);
+        all.into_iter().filter(|release| release.connector.as_str() == "a").collect()
+    };
+    assert_eq!(of_a().await, [release("1.0.0", 0)]);
+    ok(store.release_connector(&release("1.1.0", 1)).await);
+    ok(store.release_connector(&release("1.1.0", 2)).await);
+    assert_eq!(of_a().await, [release("1.0.0", 0), release("1.1.0", 1)], "one in use is not released again");
+    ok(store.release_connector(&release("1.0.0", 3)).await);
+    assert_eq!(of_a().await.last(), Some(&release("1.0.0", 3)));
+    assert_eq!(fault_of(store.release_connector(&release("9.0.0", 4)).await), Fault::NotFound);
+}
+
+async fn releases_go_with_their_versions(harness: &dyn StoreHarness) {
+    let store = harness.store().await;
+    for version in ["1.0.0", "1.1.0"] {
+        ok(store.put_connector(&connector("a", version)).await);
+    }
+    ok(store.release_connector(&release("1.1.0", 1)).await);
+    let newer = connector("a", "1.1.0");
+    ok(store.remove_connector(newer.name(), Some(newer.version())).await);
+    assert_eq!(ok(store.releases().await), [release("1.0.0", 0)]);
+    ok(store.remove_connector(newer.name(), None).await);
+    assert_eq!(ok(store.releases().await), []);
+    ok(store.put_connector(&newer).await);
+    assert_eq!(ok(store.releases().await), [release("1.1.0", 0)]);
 }
 
 async fn an_instance_keeps_its_secrets(harness: &dyn StoreHarness) {

@@ -3,19 +3,39 @@
 use async_trait::async_trait;
 use sluice_domain::{Connector, Instance, InstanceName, Template, TemplateName};
 use sluice_ports::PortError;
-use sluice_ports::store::{CatalogueStore, StoredInstance};
+use sluice_ports::store::{CatalogueStore, Release, StoredInstance};
 use sluice_protocol::ComponentName;
 
-use super::MemoryStore;
+use super::{MemoryStore, State};
 
 #[async_trait]
 impl CatalogueStore for MemoryStore {
     async fn put_connector(&self, connector: &Connector) -> Result<(), PortError> {
         let key = (connector.name().clone(), connector.version().clone());
-        self.write(format!("install connector {} {}", key.0, key.1))?
-            .connectors
-            .insert(key, connector.clone());
+        let mut state = self.write(format!("install connector {} {}", key.0, key.1))?;
+        if !state.releases.iter().any(|release| release.connector == key.0) {
+            let (name, version) = key.clone();
+            state.releases.push(Release { connector: name, version, at: connector.installed_at });
+        }
+        state.connectors.insert(key, connector.clone());
         Ok(())
+    }
+
+    async fn release_connector(&self, release: &Release) -> Result<(), PortError> {
+        let operation = format!("release connector {} {}", release.connector, release.version);
+        let mut state = self.write(&operation)?;
+        if !state.connectors.contains_key(&(release.connector.clone(), release.version.clone())) {
+            return Err(PortError::not_found(operation));
+        }
+        let last = state.releases.iter().rfind(|known| known.connector == release.connector);
+        if last.is_none_or(|last| last.version != release.version) {
+            state.releases.push(release.clone());
+        }
+        Ok(())
+    }
+
+    async fn releases(&self) -> Result<Vec<Release>, PortError> {
+        Ok(self.read("list releases")?.releases.clone())
     }
 
     async fn connectors(&self) -> Result<Vec<Connector>, PortError> {
@@ -33,6 +53,8 @@ impl CatalogueStore for MemoryStore {
         let mut state = self.write(&operation)?;
         let before = state.connectors.len();
         state.connectors.retain(|key, _| key.0 != *name || version.is_some_and(|version| key.1 != *version));
+        let State { connectors, releases, .. } = &mut *state;
+        releases.retain(|one| connectors.contains_key(&(one.connector.clone(), one.version.clone())));
         if state.connectors.len() == before { Err(PortError::not_found(operation)) } else { Ok(()) }
     }
 

@@ -1,0 +1,175 @@
+//! Applying flows: what becomes of each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sluice_domain::{
+    Alias, Flow, FlowId, FlowName, FlowVersion, InstanceName, Intent, Template, TemplateName, TemplateRef,
+};
+use sluice_planner::{Catalogue, Demand, Documents, Report, SourceFile, TemplateDoc, compile, diff, read};
+use sluice_ports::store::NewVersion;
+
+use crate::table::LiveFlow;
+use crate::views::{PlanAction, PlanItem};
+use crate::{CommandError, Engine, hooks};
+
+/// A flow that the files make.
+pub(super) struct Wanted {
+    pub(super) name: FlowName,
+    pub(super) template: TemplateRef,
+    pub(super) params: Value,
+    pub(super) instances: BTreeMap<Alias, InstanceName>,
+    pub(super) place: Option<(String, sluice_planner::Places)>,
+}
+
+/// A flow to store.
+pub(super) struct Planned {
+    pub(super) item: PlanItem,
+    pub(super) new: Option<NewVersion>,
+}
+
+impl Engine {
+    pub(super) async fn plan_flow(
+        &self,
+        wanted: &Wanted,
+        documents: &Documents,
+        catalogue: &Catalogue,
+        report: &mut Report,
+    ) -> Result<Option<Planned>, CommandError> {
+        let doc = self.find_template(wanted, documents).await?;
+        self.plan_version(wanted, &doc, catalogue, report).await
+    }
+
+    /// What a version of a template makes of a flow.
+    pub(super) async fn plan_version(
+        &self,
+        wanted: &Wanted,
+        doc: &TemplateDoc,
+        catalogue: &Catalogue,
+        report: &mut Report,
+    ) -> Result<Option<Planned>, CommandError> {
+        let before = self.core.ports.store.flow_named(&wanted.name).await?;
+        if before.as_ref().is_some_and(|flow| flow.intent == Intent::Delete) {
+            let text = format!("flow {} is being deleted; wait until it is gone", wanted.name);
+            return Err(CommandError::conflict("flow_deleting", text));
+        }
+        let id =
+            before.as_ref().map_or_else(|| FlowId::from_bits(self.core.ports.entropy.bits()), |flow| flow.id);
+        let version = before.as_ref().map_or(FlowVersion(1), |flow| flow.version.next());
+        let demand = Demand {
+            doc,
+            flow: id,
+            name: wanted.name.clone(),
+            version,
+            params: wanted.params.clone(),
+            instances: wanted.instances.clone(),
+        };
+        let (compiled, faults) = compile(&demand, catalogue);
+        report.merge(faults);
+        let Some(compiled) = compiled else { return Ok(None) };
+        let old = match &before {
+            Some(flow) => self.core.ports.store.version(id, flow.version).await?,
+            None => None,
+        };
+        let changes = diff(old.as_ref(), &compiled);
+        let details: Vec<String> = changes.to_string().lines().map(str::to_owned).collect();
+        let name = wanted.name.to_string();
+        if before.is_some() && changes.is_empty() {
+            let item = PlanItem {
+                action: PlanAction::Keep,
+                kind: "flow",
+                name,
+                reason: "unchanged".to_owned(),
+                details: Vec::new(),
+            };
+            return Ok(Some(Planned { item, new: None }));
+        }
+        let (action, reason) = match &before {
+            None => (PlanAction::Add, "it is new".to_owned()),
+            Some(flow) => (
+                PlanAction::Change,
+                format!("version {} becomes {version}; its intent stays {}", flow.version, flow.intent),
+            ),
+        };
+        let item = PlanItem { action, kind: "flow", name, reason, details };
+        let now = self.core.ports.clock.now();
+        let flow = Flow {
+            id,
+            name: wanted.name.clone(),
+            template: wanted.template.clone(),
+            params: wanted.params.clone(),
+            instances: wanted.instances.clone(),
+            version,
+            intent: before.as_ref().map_or(Intent::Run, |flow| flow.intent),
+            created_at: before.as_ref().map_or(now, |flow| flow.created_at),
+            updated_at: now,
+        };
+        let new = NewVersion { flow, compiled, replaces: before.map(|flow| flow.version) };
+        Ok(Some(Planned { item, new: Some(new) }))
+    }
+
+    /// The newest template version that a flow asks for, from the files or the store.
+    async fn find_template(
+        &self,
+        wanted: &Wanted,
+        documents: &Documents,
+    ) -> Result<TemplateDoc, CommandError> {
+        let reference = &wanted.template;
+        let fits = |name: &TemplateName, version: &semver::Version| {
+            *name == reference.name && reference.version.matches(version)
+        };
+        let in_files =
+            documents.templates.iter().filter(|doc| fits(&doc.template.name, &doc.template.version));
+        let newest = in_files.max_by_key(|doc| &doc.template.version).cloned();
+        let stored = self.core.ports.store.template_versions(&reference.name).await?;
+        let stored = stored
+            .into_iter()
+            .filter(|(template, _)| fits(&template.name, &template.version))
+            .max_by(|a, b| a.0.version.cmp(&b.0.version));
+        match (newest, stored) {
+            (Some(doc), Some((template, _))) if template.version <= doc.template.version => Ok(doc),
+            (Some(doc), None) => Ok(doc),
+            (_, Some((template, text))) => {
+                parsed(&template, text).ok_or_else(|| CommandError::not_found("template", reference))
+            }
+            (None, None) => {
+                let at = wanted
+                    .place
+                    .as_ref()
+                    .map(|(file, _)| format!(" (asked for in {file})"))
+                    .unwrap_or_default();
+                Err(CommandError::not_found("template", format!("{reference}{at}")))
+            }
+        }
+    }
+
+    /// A template as it is stored.
+    pub(super) async fn stored_template(
+        &self,
+        name: &TemplateName,
+        version: &semver::Version,
+    ) -> Result<Option<TemplateDoc>, CommandError> {
+        let versions = self.core.ports.store.template_versions(name).await?;
+        let found = versions.into_iter().find(|(template, _)| template.version == *version);
+        Ok(found.and_then(|(template, text)| parsed(&template, text)))
+    }
+
+    pub(super) async fn store_flow(&self, new: NewVersion) -> Result<(), CommandError> {
+        self.core.ports.store.put_version(&new).await?;
+        let key = (new.flow.id, new.flow.version);
+        let live = LiveFlow::load(new.compiled)
+            .map_err(|error| CommandError::bad("flow_unreadable", error.to_string()))?;
+        self.core.table.change(|snapshot| {
+            snapshot.flows.insert(new.flow.id, new.flow);
+            snapshot.versions.insert(key, Arc::new(live));
+        });
+        Ok(hooks::ensure(&self.core, key.0).await?)
+    }
+}
+
+fn parsed(template: &Template, text: String) -> Option<TemplateDoc> {
+    let name = format!("{}@{}", template.name, template.version);
+    let (mut read, _) = read(&[SourceFile { name, text }]);
+    read.templates.pop()
+}
