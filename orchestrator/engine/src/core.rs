@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::authorizations::Authorizations;
+use crate::events::News;
 use crate::hooks::Hooks;
 use crate::installed::Installed;
 use crate::invocations::Invocations;
@@ -33,6 +34,7 @@ pub(crate) struct Core {
     pub(crate) replies: Replies,
     pub(crate) authorizations: Authorizations,
     pub(crate) installed: Installed,
+    pub(crate) news: News,
     /// What takes the requests of webhooks.
     pub(crate) hooks: Hooks,
     /// What the reconciler last saw.

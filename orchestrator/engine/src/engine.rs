@@ -13,6 +13,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::authorizations::{self, Authorizations};
 use crate::core::Core;
+use crate::events::News;
 use crate::hooks::Hooks;
 use crate::installed::Installed;
 use crate::invocations::Invocations;
@@ -22,7 +23,7 @@ use crate::router::returns;
 use crate::router::shard::{self, ShardContext};
 use crate::router::worker::{Exits, Workers};
 use crate::table::{LiveFlow, Table};
-use crate::{CommandError, Settings, backlog, hooks, reconciler, scheduler};
+use crate::{CommandError, Settings, backlog, events, hooks, keys, reconciler, scheduler};
 
 /// How long [`Engine::join`] waits for the loops.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -40,12 +41,13 @@ impl Engine {
     /// The broker and the container engine may be away: the loops wait for them.
     ///
     /// # Errors
-    /// When the store cannot be read, or the worker threads cannot be started.
+    /// When the store cannot be read, the key file does not belong to it, or the worker threads cannot be started.
     pub async fn start(
         ports: Ports,
         settings: Settings,
         stop: CancellationToken,
     ) -> Result<Arc<Self>, CommandError> {
+        keys::prepare(&ports).await?;
         let tasks = TaskTracker::new();
         let table = Arc::new(load(&ports).await?);
         let exits = Exits::default();
@@ -65,6 +67,7 @@ impl Engine {
             replies: replies.clone(),
             authorizations: Authorizations::default(),
             installed: Installed::default(),
+            news: News::default(),
             hooks,
             deployments: Mutex::new(BTreeMap::new()),
             contacts: Mutex::new(HashMap::new()),
@@ -82,6 +85,7 @@ impl Engine {
         tasks.spawn(reconciler::run(core.clone(), stop.clone()).instrument(info_span!("reconciler")));
         tasks.spawn(scheduler::run(core.clone(), stop.clone()).instrument(info_span!("scheduler")));
         tasks.spawn(hooks::run(core.clone(), stop.clone()).instrument(info_span!("hooks")));
+        tasks.spawn(events::run(core.clone(), stop.clone()).instrument(info_span!("events")));
         tasks.spawn(backlog::run(core.clone(), stop.clone()).instrument(info_span!("backlog")));
         Ok(Arc::new(Self { core, tasks, stop }))
     }

@@ -25,7 +25,7 @@ use crate::table::LiveFlow;
 pub(crate) use bench::{Bench, Job};
 pub(crate) use compiled::Hook;
 pub(crate) use judge::Verdict;
-pub(crate) use key::{hash, make, open};
+pub(crate) use key::{hash, make, open, seal_anew};
 
 /// How long a delivery is remembered, and a key that stopped working is kept. Longer than senders go on trying.
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(72 * 3600);

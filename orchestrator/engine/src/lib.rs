@@ -14,6 +14,7 @@ mod commands;
 mod core;
 mod engine;
 mod error;
+mod events;
 #[cfg(test)]
 mod fixtures;
 mod gateway;
@@ -21,6 +22,7 @@ mod hooks;
 mod ingress;
 mod installed;
 mod invocations;
+mod keys;
 mod reconciler;
 mod recorder;
 mod replies;
@@ -35,8 +37,8 @@ mod views;
 pub use authorizations::{BrowserAuthorization, CallbackRefusal, Departure, PendingDevice};
 pub use commands::{
     ApplyRequest, Authorization, EvaluateRequest, FlowRef, HookKeyView, HookView, INVOKE_TIMEOUT,
-    INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, LogEntry, Metric, MetricKind, SessionRequest, Upgrade,
-    UpgradeRequest, UpgradeTo, UpgradedFlow, UpgradedInstance, evaluate,
+    INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, KeyKind, KeyView, LogEntry, Metric, MetricKind, Rotated,
+    SessionRequest, Upgrade, UpgradeRequest, UpgradeTo, UpgradedFlow, UpgradedInstance, evaluate,
 };
 pub use engine::Engine;
 pub use error::CommandError;

@@ -83,9 +83,9 @@ async fn admit(state: &ApiState, parts: &Parts) -> Answer<Caller> {
 
 /// The permission that a route needs.
 fn needed(method: &Method, route: &str) -> Permission {
-    let tokens = route.starts_with("/api/v1/tokens");
+    let keys = route.starts_with("/api/v1/tokens") || route.starts_with("/api/v1/keys");
     let connectors = route.starts_with("/api/v1/connectors");
-    if tokens || (connectors && !method.is_safe()) {
+    if keys || (connectors && !method.is_safe()) {
         Permission::Admin
     } else if (method.is_safe() && !REVEALS.contains(&route)) || EVALUATES.contains(&route) {
         Permission::Read
@@ -140,6 +140,7 @@ mod tests {
             (Method::POST, "/api/v1/flows/{flow}/start", Permission::Write),
             (Method::POST, "/api/v1/validate", Permission::Read),
             (Method::GET, "/api/v1/tokens", Permission::Admin),
+            (Method::GET, "/api/v1/keys", Permission::Admin),
             (Method::GET, "/api/v1/connectors", Permission::Read),
             (Method::POST, "/api/v1/connectors", Permission::Admin),
             (Method::GET, "/api/v1/flows/{flow}/hooks", Permission::Write),

@@ -4,12 +4,14 @@ mod apply;
 mod connectors;
 mod dead_letters;
 mod deployments;
+mod events;
 mod executions;
 mod flows;
 mod health;
 mod hooks;
 mod instances;
 mod invocations;
+mod keys;
 mod live;
 mod mappings;
 mod sessions;
@@ -126,7 +128,9 @@ fn routes(replayed: impl Fn(OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState>)
         .merge(executions::routes())
         .merge(dead_letters::routes())
         .merge(deployments::routes())
+        .merge(events::routes())
         .merge(tokens::routes())
+        .merge(keys::routes())
         .merge(sessions::routes())
         .merge(mappings::routes())
         .merge(replayed(verbs::replayed_routes()))

@@ -15,8 +15,19 @@ use crate::ApiState;
 /// How often a silent stream shows that it is alive.
 const ALIVE: Duration = Duration::from_secs(15);
 
-/// Sends items as they come, until there are no more, the client leaves or the server stops.
-pub(crate) fn respond<T, S>(state: &ApiState, headers: &HeaderMap, name: &'static str, items: S) -> Response
+/// Server-sent events of one name.
+pub(crate) fn named<T>(name: &'static str) -> impl Fn(&T) -> Event + Send {
+    move |_| Event::default().event(name)
+}
+
+/// Sends items as they come, until there are no more, the client leaves or the server stops. `event` makes the server-sent
+/// event of an item, without its data.
+pub(crate) fn respond<T, S>(
+    state: &ApiState,
+    headers: &HeaderMap,
+    event: impl Fn(&T) -> Event + Send + 'static,
+    items: S,
+) -> Response
 where
     T: Serialize,
     S: Stream<Item = T> + Send + 'static,
@@ -26,7 +37,7 @@ where
     if accept.contains("text/event-stream") {
         let events = items.map(move |item| {
             let data = serde_json::to_string(&item).unwrap_or_default();
-            Ok::<_, Infallible>(Event::default().event(name).data(data))
+            Ok::<_, Infallible>(event(&item).data(data))
         });
         return Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)).into_response();
     }

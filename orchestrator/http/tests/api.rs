@@ -9,10 +9,14 @@ mod attacks;
 mod document;
 #[path = "api/embed.rs"]
 mod embed;
+#[path = "api/events.rs"]
+mod events;
 #[path = "api/harness.rs"]
 mod harness;
 #[path = "api/hooks.rs"]
 mod hooks;
+#[path = "api/keys.rs"]
+mod keys;
 #[path = "api/resources.rs"]
 mod resources;
 #[path = "api/upgrades.rs"]

@@ -9,7 +9,8 @@ pub(crate) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>)
     let far = given.chars().count().max(3) / 3;
     known
         .into_iter()
-        .filter(|name| name.len() <= 100)
+        // Whoever asks knows that this one is not known where it stands.
+        .filter(|name| name.len() <= 100 && *name != given)
         .map(|name| (strsim::osa_distance(&given.to_lowercase(), &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= far.max(1) && *distance < name.chars().count())
         .min()

@@ -8,6 +8,7 @@
 pub mod broker;
 mod clock;
 mod fault;
+mod notifier;
 pub mod oauth;
 pub mod runtime;
 pub mod store;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 
 pub use clock::{Clock, Entropy};
 pub use fault::{Fault, PortError};
-pub use vault::{SealedSecret, Vault, VaultError};
+pub use notifier::{Notice, Notifier};
+pub use vault::{DataKey, SealedSecret, Vault, VaultError};
 
 /// All ports, as the engine holds them.
 #[derive(Clone)]
@@ -34,6 +36,8 @@ pub struct Ports {
     pub oauth: Arc<dyn oauth::OAuth>,
     /// Secrets.
     pub vault: Arc<dyn Vault>,
+    /// Whoever is told of events, if anybody is.
+    pub notifier: Option<Arc<dyn Notifier>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

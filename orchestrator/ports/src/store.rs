@@ -8,18 +8,22 @@ mod authorizations;
 mod catalogue;
 mod containers;
 mod dead_letters;
+mod events;
 mod flows;
 mod history;
 mod hooks;
+mod keys;
 mod tokens;
 
 pub use authorizations::{AuthorizationAttempt, AuthorizationStore, StoredAuthorization};
 pub use catalogue::{CatalogueStore, Release, StoredInstance};
 pub use containers::ContainerStore;
 pub use dead_letters::{DeadLetterFilter, DeadLetterStore};
+pub use events::EventStore;
 pub use flows::{Activity, FlowStore, NewVersion, TickState};
 pub use history::{CounterDelta, ExecutionFilter, HistoryBatch, HistoryStore, Retention};
 pub use hooks::{HookKey, HookStore};
+pub use keys::{KeyStore, Slot};
 pub use tokens::TokenStore;
 
 /// Everything the store can do.
@@ -32,6 +36,8 @@ pub trait Store:
     + TokenStore
     + ContainerStore
     + HookStore
+    + KeyStore
+    + EventStore
     + Send
     + Sync
 {
@@ -46,6 +52,8 @@ impl<T> Store for T where
         + TokenStore
         + ContainerStore
         + HookStore
+        + KeyStore
+        + EventStore
         + Send
         + Sync
 {

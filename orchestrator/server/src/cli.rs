@@ -6,9 +6,11 @@ mod connector;
 mod dead;
 mod deployment;
 mod doctor;
+mod events;
 mod execution;
 mod flow;
 mod instance;
+mod keys;
 mod login;
 mod map;
 mod serve;
@@ -81,9 +83,14 @@ enum Command {
     /// Deployments, the containers: list.
     #[command(subcommand, visible_alias = "deployments")]
     Deployment(deployment::Deployment),
+    /// What happened to instances and connectors; with --follow what happens.
+    Events(events::Events),
     /// API tokens: create, list, revoke.
     #[command(subcommand, visible_alias = "tokens")]
     Token(token::Token),
+    /// The keys that seal secrets: list, rotate, remove.
+    #[command(subcommand, visible_alias = "key")]
+    Keys(keys::Keys),
     /// Try a mapping or an expression without a server.
     Map(map::Map),
     /// Print a completion script for a shell.
@@ -137,7 +144,9 @@ async fn dispatch(command: Command, out: Out) -> Done {
         Command::Execution(command) => command.run(out).await,
         Command::Dead(command) => command.run(out).await,
         Command::Deployment(command) => command.run(out).await,
+        Command::Events(args) => args.run(out).await,
         Command::Token(command) => command.run(out).await,
+        Command::Keys(command) => command.run(out).await,
         Command::Map(args) => args.run(out),
         Command::Completion(args) => args.run(),
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use sluice_domain::Limits;
 use sluice_rabbitmq::BrokerUrl;
+use url::Url;
 
 pub(crate) use read::read;
 
@@ -47,6 +48,8 @@ pub(crate) struct Configuration {
     pub(crate) grace: Duration,
     /// The engine's numbers.
     pub(crate) engine: EngineNumbers,
+    /// Whom to tell of events.
+    pub(crate) webhook: Option<EventWebhook>,
     /// Whether logs are JSON.
     pub(crate) log_json: bool,
     /// The log filter, for example `info` or `info,sluice_engine=debug`.
@@ -75,6 +78,14 @@ pub(crate) struct BrokerPlace {
     pub(crate) component_user: Option<(String, SecretString)>,
     /// The type of queues.
     pub(crate) queue_type: QueueChoice,
+}
+
+/// Whom to tell of events.
+pub(crate) struct EventWebhook {
+    /// The URL.
+    pub(crate) url: Url,
+    /// What signs the notices.
+    pub(crate) secret: SecretString,
 }
 
 /// The type of queues.

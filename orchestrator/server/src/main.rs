@@ -11,6 +11,7 @@ mod context;
 mod failure;
 mod files;
 mod logs;
+mod notify;
 mod output;
 mod secrets;
 mod serve;

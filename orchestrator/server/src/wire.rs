@@ -12,13 +12,14 @@ use sluice_engine::{ComponentBroker, Settings};
 use sluice_oauth::HttpOAuth;
 use sluice_ports::runtime::{Network, Runtime};
 use sluice_ports::store::Store;
-use sluice_ports::{Clock, Entropy, Ports, Vault, broker::BrokerUsers};
+use sluice_ports::{Clock, Entropy, Notifier, Ports, Vault, broker::BrokerUsers};
 use sluice_rabbitmq::{Management, QueueType, RabbitMq};
 use sluice_store::{FileVault, SqliteStore};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use crate::config::{Configuration, QueueChoice};
+use crate::notify::HttpNotifier;
 
 /// How long the container engine may be away at start.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,6 +59,7 @@ pub(crate) async fn wire(configuration: &Configuration) -> Result<Wired> {
         HttpOAuth::new(&sluice_oauth::Settings::default()).context("cannot ask providers of tokens")?;
     let ports = Ports {
         oauth: Arc::new(oauth),
+        notifier: notifier(configuration)?,
         broker,
         users: users.map(|users| users as Arc<dyn BrokerUsers>),
         runtime,
@@ -68,6 +70,12 @@ pub(crate) async fn wire(configuration: &Configuration) -> Result<Wired> {
     };
     let settings = settings(configuration, &network, gateway_url);
     Ok(Wired { ports, settings, gateway, store })
+}
+
+fn notifier(configuration: &Configuration) -> Result<Option<Arc<dyn Notifier>>> {
+    let Some(webhook) = &configuration.webhook else { return Ok(None) };
+    let notifier = HttpNotifier::new(webhook).context("cannot tell of events")?;
+    Ok(Some(Arc::new(notifier)))
 }
 
 /// Waits for the container engine, for a while.

@@ -3,6 +3,7 @@
 mod broker;
 mod clock;
 mod entropy;
+mod notifier;
 mod oauth;
 mod runtime;
 mod store;
@@ -12,6 +13,7 @@ mod vault;
 pub use broker::{MemoryBroker, Stored};
 pub use clock::ManualClock;
 pub use entropy::CountingEntropy;
+pub use notifier::MemoryNotifier;
 pub use oauth::{Asked, MemoryOAuth};
 pub use runtime::{MemoryRuntime, Started};
 pub use store::MemoryStore;

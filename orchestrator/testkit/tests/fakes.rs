@@ -45,7 +45,7 @@ async fn the_memory_runtime_keeps_the_contract() {
 
 #[test]
 fn the_memory_vault_keeps_the_contract() {
-    contract::vault::suite(&MemoryVault);
+    contract::vault::suite(&MemoryVault::default());
 }
 
 struct Queues(Arc<MemoryBroker>);

@@ -117,7 +117,7 @@ fn token(secrets: &[&str], given: &str) -> Result<Verified, Refusal> {
     if bool::from(fits) { Ok(Verified::default()) } else { Err(Refusal::Mismatch) }
 }
 
-fn key(encoding: SecretEncoding, secret: &str) -> Option<Vec<u8>> {
+pub(crate) fn key(encoding: SecretEncoding, secret: &str) -> Option<Vec<u8>> {
     match encoding {
         SecretEncoding::Plain => Some(secret.as_bytes().to_vec()),
         SecretEncoding::Base64 => {

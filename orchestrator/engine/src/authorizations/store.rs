@@ -112,6 +112,7 @@ fn tell(core: &Core, before: Option<AuthorizationState>, after: &StoredAuthoriza
     let (name, state) = (&after.instance, after.state);
     if before != Some(state) {
         info!(instance.name = %name, %state, detail = after.detail, "the authorisation of an instance changed");
+        core.news.spread();
     }
     mark(core, name, !state.is_usable());
 }

@@ -89,6 +89,7 @@ impl Engine {
         for connector in &connectors {
             self.core.ports.store.put_connector(connector).await?;
             self.core.installed.forget();
+            self.core.news.spread();
         }
         for instance in &instances {
             self.core.ports.store.put_instance(instance).await?;

@@ -39,6 +39,7 @@ impl Engine {
         let connector = Connector { descriptor, source, installed_at };
         self.core.ports.store.put_connector(&connector).await?;
         self.core.installed.forget();
+        self.core.news.spread();
         Ok(connector)
     }
 

@@ -1,6 +1,7 @@
 //! Readiness and metrics.
 
 use sluice_domain::StepCounters;
+use sluice_domain::oauth::AuthorizationState;
 use sluice_ports::broker::Health;
 
 use crate::views::{DeploymentStatus, Readiness};
@@ -102,7 +103,25 @@ impl Engine {
             samples,
         });
         metrics.push(self.deployment_metric());
+        metrics.push(self.instance_metric().await?);
         Ok(metrics)
+    }
+
+    async fn instance_metric(&self) -> Result<Metric, CommandError> {
+        let mut samples = Vec::new();
+        for state in AuthorizationState::ALL {
+            samples.push((state, 0_u64));
+        }
+        for instance in self.core.ports.store.instances().await? {
+            let Some(view) = self.authorization(&instance.name).await? else { continue };
+            let of_state = samples.iter_mut().filter(|(state, _)| *state == view.state);
+            of_state.for_each(|(_, count)| *count += 1);
+        }
+        let samples = samples.into_iter();
+        let samples =
+            samples.map(|(state, count)| (vec![("state", state.to_string())], float(count))).collect();
+        let help = "Instances with OAuth 2.0 by the state of their authorisation.";
+        Ok(Metric { name: "sluice_instances", help, kind: MetricKind::Gauge, samples })
     }
 
     fn deployment_metric(&self) -> Metric {

@@ -135,6 +135,7 @@ impl Engine {
             Release { connector: name.clone(), version: upgrade.to.clone(), at: self.core.ports.clock.now() };
         self.core.ports.store.release_connector(&release).await?;
         self.core.installed.forget();
+        self.core.news.spread();
         for version in new {
             self.store_flow(version).await?;
         }

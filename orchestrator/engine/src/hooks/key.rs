@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use sluice_domain::{FlowId, StepId};
 use sluice_ports::store::HookKey;
-use sluice_ports::{Fault, PortError};
+use sluice_ports::{Fault, PortError, SealedSecret};
 
 use crate::core::Core;
 use crate::gateway::hex;
@@ -26,6 +26,19 @@ pub(crate) fn make(core: &Core, flow: FlowId, step: &StepId) -> Result<(HookKey,
         sealed.map_err(|error| PortError::new(Fault::Permanent, "seal the key of a webhook", error))?;
     let created_at = core.ports.clock.now();
     Ok((HookKey { flow, step: step.clone(), hash, sealed, created_at, retires_at: None }, key))
+}
+
+/// The key with this hash, sealed with another key of the vault.
+pub(crate) fn seal_anew(
+    core: &Core,
+    (flow, step, hash): (FlowId, &StepId, &[u8; 32]),
+    old: &SealedSecret,
+) -> Result<SealedSecret, PortError> {
+    let (owner, place) = (flow.to_string(), hex(hash));
+    let place = ["hook", &owner, step.as_str(), &place];
+    let key = core.ports.vault.open(&place, old);
+    let sealed = key.and_then(|key| core.ports.vault.seal(&place, &key));
+    sealed.map_err(|error| PortError::new(Fault::Permanent, "seal the key of a webhook anew", error))
 }
 
 /// A key as it stands in the URL.

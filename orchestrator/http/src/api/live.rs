@@ -50,7 +50,7 @@ async fn logs(
         return Err(Refusal::new(ErrorCode::BadQuery, format!("tail: {tail} is more than {LINES}")));
     }
     let lines = state.engine.flow_logs(&flow, tail, query.follow).await?;
-    Ok(live::respond(&state, &headers, "log", lines.map(dto::LogLine::from)))
+    Ok(live::respond(&state, &headers, live::named("log"), lines.map(dto::LogLine::from)))
 }
 
 /// The step runs of a flow as they happen, as server-sent events (`run`) or a JSON object a line.
@@ -63,7 +63,7 @@ async fn tail(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let (only, runs) = state.engine.tail(Some(&flow)).await?;
-    Ok(live::respond(&state, &headers, "run", heard(runs, only)))
+    Ok(live::respond(&state, &headers, live::named("run"), heard(runs, only)))
 }
 
 /// The step runs of all flows as they happen.
@@ -71,7 +71,7 @@ async fn tail(
     responses((status = 200, body = dto::StepRun, content_type = "text/event-stream")))]
 async fn tail_all(State(state): State<ApiState>, headers: HeaderMap) -> Answer<Response> {
     let (only, runs) = state.engine.tail(None).await?;
-    Ok(live::respond(&state, &headers, "run", heard(runs, only)))
+    Ok(live::respond(&state, &headers, live::named("run"), heard(runs, only)))
 }
 
 /// A listener that is too slow misses runs; the recorded history has them.

@@ -14,8 +14,8 @@ use sluice_ports::Ports;
 use sluice_ports::broker::Broker;
 use sluice_ports::runtime::Image;
 use sluice_testkit::fakes::{
-    CountingEntropy, ManualClock, MemoryBroker, MemoryOAuth, MemoryRuntime, MemoryStore, MemoryUsers,
-    MemoryVault,
+    CountingEntropy, ManualClock, MemoryBroker, MemoryNotifier, MemoryOAuth, MemoryRuntime, MemoryStore,
+    MemoryUsers, MemoryVault,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -25,6 +25,8 @@ pub(crate) struct Server {
     router: Router,
     pub(crate) engine: Arc<Engine>,
     pub(crate) broker: Arc<MemoryBroker>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) notifier: Arc<MemoryNotifier>,
     pub(crate) clock: Arc<ManualClock>,
     tokens: [String; 3],
     _stop: tokio_util::sync::DropGuard,
@@ -78,13 +80,16 @@ impl Server {
         let broker = Arc::new(MemoryBroker::default());
         // The engine does this too, but in its own time.
         broker.declare_base().await.unwrap();
+        let store = Arc::new(MemoryStore::default());
+        let notifier = Arc::new(MemoryNotifier::default());
         let ports = Ports {
             oauth: Arc::new(MemoryOAuth::default()),
+            notifier: Some(notifier.clone()),
             broker: broker.clone(),
             users: Some(Arc::new(MemoryUsers::default())),
             runtime,
-            store: Arc::new(MemoryStore::default()),
-            vault: Arc::new(MemoryVault),
+            store: store.clone(),
+            vault: Arc::new(MemoryVault::default()),
             clock: clock.clone(),
             entropy: Arc::new(CountingEntropy::default()),
         };
@@ -97,7 +102,16 @@ impl Server {
             tokens.push(token.1.expose_secret().to_owned());
         }
         let router = api_router(ApiState::new(engine.clone(), Access::Tokens, stop.clone()));
-        Self { router, engine, broker, clock, tokens: tokens.try_into().unwrap(), _stop: stop.drop_guard() }
+        Self {
+            router,
+            engine,
+            broker,
+            store,
+            notifier,
+            clock,
+            tokens: tokens.try_into().unwrap(),
+            _stop: stop.drop_guard(),
+        }
     }
 
     pub(crate) fn token(&self, permission: Permission) -> &str {

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sluice_domain::InstanceName;
 use sluice_domain::oauth::AuthorizationState;
+use sluice_domain::{Happened, InstanceName};
 
 use crate::{PortError, SealedSecret};
 
@@ -28,6 +28,20 @@ pub struct StoredAuthorization {
     pub scopes: Vec<String>,
     /// When this was stored.
     pub updated_at: DateTime<Utc>,
+}
+
+impl StoredAuthorization {
+    /// The event that tells of the change from `before`, if the state changes.
+    #[must_use]
+    pub fn event(&self, before: Option<&Self>) -> Option<Happened> {
+        let before = before.map(|before| before.state);
+        (before != Some(self.state)).then(|| Happened::InstanceState {
+            instance: self.instance.clone(),
+            before,
+            state: self.state,
+            detail: self.detail.clone(),
+        })
+    }
 }
 
 /// An authorisation that somebody began and has not finished.

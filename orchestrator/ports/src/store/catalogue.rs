@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sluice_domain::{Connector, Instance, InstanceName, Template, TemplateName};
+use sluice_domain::{Connector, Happened, Instance, InstanceName, Template, TemplateName};
 use sluice_protocol::ComponentName;
 
 use crate::{PortError, SealedSecret};
@@ -27,6 +27,15 @@ pub struct Release {
     pub version: semver::Version,
     /// When, in whole milliseconds.
     pub at: DateTime<Utc>,
+}
+
+impl Release {
+    /// The event that tells of it.
+    #[must_use]
+    pub fn event(&self, before: Option<semver::Version>) -> Happened {
+        let (connector, version) = (self.connector.clone(), self.version.clone());
+        Happened::ConnectorVersion { connector, before, version }
+    }
 }
 
 /// What flows are made of.

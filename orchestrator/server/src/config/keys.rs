@@ -49,6 +49,8 @@ pub(super) const KEYS: &[Key] = &[
     key("history.body_bytes", "65536"),
     key("history.age", "7d"),
     key("history.count", "10000"),
+    unset("events.webhook_url"),
+    unset("events.webhook_secret"),
     key("log.format", "text"),
     key("log.level", "info"),
 ];

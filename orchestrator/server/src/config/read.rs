@@ -10,9 +10,10 @@ use config::{Config, File, FileFormat, Map, Value, ValueKind};
 use secrecy::SecretString;
 use sluice_domain::{Cpus, Delay, Limits, Memory};
 use sluice_rabbitmq::BrokerUrl;
+use url::Url;
 
 use super::keys::KEYS;
-use super::{BrokerPlace, Configuration, EngineNumbers, Faults, GatewayPlace, QueueChoice};
+use super::{BrokerPlace, Configuration, EngineNumbers, EventWebhook, Faults, GatewayPlace, QueueChoice};
 
 /// What the environment's names begin with.
 const PREFIX: &str = "SLUICE__";
@@ -151,6 +152,7 @@ impl Reader {
         let limits = self.limits();
         let grace = self.optional::<Delay>("limits.grace");
         let engine = self.engine();
+        let webhook = self.webhook();
         let log_json = self.log_format();
         Some(Configuration {
             installation: installation?,
@@ -166,6 +168,7 @@ impl Reader {
             limits: limits?,
             grace: grace?.get(),
             engine: engine?,
+            webhook: webhook?,
             log_json: log_json?,
             log_level: self.text("log.level")?,
         })
@@ -240,6 +243,23 @@ impl Reader {
             component_user,
             queue_type,
         })
+    }
+
+    /// Nothing when events are told to nobody.
+    fn webhook(&mut self) -> Option<Option<EventWebhook>> {
+        let Some(url) = self.text("events.webhook_url") else { return Some(None) };
+        // Not `optional`, whose faults repeat the value: some services have a secret in it.
+        let url = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        if url.is_none() {
+            self.fault("events.webhook_url", "it is no http or https URL");
+        }
+        let secret =
+            self.text("events.webhook_secret").filter(|secret| sluice_webhook::is_signing_secret(secret));
+        if secret.is_none() {
+            let what = "notices are signed: set 24 to 64 random bytes in base 64, with or without whsec_ before them";
+            self.fault("events.webhook_secret", what);
+        }
+        Some(Some(EventWebhook { url: url?, secret: secret?.into() }))
     }
 
     fn limits(&mut self) -> Option<Limits> {

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::failure::{Failure, Outcome};
 use crate::row::{count, get, hash, json, maybe_time, parsed, time, to_count, to_json};
-use crate::sqlite::SqliteStore;
+use crate::sqlite::{SqliteStore, events};
 
 #[async_trait]
 impl AuthorizationStore for SqliteStore {
@@ -80,13 +80,16 @@ impl SqliteStore {
         if known.is_none() {
             return Err(Failure::NotFound("there is no such instance"));
         }
-        let before = sqlx::query("SELECT version FROM authorizations WHERE instance = ?")
+        let before = sqlx::query("SELECT * FROM authorizations WHERE instance = ?")
             .bind(new.instance.as_str())
             .fetch_optional(&mut *write)
             .await?;
-        let before = before.as_ref().map(|row| count(row, "version")).transpose()?.unwrap_or(0);
-        if before + 1 != new.version {
+        let before = before.as_ref().map(authorization).transpose()?;
+        if before.as_ref().map_or(0, |before| before.version) + 1 != new.version {
             return Err(Failure::Conflict("the authorisation was changed meanwhile"));
+        }
+        if let Some(what) = new.event(before.as_ref()) {
+            events::note(&mut write, new.updated_at, &what).await?;
         }
         sqlx::query("INSERT OR REPLACE INTO authorizations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(new.instance.as_str())

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::failure::{Failure, Outcome};
 use crate::row::{parsed, time};
-use crate::sqlite::SqliteStore;
+use crate::sqlite::{SqliteStore, events};
 
 impl SqliteStore {
     pub(super) async fn insert_release(&self, release: &Release) -> Outcome<()> {
@@ -20,13 +20,13 @@ impl SqliteStore {
         if known.is_none() {
             return Err(Failure::NotFound("there is no such version"));
         }
-        let last: Option<String> =
-            sqlx::query_scalar("SELECT version FROM releases WHERE connector = ? ORDER BY id DESC LIMIT 1")
-                .bind(release.connector.as_str())
-                .fetch_optional(&mut *write)
-                .await?;
-        if last.is_none_or(|last| last != release.version.to_string()) {
-            insert(&mut write, release).await?;
+        let last = sqlx::query("SELECT version FROM releases WHERE connector = ? ORDER BY id DESC LIMIT 1")
+            .bind(release.connector.as_str())
+            .fetch_optional(&mut *write)
+            .await?;
+        let last = last.as_ref().map(|row| parsed::<semver::Version>(row, "version")).transpose()?;
+        if last.as_ref() != Some(&release.version) {
+            insert(&mut write, release, last).await?;
         }
         Ok(write.commit().await?)
     }
@@ -61,17 +61,21 @@ pub(super) async fn release_first(write: &mut SqliteConnection, connector: &Conn
         version: in_use.unwrap_or_else(|| connector.version().clone()),
         at: connector.installed_at,
     };
-    insert(write, &release).await
+    insert(write, &release, None).await
 }
 
-async fn insert(write: &mut SqliteConnection, release: &Release) -> Outcome<()> {
+async fn insert(
+    write: &mut SqliteConnection,
+    release: &Release,
+    before: Option<semver::Version>,
+) -> Outcome<()> {
     sqlx::query("INSERT INTO releases (connector, version, at) VALUES (?, ?, ?)")
         .bind(release.connector.as_str())
         .bind(release.version.to_string())
         .bind(release.at.timestamp_millis())
-        .execute(write)
+        .execute(&mut *write)
         .await?;
-    Ok(())
+    events::note(write, release.at, &release.event(before)).await
 }
 
 fn release(row: &SqliteRow) -> Outcome<Release> {

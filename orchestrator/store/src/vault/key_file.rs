@@ -1,6 +1,5 @@
-//! The key file: a line for each key, its id and 32 bytes in base 64. The last one seals, all of them open.
+//! The key file: a line for each master key, its id and 32 bytes in base 64. The last one seals, all of them open.
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -8,23 +7,39 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use rand::TryRngCore;
-use rand::rngs::OsRng;
-use secrecy::{ExposeSecret, SecretBox};
+use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox};
 
 const HEADER: &str = "\
-# Sluice seals the secrets in its store with these keys. Keep this file with care, and apart from the store's backups:
-# without it nobody can open the secrets again. A line is a key's id and the key; the last key seals, all of them open.
+# Sluice seals the keys of the secrets in its store with these keys. Keep this file with care, and apart from the store's
+# backups: without it nobody can open the secrets again. A line is a key's id and the key; the last key seals, all of them
+# open. `sluice keys` changes it.
 ";
 
+/// No line of a key is as long as this, unless somebody else chose its id.
+const LINE_BYTES: usize = 256;
 /// No key file is as long as this.
 const MOST_BYTES: u64 = 64 * 1024;
 
-/// The keys of a file.
-pub(super) struct Keys {
-    pub(super) by_id: BTreeMap<String, SecretBox<[u8; 32]>>,
-    /// The id of the key that seals.
-    pub(super) current: String,
+/// A key of the file.
+pub(super) struct MasterKey {
+    pub(super) id: String,
+    pub(super) bytes: SecretBox<[u8; 32]>,
+}
+
+impl MasterKey {
+    /// A new key.
+    pub(super) fn random() -> Self {
+        let mut bytes = SecretBox::new(Box::new([0; 32]));
+        super::fill(bytes.expose_secret_mut());
+        Self { id: new_id('k'), bytes }
+    }
+}
+
+/// An id that no other key has.
+pub(super) fn new_id(kind: char) -> String {
+    let mut bytes = [0; 4];
+    super::fill(&mut bytes);
+    format!("{kind}{:08x}", u32::from_be_bytes(bytes))
 }
 
 /// A key file that cannot be used.
@@ -58,7 +73,7 @@ pub enum KeyFileError {
 }
 
 /// Reads the keys, and makes the file when it is not there.
-pub(super) fn read_or_make(path: &Path) -> Result<Keys, KeyFileError> {
+pub(super) fn read_or_make(path: &Path) -> Result<Vec<MasterKey>, KeyFileError> {
     let failed = |source| KeyFileError::File { path: path.to_owned(), source };
     match File::open(path) {
         Ok(file) => read(path, file),
@@ -70,18 +85,15 @@ pub(super) fn read_or_make(path: &Path) -> Result<Keys, KeyFileError> {
     }
 }
 
-fn read(path: &Path, file: File) -> Result<Keys, KeyFileError> {
+fn read(path: &Path, file: File) -> Result<Vec<MasterKey>, KeyFileError> {
     let failed = |source| KeyFileError::File { path: path.to_owned(), source };
     let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KeyFileError::Open { path: path.to_owned(), mode });
     }
     let mut text = SecretBox::<String>::default();
-    file.take(MOST_BYTES)
-        .read_to_string(secrecy::ExposeSecretMut::expose_secret_mut(&mut text))
-        .map_err(failed)?;
-    let mut keys = BTreeMap::new();
-    let mut current = None;
+    file.take(MOST_BYTES).read_to_string(text.expose_secret_mut()).map_err(failed)?;
+    let mut keys: Vec<MasterKey> = Vec::new();
     let mut number = 0;
     for line in text.expose_secret().lines() {
         number += 1;
@@ -91,43 +103,76 @@ fn read(path: &Path, file: File) -> Result<Keys, KeyFileError> {
         }
         let wrong = || KeyFileError::Line { path: path.to_owned(), line: number };
         let (id, key) = line.split_once(' ').ok_or_else(wrong)?;
-        let key = decode(key.trim()).ok_or_else(wrong)?;
+        let bytes = decode(key.trim()).ok_or_else(wrong)?;
         // Two keys of one id would make what the first one sealed unreadable.
-        if keys.insert(id.to_owned(), key).is_some() {
+        if keys.iter().any(|key| key.id == id) {
             return Err(wrong());
         }
-        current = Some(id.to_owned());
+        keys.push(MasterKey { id: id.to_owned(), bytes });
     }
-    let current = current.ok_or_else(|| KeyFileError::Line { path: path.to_owned(), line: number + 1 })?;
-    Ok(Keys { by_id: keys, current })
+    if keys.is_empty() {
+        return Err(KeyFileError::Line { path: path.to_owned(), line: number + 1 });
+    }
+    Ok(keys)
 }
 
 fn decode(text: &str) -> Option<SecretBox<[u8; 32]>> {
     let mut key = SecretBox::new(Box::new([0; 32]));
     let bytes = SecretBox::new(Box::new(BASE64_STANDARD.decode(text).ok()?));
     let exact: &[u8; 32] = bytes.expose_secret().as_slice().try_into().ok()?;
-    secrecy::ExposeSecretMut::expose_secret_mut(&mut key).copy_from_slice(exact);
+    key.expose_secret_mut().copy_from_slice(exact);
     Some(key)
 }
 
 /// Makes the file with one random key. It appears whole or not at all, and never replaces another.
 fn make(path: &Path) -> io::Result<()> {
-    let mut bytes = SecretBox::new(Box::new([0_u8; 36]));
-    let random = secrecy::ExposeSecretMut::expose_secret_mut(&mut bytes);
-    OsRng.try_fill_bytes(random).map_err(io::Error::other)?;
-    let (id, key) = random.split_at(4);
-    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-    let text = SecretBox::new(Box::new(format!("{HEADER}k{id} {}\n", BASE64_STANDARD.encode(key))));
+    let fresh = write_beside(path, &[MasterKey::random()])?;
+    // A link, unlike a renaming, fails where a file is already.
+    let linked = std::fs::hard_link(&fresh, path);
+    std::fs::remove_file(&fresh)?;
+    linked?;
+    sync_folder(path)
+}
 
+/// Replaces the keys of the file. Whatever happens, the file has either all of these keys or all that it had.
+pub(super) fn replace(path: &Path, keys: &[MasterKey]) -> io::Result<()> {
+    let fresh = write_beside(path, keys)?;
+    if let Err(error) = std::fs::rename(&fresh, path) {
+        std::fs::remove_file(&fresh)?;
+        return Err(error);
+    }
+    sync_folder(path)
+}
+
+/// Writes a file with these keys beside the key file.
+fn write_beside(path: &Path, keys: &[MasterKey]) -> io::Result<PathBuf> {
+    // Room for all, so that growing leaves no copies of keys behind.
+    let mut text = SecretBox::new(Box::new(String::with_capacity(HEADER.len() + keys.len() * LINE_BYTES)));
+    text.expose_secret_mut().push_str(HEADER);
+    for key in keys {
+        let line = SecretBox::new(Box::new(BASE64_STANDARD.encode(key.bytes.expose_secret())));
+        for part in [key.id.as_str(), " ", line.expose_secret(), "\n"] {
+            text.expose_secret_mut().push_str(part);
+        }
+    }
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(format!(".{}", std::process::id()));
     let fresh = PathBuf::from(fresh);
+    // What a process of this id left behind when it was killed.
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&fresh)?;
     let written = file.write_all(text.expose_secret().as_bytes()).and_then(|()| file.sync_all());
-    // A link, unlike a renaming, fails where a file is already.
-    let linked = written.and_then(|()| std::fs::hard_link(&fresh, path));
-    std::fs::remove_file(&fresh)?;
-    linked?;
+    if let Err(error) = written {
+        std::fs::remove_file(&fresh)?;
+        return Err(error);
+    }
+    Ok(fresh)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => File::open(folder)?.sync_all(),
         None => File::open(".")?.sync_all(),

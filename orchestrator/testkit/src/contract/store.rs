@@ -4,9 +4,11 @@ mod authorizations;
 mod catalogue;
 mod containers;
 mod dead_letters;
+mod events;
 mod flows;
 mod history;
 mod hooks;
+mod keys;
 mod prune;
 mod tokens;
 
@@ -36,4 +38,6 @@ pub async fn suite(harness: &dyn StoreHarness) {
     tokens::suite(harness).await;
     containers::suite(harness).await;
     hooks::suite(harness).await;
+    keys::suite(harness).await;
+    events::suite(harness).await;
 }

@@ -4,9 +4,11 @@ mod access;
 mod authorizations;
 mod catalogue;
 mod dead_letters;
+mod events;
 mod flows;
 mod history;
 mod hooks;
+mod keys;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -14,13 +16,13 @@ use std::sync::{Mutex, MutexGuard};
 use chrono::{DateTime, Utc};
 use sluice_domain::compiled::CompiledFlow;
 use sluice_domain::{
-    ApiToken, Connector, ContainerStart, ContainerStartId, DeadLetter, DeadLetterId, Execution, Flow, FlowId,
-    FlowVersion, InstanceName, StepCounters, StepId, StepRun, Template, TemplateName, TokenId,
+    ApiToken, Connector, ContainerStart, ContainerStartId, DeadLetter, DeadLetterId, Event, Execution, Flow,
+    FlowId, FlowVersion, InstanceName, StepCounters, StepId, StepRun, Template, TemplateName, TokenId,
 };
 use sluice_ports::store::{
     AuthorizationAttempt, HookKey, Release, StoredAuthorization, StoredInstance, TickState,
 };
-use sluice_ports::{Fault, PortError};
+use sluice_ports::{DataKey, Fault, PortError};
 use sluice_protocol::{ComponentName, ExecutionId, MessageId};
 
 use super::lock;
@@ -33,7 +35,15 @@ pub struct MemoryStore(Mutex<State>);
 struct State {
     down: bool,
     failing_writes: u32,
+    /// Writes that still work; all of them when absent.
+    working_writes: Option<u32>,
     connectors: BTreeMap<(ComponentName, semver::Version), Connector>,
+    /// In the order in which they came.
+    events: Vec<Event>,
+    newest_event: u64,
+    told: BTreeMap<String, u64>,
+    /// In the order in which they came.
+    data_keys: Vec<DataKey>,
     /// In the order in which they came.
     releases: Vec<Release>,
     instances: BTreeMap<InstanceName, StoredInstance>,
@@ -73,6 +83,11 @@ impl MemoryStore {
         lock(&self.0).failing_writes = count;
     }
 
+    /// Makes all writes fail after the next so many, as if the process had been killed there; none when absent.
+    pub fn fail_writes_after(&self, count: Option<u32>) {
+        lock(&self.0).working_writes = count;
+    }
+
     fn read(&self, operation: impl Into<String>) -> Result<MutexGuard<'_, State>, PortError> {
         let state = lock(&self.0);
         if state.down {
@@ -84,6 +99,10 @@ impl MemoryStore {
     fn write(&self, operation: impl Into<String>) -> Result<MutexGuard<'_, State>, PortError> {
         let operation = operation.into();
         let mut state = self.read(operation.clone())?;
+        if state.working_writes == Some(0) {
+            return Err(PortError::new(Fault::Transient, operation, "the test says so"));
+        }
+        state.working_writes = state.working_writes.map(|left| left - 1);
         if state.failing_writes > 0 {
             state.failing_writes -= 1;
             return Err(PortError::new(Fault::Transient, operation, "the test says so"));

@@ -1,33 +1,130 @@
 //! A vault without cryptography. It keeps the contract, and no secret.
 
-use secrecy::{ExposeSecret, SecretString};
-use sluice_ports::{SealedSecret, Vault, VaultError};
+use std::sync::{Mutex, MutexGuard};
 
-/// The only key that there is.
-const KEY: &str = "memory";
+use secrecy::{ExposeSecret, SecretString};
+use sluice_ports::{DataKey, SealedSecret, Vault, VaultError};
+
+use super::lock;
 
 /// A vault that writes the place and a checksum before the secret, in plain text.
-#[derive(Debug, Default)]
-pub struct MemoryVault;
+#[derive(Debug)]
+pub struct MemoryVault(Mutex<Keys>);
+
+#[derive(Debug)]
+struct Keys {
+    master: Vec<String>,
+    data: Vec<String>,
+    made: u32,
+}
+
+impl Default for MemoryVault {
+    fn default() -> Self {
+        Self(Mutex::new(Keys { master: vec!["k0".to_owned()], data: Vec::new(), made: 0 }))
+    }
+}
+
+impl Keys {
+    fn newest_master(&self) -> String {
+        self.master.last().cloned().unwrap_or_default()
+    }
+
+    fn next(&mut self, kind: char) -> String {
+        self.made += 1;
+        format!("{kind}{}", self.made)
+    }
+
+    fn wrap(&self, tenant: &str, id: &str) -> DataKey {
+        let key_id = self.newest_master();
+        let sealed = sum(&["data-key", tenant, id], key_id.as_bytes()).to_be_bytes().to_vec();
+        DataKey { id: id.to_owned(), tenant: tenant.to_owned(), sealed: SealedSecret { key_id, sealed } }
+    }
+
+    fn check(&self, key: &DataKey) -> Result<(), VaultError> {
+        let master = &key.sealed.key_id;
+        if !self.master.contains(master) {
+            return Err(VaultError::UnknownKey(master.clone()));
+        }
+        let expect = sum(&["data-key", &key.tenant, &key.id], master.as_bytes()).to_be_bytes();
+        if key.sealed.sealed == expect { Ok(()) } else { Err(VaultError::Damaged) }
+    }
+}
+
+impl MemoryVault {
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        lock(&self.0)
+    }
+}
 
 impl Vault for MemoryVault {
     fn seal(&self, place: &[&str], secret: &SecretString) -> Result<SealedSecret, VaultError> {
+        let keys = self.keys();
+        let key_id = keys.data.last().cloned().unwrap_or_else(|| keys.newest_master());
         let secret = secret.expose_secret().as_bytes();
-        let mut sealed = sum(place, secret).to_be_bytes().to_vec();
+        let mut sealed = sum(&[place, &[key_id.as_str()]].concat(), secret).to_be_bytes().to_vec();
         sealed.extend_from_slice(secret);
-        Ok(SealedSecret { key_id: KEY.to_owned(), sealed })
+        Ok(SealedSecret { key_id, sealed })
     }
 
     fn open(&self, place: &[&str], sealed: &SealedSecret) -> Result<SecretString, VaultError> {
-        if sealed.key_id != KEY {
+        let keys = self.keys();
+        if !keys.data.contains(&sealed.key_id) && !keys.master.contains(&sealed.key_id) {
             return Err(VaultError::UnknownKey(sealed.key_id.clone()));
         }
         let (before, secret) = sealed.sealed.split_first_chunk::<8>().ok_or(VaultError::Damaged)?;
-        if u64::from_be_bytes(*before) != sum(place, secret) {
+        if u64::from_be_bytes(*before) != sum(&[place, &[sealed.key_id.as_str()]].concat(), secret) {
             return Err(VaultError::Damaged);
         }
         let text = String::from_utf8(secret.to_vec()).map_err(|_| VaultError::Damaged)?;
         Ok(SecretString::from(text))
+    }
+
+    fn make_data_key(&self, tenant: &str) -> Result<DataKey, VaultError> {
+        let mut keys = self.keys();
+        let id = keys.next('d');
+        Ok(keys.wrap(tenant, &id))
+    }
+
+    fn learn(&self, key: &DataKey) -> Result<(), VaultError> {
+        let mut keys = self.keys();
+        keys.check(key)?;
+        keys.data.retain(|known| *known != key.id);
+        keys.data.push(key.id.clone());
+        Ok(())
+    }
+
+    fn forget(&self, id: &str) {
+        let mut keys = self.keys();
+        if keys.data.last().is_some_and(|last| last != id) {
+            keys.data.retain(|known| known != id);
+        }
+    }
+
+    fn rewrap(&self, key: &DataKey) -> Result<DataKey, VaultError> {
+        let keys = self.keys();
+        keys.check(key)?;
+        Ok(keys.wrap(&key.tenant, &key.id))
+    }
+
+    fn master_keys(&self) -> Vec<String> {
+        self.keys().master.clone()
+    }
+
+    fn add_master_key(&self) -> Result<String, VaultError> {
+        let mut keys = self.keys();
+        let id = keys.next('k');
+        keys.master.push(id.clone());
+        Ok(id)
+    }
+
+    fn remove_master_key(&self, id: &str) -> Result<(), VaultError> {
+        let mut keys = self.keys();
+        let known = keys.master.iter().any(|known| known == id);
+        if !known || keys.newest_master() == id {
+            return Err(VaultError::UnknownKey(id.to_owned()));
+        }
+        keys.master.retain(|known| known != id);
+        Ok(())
     }
 }
 

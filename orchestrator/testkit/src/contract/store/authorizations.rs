@@ -18,7 +18,7 @@ fn sealed(text: &str) -> SealedSecret {
     SealedSecret { key_id: "k1".to_owned(), sealed: text.as_bytes().to_vec() }
 }
 
-fn authorization(version: u64) -> StoredAuthorization {
+pub(super) fn authorization(version: u64) -> StoredAuthorization {
     StoredAuthorization {
         instance: fixtures::instance("crm").name,
         version,

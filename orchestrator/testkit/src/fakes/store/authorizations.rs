@@ -24,9 +24,12 @@ impl AuthorizationStore for MemoryStore {
         if !state.instances.contains_key(&authorization.instance) {
             return Err(PortError::not_found(operation));
         }
-        let before = state.authorizations.get(&authorization.instance).map_or(0, |known| known.version);
-        if before + 1 != authorization.version {
+        let before = state.authorizations.get(&authorization.instance);
+        if before.map_or(0, |known| known.version) + 1 != authorization.version {
             return Err(PortError::conflict(operation));
+        }
+        if let Some(what) = authorization.event(before) {
+            state.happened(authorization.updated_at, what);
         }
         state.authorizations.insert(authorization.instance.clone(), authorization.clone());
         Ok(())

@@ -15,7 +15,9 @@ impl CatalogueStore for MemoryStore {
         let mut state = self.write(format!("install connector {} {}", key.0, key.1))?;
         if !state.releases.iter().any(|release| release.connector == key.0) {
             let (name, version) = key.clone();
-            state.releases.push(Release { connector: name, version, at: connector.installed_at });
+            let release = Release { connector: name, version, at: connector.installed_at };
+            state.happened(release.at, release.event(None));
+            state.releases.push(release);
         }
         state.connectors.insert(key, connector.clone());
         Ok(())
@@ -28,7 +30,9 @@ impl CatalogueStore for MemoryStore {
             return Err(PortError::not_found(operation));
         }
         let last = state.releases.iter().rfind(|known| known.connector == release.connector);
-        if last.is_none_or(|last| last.version != release.version) {
+        let last = last.map(|last| last.version.clone());
+        if last.as_ref() != Some(&release.version) {
+            state.happened(release.at, release.event(last));
             state.releases.push(release.clone());
         }
         Ok(())
