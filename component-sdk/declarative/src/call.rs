@@ -7,7 +7,7 @@ use serde_json::Value;
 use sluice_protocol::FunctionName;
 
 use crate::script::Needs;
-use crate::{Action, Auth, Http, Manifest, OAuth2, PollingTrigger, Trigger, WebhookTrigger};
+use crate::{Action, Auth, Http, Manifest, PollingTrigger, Trigger, WebhookTrigger};
 
 /// What the component `rest` executes: the config of a step that uses a function of a declarative connector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,7 +84,7 @@ impl Manifest {
             connector: format!("{}@{}", self.name, self.version),
             function: function.clone(),
             http: self.http.clone()?,
-            auth: self.auth.oauth2.as_ref().map_or_else(|| self.auth.clone(), OAuth2::carried),
+            auth: self.auth.carried(),
             kind,
             config,
             actions: needs.actions.iter().map(|name| (name.clone(), plain(&self.actions[name]))).collect(),

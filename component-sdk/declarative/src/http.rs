@@ -135,8 +135,8 @@ pub enum Reaction {
     Fail,
     /// A success after all.
     Ignore,
-    /// The token is renewed and the request made once more. With `auth.type: oauth2` or `session` only.
+    /// The token is renewed and the request made once more. With the types `oauth2` and `session` only.
     Refresh,
-    /// A person has to authorise the instance again; the input waits until then. With `auth.type: oauth2` only.
+    /// A person has to authorise the instance again; the input waits until then. With the type `oauth2` only.
     Reauthorize,
 }

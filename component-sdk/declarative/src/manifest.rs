@@ -110,7 +110,7 @@ pub struct Action {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Map<String, Value>>")]
     pub output: Option<Value>,
-    /// What an instance must have been granted for it, with `auth.type: oauth2`: some of `auth.oauth2.scopes`. A flow that
+    /// What an instance must have been granted for it, with `oauth2`: some of the `scopes` that it asks for. A flow that
     /// uses it with an instance that was granted less is refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
@@ -161,7 +161,7 @@ pub struct PollingTrigger {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Map<String, Value>>")]
     pub output: Option<Value>,
-    /// What an instance must have been granted for it, with `auth.type: oauth2`: some of `auth.oauth2.scopes`. A flow that
+    /// What an instance must have been granted for it, with `oauth2`: some of the `scopes` that it asks for. A flow that
     /// uses it with an instance that was granted less is refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
