@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sluice_protocol::FunctionName;
 
 use crate::script::Needs;
@@ -80,6 +80,27 @@ impl Manifest {
             }
             (None, Some(Trigger::Webhook(_)) | None) => return None,
         };
+        self.assemble(function, kind, config, needs)
+    }
+
+    /// The call of a script as if it were an action: a hook. Nothing when the manifest has no such script, or does not say
+    /// how to reach the API.
+    #[must_use]
+    pub fn script_call(&self, script: &FunctionName) -> Option<Call> {
+        self.scripts.get(script)?;
+        let action = Action { script: Some(script.clone()), ..Action::default() };
+        let mut needs = Needs::of(self);
+        needs.action(&action);
+        self.assemble(script, CallKind::Action(action), Value::Object(Map::new()), needs)
+    }
+
+    fn assemble(
+        &self,
+        function: &FunctionName,
+        kind: CallKind,
+        config: Value,
+        needs: Needs<'_>,
+    ) -> Option<Call> {
         Some(Call {
             connector: format!("{}@{}", self.name, self.version),
             function: function.clone(),

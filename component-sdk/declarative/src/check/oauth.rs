@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sluice_mapping::is_expression;
 
 use super::{Check, ProblemKind, RESERVED, escape, is_token, short};
-use crate::oauth::{Grant, OAuth2, TokenKind};
+use crate::oauth::{Grant, Hook, OAuth2, TokenKind};
 use crate::{Auth, AuthPlace, AuthType, ClientAuth, Manifest, Reaction, TokenPlace};
 
 /// What OAuth itself sets in an authorisation request (RFC 6749, section 4.1.1; RFC 7636, section 4.3).
@@ -258,12 +258,24 @@ impl Check {
 
     fn hooks(&mut self, at: &str, manifest: &Manifest, oauth: &OAuth2) {
         let hooks = [("on_authorize", &oauth.on_authorize), ("on_revoke", &oauth.on_revoke)];
-        for (name, action) in hooks {
-            let Some(action) = action else { continue };
-            if !manifest.actions.keys().any(|known| known.as_str() == action) {
-                let text = format!("`{name}` names the action `{}`, which is not described", short(action));
-                let at = format!("{at}/{name}");
-                self.add(at, ProblemKind::Unknown, text, "name one of the actions of this file");
+        for (name, hook) in hooks {
+            let at = format!("{at}/{name}");
+            match hook {
+                Some(Hook::Action(action))
+                    if !manifest.actions.keys().any(|known| known.as_str() == action) =>
+                {
+                    let text =
+                        format!("`{name}` names the action `{}`, which is not described", short(action));
+                    let help = "name one of the actions of this file, or write `{ script: NAME }`";
+                    self.add(at, ProblemKind::Unknown, text, help);
+                }
+                Some(Hook::Script(_)) if manifest.http.is_none() => {
+                    let text = format!("a script as `{name}` needs `http`, which says how to reach the API");
+                    let help = "for example `http: { base_url: https://api.example.com }`";
+                    self.add(at, ProblemKind::Missing, text, help);
+                }
+                Some(Hook::Script(hook)) => self.known(&format!("{at}/script"), Some(&hook.script), manifest),
+                Some(Hook::Action(_)) | None => {}
             }
         }
     }

@@ -116,7 +116,7 @@ impl Check {
         }
     }
 
-    fn known(&mut self, at: &str, name: Option<&FunctionName>, manifest: &Manifest) {
+    pub(super) fn known(&mut self, at: &str, name: Option<&FunctionName>, manifest: &Manifest) {
         if let Some(name) = name.filter(|name| !manifest.scripts.contains_key(*name)) {
             let text = format!("there is no script `{name}`");
             self.add(at, ProblemKind::Unknown, text, "write it under `scripts`");

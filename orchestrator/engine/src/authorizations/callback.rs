@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use sluice_domain::InstanceName;
-use sluice_domain::oauth::{AuthorizeRequest, Callback, CallbackError, Pkce};
+use sluice_domain::oauth::{AuthorizeRequest, Callback, CallbackError, Hook, Pkce};
 use sluice_ports::oauth::{CodeExchange, Tokens};
 use sluice_ports::store::{AuthorizationAttempt, StoredAuthorization};
 use subtle::ConstantTimeEq;
@@ -193,23 +193,31 @@ impl Engine {
         if let Some(hook) = &provider.declared.on_authorize {
             let input = json!({ "token_response": extra });
             if let Err(error) = self.hook(name, hook, input).await {
-                warn!(instance.name = %name, hook, error, "the hook after an authorisation failed");
+                warn!(instance.name = %name, %hook, error, "the hook after an authorisation failed");
             }
         }
         Ok(after)
     }
 
-    /// Calls an action that the connector names as a hook. Settings that it gives become those of the instance.
-    pub(crate) async fn hook(&self, name: &InstanceName, hook: &str, input: Value) -> Result<(), String> {
+    /// Calls what the connector names as a hook, in its component. Settings that it gives become those of the instance.
+    pub(crate) async fn hook(&self, name: &InstanceName, hook: &Hook, input: Value) -> Result<(), String> {
+        let function = match hook {
+            Hook::Action(action) => action.parse().map_err(|error| format!("{error}"))?,
+            Hook::Script(hook) => hook.script.clone(),
+        };
         let request = crate::InvokeRequest {
             instance: name.clone(),
-            function: hook.parse().map_err(|error| format!("{error}"))?,
+            function,
             config: Value::Null,
             input,
             timeout: crate::INVOKE_TIMEOUT,
             trace: false,
         };
-        let invoked = self.invoke(request).await.map_err(|error| chain(&error))?;
+        let invoked = match hook {
+            Hook::Action(_) => self.invoke(request).await,
+            Hook::Script(_) => self.invoke_script(request).await,
+        };
+        let invoked = invoked.map_err(|error| chain(&error))?;
         if let Some(error) = invoked.error {
             return Err(format!("{}: {}", error.code, error.message));
         }

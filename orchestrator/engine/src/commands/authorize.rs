@@ -90,7 +90,7 @@ impl Engine {
         if let Some(hook) = &provider.declared.on_revoke
             && let Err(error) = self.hook(name, hook, serde_json::json!({})).await
         {
-            warn!(instance.name = %name, hook, error, "the hook before a revocation failed");
+            warn!(instance.name = %name, %hook, error, "the hook before a revocation failed");
         }
         let flight = self.core.authorizations.flight(name);
         let _one_at_a_time = flight.lock().await;

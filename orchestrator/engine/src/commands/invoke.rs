@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sluice_domain::{Connector, DeploymentId, Instance, InstanceName, topology};
-use sluice_planner::{Catalogue, PrepareError, Prepared, Run};
+use sluice_planner::{Catalogue, PrepareError, Prepared, Run, prepare_script};
 use sluice_ports::broker::{PublishError, Target};
 use sluice_protocol::invocation::{self, EXCHANGE_PORT, Invocation};
 use sluice_protocol::{
@@ -80,6 +80,17 @@ impl Engine {
         run_prepared(&self.core, request, prepared).await
     }
 
+    /// Runs a script of the connector of an instance now, in the place of an action: in the component, as any other run.
+    ///
+    /// # Errors
+    /// As [`Engine::invoke`].
+    pub(crate) async fn invoke_script(&self, request: InvokeRequest) -> Result<Invoked, CommandError> {
+        let catalogue = self.core.catalogue().await?;
+        let connector = chosen(&catalogue, &self.instance(&request.instance).await?)?;
+        let prepared = prepare_script(connector, &request.function, &catalogue).map_err(refusal)?;
+        run_prepared(&self.core, request, prepared).await
+    }
+
     /// Calls what the connector of an instance names as its test.
     ///
     /// # Errors
@@ -117,6 +128,7 @@ fn refusal(error: PrepareError) -> CommandError {
         PrepareError::UnknownFunction { function, .. } => {
             return CommandError::not_found("action or trigger", format!("{function}` (`{error}"));
         }
+        PrepareError::UnknownScript { .. } => "unknown_script",
         PrepareError::Listens(_) => "not_callable",
         PrepareError::NoRunner => "rest_not_installed",
         PrepareError::Misfit(_) => "misfit",
