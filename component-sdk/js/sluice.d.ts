@@ -15,9 +15,9 @@ export interface Status {
   expires_at?: string | null;
   /** What access was granted. */
   scopes?: string[] | null;
-  /** When a person authorised it last, as in RFC 3339. */
+  /** When it was authorised last, as in RFC 3339. Refreshes of its token leave that as it is. */
   authorized_at?: string | null;
-  /** When the authorisation changed last, as in RFC 3339. */
+  /** When anything of the authorisation changed last, a refresh included, as in RFC 3339. */
   updated_at?: string | null;
 }
 

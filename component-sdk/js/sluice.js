@@ -236,8 +236,7 @@ async function ask(source) {
 }
 
 const authorized = ({ state } = {}) => state === "ok" || state === "expiring";
-const since = (status) => status.authorized_at ?? status.updated_at;
-const renewed = (before, now) => !authorized(before) || since(before) !== since(now);
+const renewed = (before, now) => !authorized(before) || before.authorized_at !== now.authorized_at;
 const aborted = (signal) => new SluiceError("aborted", "it was called off", { cause: signal.reason });
 const closed = () => new SluiceError("window_closed", "the window was closed before the instance was authorised");
 

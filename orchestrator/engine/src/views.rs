@@ -21,6 +21,8 @@ pub struct AuthorizationView {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it changed last.
     pub updated_at: Option<DateTime<Utc>>,
+    /// When it was authorised last. Refreshes of its tokens leave that as it is.
+    pub authorized_at: Option<DateTime<Utc>>,
 }
 
 /// A flow and how it stands.

@@ -187,7 +187,8 @@ impl Engine {
             let flight = core.authorizations.flight(name);
             let _one_at_a_time = flight.lock().await;
             let before = core.ports.store.authorization(name).await?;
-            store::change(core, name, before.as_ref(), refresh::got(&provider.declared, tokens)).await?
+            let got = refresh::got(&provider.declared, tokens, true);
+            store::change(core, name, before.as_ref(), got).await?
         };
         info!(instance.name = %name, "an instance was authorised");
         if let Some(hook) = &provider.declared.on_authorize {

@@ -69,6 +69,7 @@ impl Engine {
                 scopes: Vec::new(),
                 expires_at: None,
                 updated_at: None,
+                authorized_at: None,
             }));
         };
         Ok(Some(AuthorizationView {
@@ -77,6 +78,7 @@ impl Engine {
             scopes: known.scopes,
             expires_at: known.expires_at,
             updated_at: Some(known.updated_at),
+            authorized_at: known.authorized_at,
         }))
     }
 

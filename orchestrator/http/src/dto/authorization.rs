@@ -21,6 +21,9 @@ pub struct AuthorizationState {
     /// When it changed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<DateTime<Utc>>,
+    /// When it was authorised last. Refreshes of its tokens leave that as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorized_at: Option<DateTime<Utc>>,
 }
 
 /// What a person has to do to authorise an instance: open `url`, or type in `user_code` at `verification_uri`, or nothing.
@@ -62,6 +65,7 @@ impl From<sluice_engine::AuthorizationView> for AuthorizationState {
             scopes: view.scopes,
             expires_at: view.expires_at,
             updated_at: view.updated_at,
+            authorized_at: view.authorized_at,
         }
     }
 }

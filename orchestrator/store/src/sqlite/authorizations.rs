@@ -88,7 +88,7 @@ impl SqliteStore {
         if before + 1 != new.version {
             return Err(Failure::Conflict("the authorisation was changed meanwhile"));
         }
-        sqlx::query("INSERT OR REPLACE INTO authorizations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        sqlx::query("INSERT OR REPLACE INTO authorizations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(new.instance.as_str())
             .bind(to_count(new.version))
             .bind(new.state.as_str())
@@ -100,6 +100,7 @@ impl SqliteStore {
             .bind(new.expires_at.map(|time| time.timestamp_millis()))
             .bind(to_json(&new.scopes)?)
             .bind(new.updated_at.timestamp_millis())
+            .bind(new.authorized_at.map(|time| time.timestamp_millis()))
             .execute(&mut *write)
             .await?;
         Ok(write.commit().await?)
@@ -177,6 +178,7 @@ fn authorization(row: &SqliteRow) -> Outcome<StoredAuthorization> {
         expires_at: maybe_time(row, "expires_at")?,
         scopes: json(row, "scopes")?,
         updated_at: time(row, "updated_at")?,
+        authorized_at: maybe_time(row, "authorized_at")?,
     })
 }
 
