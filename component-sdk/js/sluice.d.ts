@@ -11,6 +11,8 @@ export interface Status {
   state: State;
   /** The provider's own words on the state. */
   reason?: string | null;
+  /** Why the last attempt to authorise it came to nothing, if it did. */
+  failure?: string | null;
   /** When the access token ends, as in RFC 3339. It is refreshed before that. */
   expires_at?: string | null;
   /** What access was granted. */

@@ -153,7 +153,7 @@ export class Sluice {
         const isClosed = gone(popup);
         const { status, hold } = await this.#look(instance, signal);
         if (status && authorized(status) && renewed(before, status)) return status;
-        if (status && refused) throw new SluiceError("refused", status.reason ?? "the authorisation was refused");
+        if (status && refused) throw new SluiceError("refused", status.failure ?? status.reason ?? "the authorisation was refused");
         // The second look gives the server time to finish what the window brought back last.
         if (status && isClosed && wasClosed) throw closed();
         pause = Math.max(hold, isClosed || hint ? FIRST_PAUSE : Math.min(pause * 1.5, LAST_PAUSE));

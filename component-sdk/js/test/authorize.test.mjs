@@ -130,7 +130,8 @@ test("a message of Sluice's own makes it look at once, and proves nothing", asyn
 test("a refusal ends it after a look, and leaves the window to say why", async () => {
   const done = sluice.authorize("crm");
   const popup = await page.sent();
-  embed.instances.crm.reason = "the person said no";
+  embed.instances.crm.reason = "its authorisation was revoked";
+  embed.instances.crm.failure = "the person said no";
   page.say({ type: "sluice:refused", instance: "crm" }, { origin: embed.url });
   await assert.rejects(done, { code: "refused", detail: "the person said no" });
   assert.equal(popup.closed, false);

@@ -9,6 +9,7 @@ mod containers;
 mod contracts;
 mod crud;
 mod declarative;
+mod devices;
 mod formats;
 mod invocations;
 mod lifecycle;

@@ -62,6 +62,7 @@ impl Engine {
         let connector = catalogue.choose(instance.connector.as_str(), None);
         let Some(declared) = connector.and_then(declared) else { return Ok(None) };
         let known = self.core.ports.store.authorization(name).await?;
+        let failure = self.core.authorizations.attempts.failure(name);
         let Some(known) = known else {
             return Ok(Some(AuthorizationView {
                 state: AuthorizationState::NeedsAuthorization,
@@ -70,6 +71,7 @@ impl Engine {
                 expires_at: None,
                 updated_at: None,
                 authorized_at: None,
+                failure,
             }));
         };
         Ok(Some(AuthorizationView {
@@ -79,6 +81,7 @@ impl Engine {
             expires_at: known.expires_at,
             updated_at: Some(known.updated_at),
             authorized_at: known.authorized_at,
+            failure,
         }))
     }
 

@@ -56,6 +56,9 @@ pub struct EmbeddedInstance {
     /// When it was authorised last. Refreshes of its tokens leave that as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorized_at: Option<DateTime<Utc>>,
+    /// Why the last attempt to authorise it came to nothing, if it did. Gone with the next attempt, and after a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// What a page asks to run.
@@ -83,9 +86,11 @@ impl EmbeddedInstance {
             expires_at: None,
             updated_at: None,
             authorized_at: None,
+            failure: None,
         };
         let Some(known) = authorization else { return bare };
-        let AuthorizationState { state, detail, scopes, expires_at, updated_at, authorized_at } = known;
-        Self { state, reason: detail, scopes, expires_at, updated_at, authorized_at, ..bare }
+        let AuthorizationState { state, detail, scopes, expires_at, updated_at, authorized_at, failure } =
+            known;
+        Self { state, reason: detail, scopes, expires_at, updated_at, authorized_at, failure, ..bare }
     }
 }

@@ -32,6 +32,10 @@ impl Authorize {
                 out.done(&format!("Instance {} is authorised.", self.name));
                 return Ok(());
             }
+            if let Some(why) = now.authorization.and_then(|one| one.failure) {
+                let text = format!("instance {} is not authorised: {why}", self.name);
+                return Err(Failure::new(Code::NotAuthorized, text));
+            }
             if !patience.rest("nobody has authorised it yet").await {
                 let text = format!("nobody authorised instance {} in time", self.name);
                 return Err(Failure::new(Code::WaitedTooLong, text));
