@@ -123,7 +123,8 @@ async fn renew(
     let provider = Provider::of(core, connector, stored).await?;
     let asked = match ask(core, &provider, stored, known).await? {
         Ok(tokens) => tokens,
-        Err(error) if error.is_transient() => {
+        // What the configuration forbids says nothing of the grant, which works again as soon as it is mended.
+        Err(error) if error.is_transient() || matches!(error, OAuthError::Forbidden { .. }) => {
             return Err(CommandError::Unavailable(PortError::new(
                 sluice_ports::Fault::Transient,
                 "refresh a token",
