@@ -144,14 +144,7 @@ impl Engine {
     ) -> Result<Credentials, GatewayError> {
         let core = &self.core;
         let start = start_of(core, token).await?;
-        let name: InstanceName = instance.parse().map_err(|_| GatewayError::NotFound)?;
-        let snapshot = core.snapshot();
-        let mut steps = snapshot.versions.values().flat_map(|live| live.compiled.steps.values());
-        let serves =
-            steps.any(|step| step.deployment.id == start.deployment && step.instance.as_ref() == Some(&name));
-        if !serves && !core.invocations.uses(start.deployment, &name) {
-            return Err(GatewayError::NotFound);
-        }
+        let name = served(core, &start, instance)?;
         let stored = core.ports.store.instance(&name).await?.ok_or(GatewayError::NotFound)?;
         // Without the catalogue nobody knows whether the stored secrets are for components at all.
         let catalogue = core.catalogue().await?;
@@ -203,7 +196,25 @@ fn opened(
     secrets.collect()
 }
 
-async fn start_of(core: &Arc<Core>, token: &str) -> Result<ContainerStart, GatewayError> {
+/// The instance of this name, if the deployment of a container uses it.
+pub(crate) fn served(
+    core: &Core,
+    start: &ContainerStart,
+    instance: &str,
+) -> Result<InstanceName, GatewayError> {
+    let name: InstanceName = instance.parse().map_err(|_| GatewayError::NotFound)?;
+    let snapshot = core.snapshot();
+    let mut steps = snapshot.versions.values().flat_map(|live| live.compiled.steps.values());
+    let serves =
+        steps.any(|step| step.deployment.id == start.deployment && step.instance.as_ref() == Some(&name));
+    if serves || core.invocations.uses(start.deployment, &name) {
+        Ok(name)
+    } else {
+        Err(GatewayError::NotFound)
+    }
+}
+
+pub(crate) async fn start_of(core: &Arc<Core>, token: &str) -> Result<ContainerStart, GatewayError> {
     let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
     let start = core.ports.store.start_by_token(&hash).await?.ok_or(GatewayError::Unauthorized)?;
     core.contacts().insert(start.id, Instant::now());

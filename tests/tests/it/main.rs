@@ -4,6 +4,7 @@ mod adoption;
 mod answers;
 mod attacks;
 mod browser;
+mod calls;
 mod canaries;
 mod containers;
 mod contracts;

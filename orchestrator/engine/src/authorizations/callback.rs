@@ -234,6 +234,7 @@ impl Engine {
             input,
             timeout: crate::INVOKE_TIMEOUT,
             trace: false,
+            depth: 0,
         };
         let invoked = match hook {
             Hook::Action(_) => self.invoke(request).await,

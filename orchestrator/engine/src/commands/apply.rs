@@ -117,6 +117,7 @@ impl Engine {
                 connector: instance.connector,
                 settings: instance.settings,
                 secret_fields: instance.secret_fields,
+                uses: instance.uses,
             };
             instances.insert(instance.name, facts);
         }
@@ -127,6 +128,7 @@ impl Engine {
                 connector: doc.connector.clone(),
                 settings: doc.settings.clone(),
                 secret_fields: doc.secrets.keys().cloned().collect(),
+                uses: doc.instances.clone(),
             };
             instances.insert(doc.name.clone(), facts);
         }

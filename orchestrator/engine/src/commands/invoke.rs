@@ -43,6 +43,8 @@ pub struct InvokeRequest {
     pub timeout: Duration,
     /// Whether to tell about the requests to the other side and its answers.
     pub trace: bool,
+    /// How many calls from one instance to another led here.
+    pub depth: u8,
 }
 
 /// What came of a run.
@@ -74,9 +76,19 @@ impl Engine {
         let instance = self.instance(&request.instance).await?;
         let catalogue = self.core.catalogue().await?;
         let connector = chosen(&catalogue, &instance)?;
+        self.invoke_with(request, connector, &catalogue).await
+    }
+
+    /// As [`Engine::invoke`], with this version of the connector.
+    pub(crate) async fn invoke_with(
+        &self,
+        request: InvokeRequest,
+        connector: &Connector,
+        catalogue: &Catalogue,
+    ) -> Result<Invoked, CommandError> {
         let run =
             Run { connector, function: &request.function, config: &request.config, input: &request.input };
-        let prepared = run.prepare(&catalogue).map_err(refusal)?;
+        let prepared = run.prepare(catalogue).map_err(refusal)?;
         run_prepared(&self.core, request, prepared).await
     }
 
@@ -109,6 +121,7 @@ impl Engine {
             input: Value::Object(Map::new()),
             timeout: INVOKE_TIMEOUT,
             trace,
+            depth: 0,
         })
         .await
     }
@@ -154,6 +167,10 @@ async fn run_prepared(
         core.ports.broker.declare_deployment(deployment).await?;
         core.wake.notify_one();
     }
+    let Ok(_place) = timeout_at(deadline, ticket.place(request.depth)).await else {
+        let text = "too many scripts wait for others; try again later";
+        return Err(CommandError::conflict("too_many_invocations", text));
+    };
     let record = record(core, (id, &request), prepared, deadline)?;
     let message = publish(Target::Invocations(deployment), id, &record);
     match timeout_at(deadline, core.ports.broker.publish(message)).await {
@@ -201,6 +218,7 @@ fn record(
             routing_key: topology::routing_key(shard),
             expires_at: core.ports.clock.now().timestamp_millis() + i64::try_from(millis).unwrap_or(i64::MAX),
             trace: request.trace,
+            depth: request.depth,
         })),
     };
     let record = serde_json::to_vec(&envelope).expect("an envelope is plain JSON");
