@@ -11,13 +11,15 @@ export interface Status {
   state: State;
   /** The provider's own words on the state. */
   reason?: string | null;
+  /** Why the last attempt to authorise it came to nothing, if it did. */
+  failure?: string | null;
   /** When the access token ends, as in RFC 3339. It is refreshed before that. */
   expires_at?: string | null;
   /** What access was granted. */
   scopes?: string[] | null;
-  /** When a person authorised it last, as in RFC 3339. */
+  /** When it was authorised last, as in RFC 3339. Refreshes of its token leave that as it is. */
   authorized_at?: string | null;
-  /** When the authorisation changed last, as in RFC 3339. */
+  /** When anything of the authorisation changed last, a refresh included, as in RFC 3339. */
   updated_at?: string | null;
 }
 

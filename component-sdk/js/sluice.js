@@ -153,7 +153,7 @@ export class Sluice {
         const isClosed = gone(popup);
         const { status, hold } = await this.#look(instance, signal);
         if (status && authorized(status) && renewed(before, status)) return status;
-        if (status && refused) throw new SluiceError("refused", status.reason ?? "the authorisation was refused");
+        if (status && refused) throw new SluiceError("refused", status.failure ?? status.reason ?? "the authorisation was refused");
         // The second look gives the server time to finish what the window brought back last.
         if (status && isClosed && wasClosed) throw closed();
         pause = Math.max(hold, isClosed || hint ? FIRST_PAUSE : Math.min(pause * 1.5, LAST_PAUSE));
@@ -236,8 +236,7 @@ async function ask(source) {
 }
 
 const authorized = ({ state } = {}) => state === "ok" || state === "expiring";
-const since = (status) => status.authorized_at ?? status.updated_at;
-const renewed = (before, now) => !authorized(before) || since(before) !== since(now);
+const renewed = (before, now) => !authorized(before) || before.authorized_at !== now.authorized_at;
 const aborted = (signal) => new SluiceError("aborted", "it was called off", { cause: signal.reason });
 const closed = () => new SluiceError("window_closed", "the window was closed before the instance was authorised");
 

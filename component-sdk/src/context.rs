@@ -3,16 +3,23 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use sluice_protocol::{ExecutionId, Headers, MessageId, StepKey};
+use sluice_protocol::gateway::{INVOKE_DEPTH, InvokeRequest};
+use sluice_protocol::{ExecutionId, FunctionName, Headers, MessageId, StepKey};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
+use crate::calls::Calls;
 use crate::credentials::{CredentialCache, Credentials};
 use crate::{Error, Output};
+
+/// How long a call of another instance may take.
+const INVOKE_TIME: Duration = Duration::from_secs(30);
 
 /// Where a run streams partial outputs to: the broker, or a test.
 #[async_trait]
@@ -43,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) credentials: Arc<CredentialCache>,
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) trace: bool,
+    pub(crate) calls: Arc<dyn Calls>,
+    pub(crate) depth: u8,
 }
 
 impl Context {
@@ -155,6 +164,47 @@ impl Context {
         if let Some(instance) = self.instance() {
             self.run.credentials.forget(instance).await;
         }
+    }
+
+    /// How many calls from one instance to another led to this run; 0 for the run of a step.
+    #[must_use]
+    pub fn depth(&self) -> u8 {
+        self.run.depth
+    }
+
+    /// Runs an action of another instance now, which the instance of this run binds to `alias`, and gives its result: what
+    /// it emitted, a list where it may emit several, `null` where it emitted nothing. It has at most 30 seconds, and no
+    /// longer than this run. Each call is a new one: nothing is made once only by itself.
+    ///
+    /// # Errors
+    /// When nothing is bound to the alias, the calls are more than [`INVOKE_DEPTH`] deep, the gateway cannot be asked
+    /// (retryable), or the action fails (as it did, but never parked: that is about the other instance).
+    pub async fn invoke(&self, alias: &str, function: &str, input: Value) -> Result<Value, Error> {
+        let name = |text: &str| {
+            let name = text.parse::<FunctionName>();
+            name.map_err(|error| {
+                Error::fatal("unknown_action", format_args!("`{alias}.{function}`: {error}"))
+            })
+        };
+        let Some(instance) = self.instance() else {
+            return Err(Error::fatal(
+                "not_bound",
+                "the step has no instance, so nothing is bound to an alias",
+            ));
+        };
+        let left = self.deadline().map_or(INVOKE_TIME, |end| end.saturating_duration_since(Instant::now()));
+        let request = InvokeRequest {
+            alias: name(alias)?,
+            function: name(function)?,
+            input,
+            timeout_ms: u64::try_from(left.min(INVOKE_TIME).as_millis()).unwrap_or(u64::MAX),
+            depth: self.run.depth.saturating_add(1),
+        };
+        if request.depth > INVOKE_DEPTH {
+            let text = format!("instances call each other more than {INVOKE_DEPTH} deep");
+            return Err(Error::fatal("too_deep", text));
+        }
+        self.run.calls.invoke(instance, &request).await
     }
 
     /// Streams one output before the run ends; waits while too many are under way.

@@ -39,6 +39,7 @@
 //! [`testing`] runs functions without a broker. The wire protocol underneath is [`protocol`].
 #![deny(missing_docs)]
 
+mod calls;
 mod component;
 mod context;
 mod credentials;

@@ -3,17 +3,19 @@
 //! A harness checks what the orchestrator and the router would check: the descriptor against the implementations,
 //! settings, secrets, configs and inputs against their JSON Schemas.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
-use sluice_protocol::gateway;
+use sluice_protocol::gateway::{self, InvokeRequest};
 use sluice_protocol::{ErrorInfo, Headers, MessageId, Output, StepKey};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::calls::Calls;
 use crate::component::Checked;
 use crate::context::{Context, Inner, Sink};
 use crate::credentials::{CredentialCache, CredentialSource};
@@ -37,6 +39,9 @@ pub struct Harness {
     id: MessageId,
     attempt: u32,
     trace: bool,
+    /// What actions of other instances give, by `alias.action`.
+    others: BTreeMap<String, Result<Value, Error>>,
+    depth: u8,
 }
 
 /// What a poll gave.
@@ -66,6 +71,8 @@ impl Harness {
                 id: MessageId::from_bits(1),
                 attempt: 1,
                 trace: false,
+                others: BTreeMap::new(),
+                depth: 0,
             },
             Err(faults) => {
                 let lines: Vec<String> = faults.iter().map(|fault| crate::chain(fault)).collect();
@@ -134,6 +141,22 @@ impl Harness {
     #[must_use]
     pub fn trace(mut self) -> Self {
         self.trace = true;
+        self
+    }
+
+    /// What an action of another instance gives ([`Context::invoke`]): `name` is `alias.action`. An object has the input
+    /// that it was called with as the member `input`.
+    #[must_use]
+    pub fn other(mut self, name: &str, result: Result<Value, Error>) -> Self {
+        self.others.insert(name.to_owned(), result);
+        self.settings.get_or_insert_default();
+        self
+    }
+
+    /// How many calls from one instance to another led to the next run.
+    #[must_use]
+    pub fn depth(mut self, depth: u8) -> Self {
+        self.depth = depth;
         self
     }
 
@@ -249,6 +272,8 @@ impl Harness {
             }))),
             sink: sink.map(|sink| sink as Arc<dyn Sink>),
             trace: self.trace,
+            calls: Arc::new(Others(self.others.clone())),
+            depth: self.depth,
         })
     }
 }
@@ -256,6 +281,22 @@ impl Harness {
 impl std::fmt::Debug for Harness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Harness").field("component", &self.component.descriptor.name).finish_non_exhaustive()
+    }
+}
+
+/// What actions of other instances give.
+struct Others(BTreeMap<String, Result<Value, Error>>);
+
+#[async_trait]
+impl Calls for Others {
+    async fn invoke(&self, _: &str, request: &InvokeRequest) -> Result<Value, Error> {
+        let name = format!("{}.{}", request.alias, request.function);
+        let unknown = || Err(Error::fatal("not_bound", format_args!("the test knows no `{name}`")));
+        let mut result = self.0.get(&name).cloned().unwrap_or_else(unknown)?;
+        if let Value::Object(members) = &mut result {
+            members.insert("input".to_owned(), request.input.clone());
+        }
+        Ok(result)
     }
 }
 

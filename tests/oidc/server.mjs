@@ -26,6 +26,8 @@ console.info = console.warn;
 const counters = { token: {}, me: { accepted: 0, refused: 0 }, revocations: 0 };
 /** How many token requests to come are answered with 503. */
 let failures = 0;
+/** The key of an application that the API wants besides the token, if it wants one. */
+let appKey = null;
 
 function configuration() {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -139,6 +141,10 @@ async function me(provider, request, response) {
     response.setHeader('www-authenticate', 'Bearer error="invalid_token"');
     return answer(response, 401, { error: 'invalid_token' });
   }
+  if (appKey !== null && request.headers['x-app-key'] !== appKey) {
+    counters.me.refused += 1;
+    return answer(response, 403, { error: 'no such application' });
+  }
   counters.me.accepted += 1;
   return answer(response, 200, { account: found.accountId ?? null, client: found.clientId, scope: found.scope ?? '' });
 }
@@ -157,6 +163,15 @@ function admin(request, response, [what], query) {
     }
     case 'expire':
       return answer(response, 200, { tokens: forget(({ model }) => ['AccessToken', 'ClientCredentials'].includes(model)) });
+    case 'expire-codes': {
+      // They stay known, as they do with a provider that says why.
+      const codes = all(({ model }) => model === 'DeviceCode');
+      codes.forEach(({ payload }) => (payload.exp = 1));
+      return answer(response, 200, { codes: codes.length });
+    }
+    case 'app-key':
+      appKey = query.get('key');
+      return answer(response, 200, {});
     case 'fail':
       failures = Number(query.get('times') ?? '1');
       return answer(response, 200, { failures });

@@ -17,7 +17,7 @@ mod world;
 pub use api::Api;
 pub use broker::{Amqp, Broker, unique};
 pub use docker::{container_log, docker};
-pub use oidc::Oidc;
+pub use oidc::{Answer, Oidc};
 pub use orchestrator::Orchestrator;
 pub use sink::{HttpSink, Received};
 pub use wait::eventually;

@@ -81,6 +81,42 @@ impl Oidc {
     }
 }
 
+/// What a person does with the code of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Types it in, signs in and agrees.
+    Agree,
+    /// Types it in and says that this is not their device.
+    Refuse,
+}
+
+impl Oidc {
+    /// A person types in the code of a device at the page that they were told. Gives the last page.
+    ///
+    /// # Errors
+    /// When the provider does not know the code, or the way has no end.
+    pub async fn type_in(&self, page: &str, code: &str, account: &str, answer: Answer) -> Result<String> {
+        let mut browser = Browser { http: self.http.clone(), cookies: HashMap::new() };
+        let page: Url = page.parse()?;
+        ensure!(page.origin() == self.url.origin(), "{page} is not the provider's");
+        let form = browser.send(self.http.get(page.clone()), &page).await?.text().await?;
+        let fields = [("xsrf", hidden(&form, "xsrf")?), ("user_code", code)];
+        let asked = browser.send(self.http.post(page.clone()).form(&fields), &page).await?.text().await?;
+        ensure!(asked.contains(code) && asked.contains("Is this your device?"), "{asked}");
+        let decision = if answer == Answer::Agree { "confirm" } else { "abort" };
+        let fields = [("xsrf", hidden(&asked, "xsrf")?), ("user_code", code), (decision, "yes")];
+        let answer = browser.send(self.http.post(page.clone()).form(&fields), &page).await?;
+        Ok(browser.follow(&self.url, answer, account, usize::MAX).await?.text().await?)
+    }
+}
+
+/// The value of a hidden field of a form.
+fn hidden<'p>(page: &'p str, name: &str) -> Result<&'p str> {
+    let begin = format!("name=\"{name}\" value=\"");
+    let rest = page.split_once(&begin).with_context(|| format!("no field {name}: {page}"))?.1;
+    rest.split('"').next().context("the field has no end")
+}
+
 /// A browser: cookies by host and port, redirects, forms.
 struct Browser {
     http: Client,
@@ -94,9 +130,20 @@ impl Browser {
         provider: &Url,
         link: Url,
         account: &str,
+        outside: usize,
+    ) -> Result<Response> {
+        let answer = self.send(self.http.get(link.clone()), &link).await?;
+        self.follow(provider, answer, account, outside).await
+    }
+
+    /// Goes on from an answer: follows redirects, signs in and agrees.
+    async fn follow(
+        &mut self,
+        provider: &Url,
+        mut answer: Response,
+        account: &str,
         mut outside: usize,
     ) -> Result<Response> {
-        let mut answer = self.send(self.http.get(link.clone()), &link).await?;
         let mut signed_in = false;
         for _ in 0..PAGES {
             if let Some(next) = target(&answer)? {
@@ -110,7 +157,7 @@ impl Browser {
                 continue;
             }
             let place = answer.url().clone();
-            if place.origin() != provider.origin() {
+            if place.origin() != provider.origin() || place.path().starts_with("/device") {
                 return Ok(answer);
             }
             ensure!(

@@ -61,6 +61,8 @@ impl World {
             ("SLUICE__BROKER__URL", broker.amqp_url()),
             ("SLUICE__BROKER__MANAGEMENT_URL", broker.management_url()),
             ("SLUICE__LOG__LEVEL", "info".to_owned()),
+            // Providers of tokens are on the host's address in the network of containers.
+            ("SLUICE__OAUTH__ALLOWED_NETWORKS", "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16".to_owned()),
         ]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))

@@ -62,7 +62,7 @@ pub enum AuthType {
     Basic,
     /// RFC 6750, section 2.1: the secret `token`.
     Bearer,
-    /// RFC 6749: the secrets `client_id` and `client_secret`. A run gets the secret `access_token` instead.
+    /// RFC 6749: the secrets `client_id` and `client_secret`. A run gets the secret `access_token` instead of them.
     #[serde(rename = "oauth2")]
     OAuth2,
     /// A script signs each request: the secrets that `secrets` names.
@@ -103,6 +103,31 @@ impl Auth {
         self.each().iter().find_map(|one| one.script.as_ref())
     }
 
+    /// Where the tokens of instances come from, where one of the ways is OAuth. A [`Call`](crate::Call) has none of it.
+    #[must_use]
+    pub fn authorization(&self) -> Option<&OAuth2> {
+        self.each().iter().find_map(|one| one.oauth2.as_ref())
+    }
+
+    /// Whether one of the ways is OAuth.
+    #[must_use]
+    pub fn is_authorized(&self) -> bool {
+        self.each().iter().any(|one| one.kind == AuthType::OAuth2)
+    }
+
+    /// The names of the secrets of an instance that its runs need besides the access token, where one of the ways is
+    /// OAuth: those of the other ways.
+    #[must_use]
+    pub fn beside_token(&self) -> Vec<&str> {
+        self.each().iter().filter(|one| one.kind != AuthType::OAuth2).flat_map(Self::needs).collect()
+    }
+
+    /// The same without what only the orchestrator needs: of OAuth only how requests carry the token.
+    pub(crate) fn carried(&self) -> Self {
+        let one = self.oauth2.as_ref().map_or_else(|| self.clone(), OAuth2::carried);
+        Self { all: self.all.iter().map(Self::carried).collect(), ..one }
+    }
+
     /// Whether requests carry a token that can be renewed when it is refused.
     #[must_use]
     pub fn renews(&self) -> bool {
@@ -124,9 +149,9 @@ impl Auth {
         }
     }
 
-    /// Whether it is OAuth for a client whose secret may be left out.
+    /// Whether it is OAuth, or OAuth besides others, for a client whose secret may be left out.
     #[must_use]
     pub fn is_public(&self) -> bool {
-        self.oauth2.as_ref().is_some_and(|oauth| oauth.client_auth == ClientAuth::None)
+        self.authorization().is_some_and(|oauth| oauth.client_auth == ClientAuth::None)
     }
 }

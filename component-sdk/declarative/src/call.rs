@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sluice_protocol::FunctionName;
 
 use crate::script::Needs;
-use crate::{Action, Auth, Http, Manifest, OAuth2, PollingTrigger, Trigger, WebhookTrigger};
+use crate::{Action, Auth, Http, Manifest, PollingTrigger, Trigger, WebhookTrigger};
 
 /// What the component `rest` executes: the config of a step that uses a function of a declarative connector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,11 +80,32 @@ impl Manifest {
             }
             (None, Some(Trigger::Webhook(_)) | None) => return None,
         };
+        self.assemble(function, kind, config, needs)
+    }
+
+    /// The call of a script as if it were an action: a hook. Nothing when the manifest has no such script, or does not say
+    /// how to reach the API.
+    #[must_use]
+    pub fn script_call(&self, script: &FunctionName) -> Option<Call> {
+        self.scripts.get(script)?;
+        let action = Action { script: Some(script.clone()), ..Action::default() };
+        let mut needs = Needs::of(self);
+        needs.action(&action);
+        self.assemble(script, CallKind::Action(action), Value::Object(Map::new()), needs)
+    }
+
+    fn assemble(
+        &self,
+        function: &FunctionName,
+        kind: CallKind,
+        config: Value,
+        needs: Needs<'_>,
+    ) -> Option<Call> {
         Some(Call {
             connector: format!("{}@{}", self.name, self.version),
             function: function.clone(),
             http: self.http.clone()?,
-            auth: self.auth.oauth2.as_ref().map_or_else(|| self.auth.clone(), OAuth2::carried),
+            auth: self.auth.carried(),
             kind,
             config,
             actions: needs.actions.iter().map(|name| (name.clone(), plain(&self.actions[name]))).collect(),

@@ -92,7 +92,8 @@ impl Check {
             None => {}
         }
         self.authorisation(manifest);
-        self.oauth(manifest);
+        self.reactions(manifest);
+        self.needed_scopes(manifest);
         self.references(manifest);
         self.scripts(manifest);
         if let Some(test) = &manifest.test

@@ -61,7 +61,13 @@ impl Manifest {
     /// The schema of the secrets of an instance: what the way of authorisation needs, and the secret that webhooks are
     /// signed with. That one may be left out where a flow may use the connector without webhooks.
     fn secrets(&self) -> Option<Value> {
-        let names: Vec<&str> = self.auth.each().iter().flat_map(Auth::needs).collect();
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.auth.each().iter().flat_map(Auth::needs) {
+            // The id of a client may go two ways.
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         let optional: &[&str] = if self.auth.is_public() { &["client_secret"] } else { &[] };
         let secret = json!({ "type": "string", "minLength": 1 });
         let mut properties: Map<String, Value> =

@@ -16,8 +16,9 @@ pub struct Http {
     /// Parameters of the query of every request.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub query: Map<String, Value>,
-    /// Other hosts that requests may go to: pages of the next URL, redirects. `*.example.com` means every host below it.
-    /// The host of `base_url` is always allowed.
+    /// Other hosts that requests may go to, whatever the port: pages of the next URL, redirects, files. `*.example.com`
+    /// means every host below it. The origin of `base_url` is always allowed, other ports of its host only when it stands
+    /// here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_hosts: Vec<String>,
     /// Seconds that one request may take: 1 to 3600.
@@ -135,8 +136,8 @@ pub enum Reaction {
     Fail,
     /// A success after all.
     Ignore,
-    /// The token is renewed and the request made once more. With `auth.type: oauth2` or `session` only.
+    /// The token is renewed and the request made once more. With the types `oauth2` and `session` only.
     Refresh,
-    /// A person has to authorise the instance again; the input waits until then. With `auth.type: oauth2` only.
+    /// A person has to authorise the instance again; the input waits until then. With the type `oauth2` only.
     Reauthorize,
 }

@@ -28,8 +28,8 @@ pub use auth::{Auth, AuthPlace, AuthType};
 pub use call::{Call, CallKind, WebhookCall};
 pub use check::{Problem, ProblemKind};
 pub use http::{ErrorRule, Http, RateLimit, Reaction};
-pub use manifest::{Action, Manifest, ManifestError, PollingKind, PollingTrigger, schema};
-pub use oauth::{ClientAuth, Grant, OAuth2, TokenBody, TokenFields, TokenKind, TokenPlace};
+pub use manifest::{Action, Manifest, ManifestError, PollingKind, PollingTrigger, Use, schema};
+pub use oauth::{ClientAuth, Grant, Hook, OAuth2, ScriptHook, TokenBody, TokenFields, TokenKind, TokenPlace};
 pub use request::{
     Body, BodyFormat, Incremental, Initial, Pagination, PaginationType, Request, Response, ResponseFormat,
     TimeFormat,

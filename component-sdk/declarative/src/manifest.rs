@@ -67,6 +67,11 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, Script>")]
     pub scripts: BTreeMap<FunctionName, Script>,
+    /// Other instances whose actions scripts may `invoke`, by alias: at most 8. An instance binds each alias to an instance
+    /// of that connector.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, Use>", length(max = 8))]
+    pub uses: BTreeMap<FunctionName, Use>,
     /// The name of the action that `sluice instance test` calls, without input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<String>,
@@ -78,6 +83,19 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, Trigger>")]
     pub triggers: BTreeMap<FunctionName, Trigger>,
+}
+
+/// A connector whose actions scripts of another may call, by an instance that is bound to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Use {
+    /// The connector.
+    #[schemars(with = "String")]
+    pub connector: ComponentName,
+    /// Which versions will do, for example `^1.2`; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub version: Option<semver::VersionReq>,
 }
 
 /// What kind of document it is.
@@ -110,7 +128,7 @@ pub struct Action {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Map<String, Value>>")]
     pub output: Option<Value>,
-    /// What an instance must have been granted for it, with `auth.type: oauth2`: some of `auth.oauth2.scopes`. A flow that
+    /// What an instance must have been granted for it, with `oauth2`: some of the `scopes` that it asks for. A flow that
     /// uses it with an instance that was granted less is refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
@@ -161,7 +179,7 @@ pub struct PollingTrigger {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Map<String, Value>>")]
     pub output: Option<Value>,
-    /// What an instance must have been granted for it, with `auth.type: oauth2`: some of `auth.oauth2.scopes`. A flow that
+    /// What an instance must have been granted for it, with `oauth2`: some of the `scopes` that it asks for. A flow that
     /// uses it with an instance that was granted less is refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,

@@ -3,9 +3,11 @@
 //! The orchestrator obtains, keeps and refreshes tokens; the component `rest` sees the access token only.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sluice_protocol::FunctionName;
 
 use crate::auth::{Auth, AuthPlace, AuthType};
 
@@ -89,12 +91,43 @@ pub struct OAuth2 {
     /// The name of the header or parameter: `Authorization` and `access_token` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The name of the action that is called, without input, after an instance was authorised.
+    /// What is called after an instance was authorised. It gets `{ token_response }`, and `settings` of its result become
+    /// settings of the instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on_authorize: Option<String>,
-    /// The name of the action that is called, without input, before an authorisation is revoked.
+    #[schemars(with = "Hook")]
+    pub on_authorize: Option<Hook>,
+    /// What is called before an authorisation is revoked. It gets `{}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on_revoke: Option<String>,
+    #[schemars(with = "Hook")]
+    pub on_revoke: Option<Hook>,
+}
+
+/// What is called when an authorisation begins or ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Hook {
+    /// The name of an action.
+    Action(String),
+    /// A script, in the place of an action that is this script.
+    Script(ScriptHook),
+}
+
+/// A script as a hook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptHook {
+    /// The name of the script: it gets `(input, { vars, config })` and may `invoke` actions.
+    #[schemars(with = "String")]
+    pub script: FunctionName,
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Action(name) => f.write_str(name),
+            Self::Script(hook) => write!(f, "script {}", hook.script),
+        }
+    }
 }
 
 fn space() -> String {

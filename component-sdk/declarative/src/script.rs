@@ -16,6 +16,9 @@ pub(crate) const SOURCE_BYTES: usize = 64 * 1024;
 /// Most that all scripts of a connector may have together, in bytes.
 pub(crate) const SOURCES_BYTES: usize = 256 * 1024;
 
+/// Most other connectors that scripts of one may call.
+pub(crate) const USES: usize = 8;
+
 /// A JavaScript function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -54,14 +54,17 @@ test("an instance that is authorised already waits for a newer authorisation", a
   assert.equal((await done).authorized_at, "2026-01-02T00:00:00Z");
 });
 
-test("without the time of the authorisation, that of its last change counts", async () => {
-  const standing = (updated_at) => (embed.instances.crm = { instance: "crm", connector: "crm", state: "ok", updated_at });
-  standing("2026-01-01T00:00:00Z");
+test("a refresh of the token is no new authorisation", async () => {
+  embed.agree("crm", "2026-01-01T00:00:00Z");
   const done = sluice.authorize("crm");
   await page.sent();
   await until(() => looks() >= 2);
-  standing("2026-01-02T00:00:00Z");
-  assert.equal((await done).updated_at, "2026-01-02T00:00:00Z");
+  Object.assign(embed.instances.crm, { updated_at: "2026-01-02T00:00:00Z", expires_at: "2026-01-02T01:00:00Z" });
+  const before = looks();
+  await until(() => looks() >= before + 2);
+  assert.equal(page.popups[0].closed, false);
+  embed.agree("crm", "2026-01-03T00:00:00Z");
+  assert.equal((await done).authorized_at, "2026-01-03T00:00:00Z");
 });
 
 test("where nobody has to agree, the window closes at once", async () => {
@@ -127,7 +130,8 @@ test("a message of Sluice's own makes it look at once, and proves nothing", asyn
 test("a refusal ends it after a look, and leaves the window to say why", async () => {
   const done = sluice.authorize("crm");
   const popup = await page.sent();
-  embed.instances.crm.reason = "the person said no";
+  embed.instances.crm.reason = "its authorisation was revoked";
+  embed.instances.crm.failure = "the person said no";
   page.say({ type: "sluice:refused", instance: "crm" }, { origin: embed.url });
   await assert.rejects(done, { code: "refused", detail: "the person said no" });
   assert.equal(popup.closed, false);

@@ -9,11 +9,12 @@
 //! | `GET /gateway/v1/assignments?since=REV&wait=SECONDS` | [`Assignments`]; 204 when nothing changed in that time |
 //! | `POST /gateway/v1/credentials/{instance}` | [`Credentials`]; 409 when a person has to authorise the instance |
 //! | `POST /gateway/v1/credentials/{instance}/refresh` with [`RefreshRequest`] | [`Credentials`]; 409 as above |
+//! | `POST /gateway/v1/invoke/{instance}` with [`InvokeRequest`] | [`InvokeAnswer`] |
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{FunctionName, StepKey};
+use crate::{ErrorInfo, FunctionName, StepKey};
 
 /// The first line on the standard input of a component.
 #[derive(Clone, Serialize, Deserialize)]
@@ -142,6 +143,36 @@ pub struct Credentials {
 pub struct RefreshRequest {
     /// The [`Credentials::version`] that was refused.
     pub version: u64,
+}
+
+/// Asks for a run of an action of another instance, on behalf of one that the container serves and that binds it to an
+/// alias.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InvokeRequest {
+    /// The alias, as the connector of the calling instance has it under `uses`.
+    pub alias: FunctionName,
+    /// The action.
+    pub function: FunctionName,
+    /// What it gets.
+    #[serde(default)]
+    pub input: Value,
+    /// Milliseconds that it may take.
+    pub timeout_ms: u64,
+    /// How many calls of this kind led here, this one included: 1 to [`INVOKE_DEPTH`].
+    pub depth: u8,
+}
+
+/// How deep instances may call each other.
+pub const INVOKE_DEPTH: u8 = 4;
+
+/// What came of an [`InvokeRequest`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InvokeAnswer {
+    /// The action's result: what it emitted, a list where it may emit several, `null` where it emitted nothing.
+    Result(Value),
+    /// Why it failed, or was not run at all.
+    Error(ErrorInfo),
 }
 
 /// The code of the refusal (409), and of the error that it becomes, where a person has to authorise an instance again.

@@ -37,6 +37,14 @@ pub struct Invocation {
     /// Whether to tell about the traffic with the other side, on the port [`EXCHANGE_PORT`].
     #[serde(default)]
     pub trace: bool,
+    /// How many calls from one instance to another led here ([`InvokeRequest`](crate::gateway::InvokeRequest)).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub depth: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(depth: &u8) -> bool {
+    *depth == 0
 }
 
 /// The step key of an invocation.

@@ -6,11 +6,15 @@ use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sluice_protocol::ErrorInfo;
 use sluice_protocol::gateway::{
-    Assignments, Boot, Credentials, NEEDS_REAUTH, RefreshRequest, Session, SessionRequest,
+    Assignments, Boot, Credentials, InvokeAnswer, InvokeRequest, NEEDS_REAUTH, RefreshRequest, Session,
+    SessionRequest,
 };
 
 use crate::Error;
+use crate::calls::Calls;
 use crate::credentials::CredentialSource;
 use crate::error::chain;
 
@@ -123,6 +127,44 @@ impl CredentialSource for Gateway {
         let path = format!("credentials/{instance}/refresh");
         let question = RefreshRequest { version: refused };
         self.ask(Method::POST, &path, Some(&question), REFRESH).await.map_err(refusal)
+    }
+}
+
+#[async_trait]
+impl Calls for Gateway {
+    async fn invoke(&self, instance: &str, request: &InvokeRequest) -> Result<Value, Error> {
+        let path = format!("invoke/{instance}");
+        // The gateway answers in time by itself; this is for one that does not.
+        let patience = Duration::from_millis(request.timeout_ms) + PATIENCE;
+        let answer =
+            self.ask(Method::POST, &path, Some(request), patience).await.map_err(|error| match error {
+                GatewayError::Refused(StatusCode::NOT_FOUND | StatusCode::FORBIDDEN) => {
+                    Error::fatal("not_bound", "the gateway runs nothing on behalf of this instance")
+                }
+                GatewayError::Refused(StatusCode::PAYLOAD_TOO_LARGE) => Error::fatal(
+                    "input_too_large",
+                    "the input of the call has more bytes than a message may have",
+                ),
+                other => Error::retryable("call_failed", chain(&other)),
+            })?;
+        match answer {
+            Some(InvokeAnswer::Result(result)) => Ok(result),
+            Some(InvokeAnswer::Error(info)) => Err(of_other(&info)),
+            None => Err(Error::retryable("call_failed", "the gateway gave no answer")),
+        }
+    }
+}
+
+/// The error of a run of another instance. That a person has to authorise that one does not park this.
+fn of_other(info: &ErrorInfo) -> Error {
+    let message = info.message.as_str();
+    if !(info.retryable || info.code == NEEDS_REAUTH) {
+        return Error::fatal(&info.code, message);
+    }
+    let error = Error::retryable(&info.code, message);
+    match info.retry_after {
+        Some(seconds) => error.retry_after(Duration::from_secs(seconds)),
+        None => error,
     }
 }
 

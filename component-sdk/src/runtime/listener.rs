@@ -76,6 +76,8 @@ async fn run_once(assignment: &Assignment, listen: &Listen, runner: &Runner, sto
         credentials: Arc::clone(&runner.credentials),
         sink: None,
         trace: false,
+        calls: Arc::clone(&runner.calls),
+        depth: 0,
     });
     let (listen, span) = (Arc::clone(listen), tracing::Span::current());
     let mut handle = runner.work.spawn(async move { listen(cx, emitter).await }.instrument(span));

@@ -21,6 +21,7 @@ use super::publisher::Publisher;
 use super::step::{Job, Served};
 use super::stop::{Reason, Stop};
 use super::window::{Key, Window};
+use crate::calls::Calls;
 use crate::context::{Context, Inner};
 use crate::credentials::CredentialCache;
 use crate::function::{Finished, RawInput};
@@ -36,6 +37,7 @@ pub(crate) struct Runner {
     pub(crate) publisher: Publisher,
     pub(crate) window: Window,
     pub(crate) credentials: Arc<CredentialCache>,
+    pub(crate) calls: Arc<dyn Calls>,
     /// Every record between its start and its settled deliveries.
     pub(crate) running: TaskTracker,
     /// The grace of a shutdown is over.
@@ -131,6 +133,8 @@ impl Runner {
             credentials: Arc::clone(&self.credentials),
             sink: Some(sink),
             trace: envelope.invocation.as_ref().is_some_and(|invocation| invocation.trace),
+            calls: Arc::clone(&self.calls),
+            depth: envelope.invocation.as_ref().map_or(0, |invocation| invocation.depth),
         });
         let input = RawInput { body: envelope.body.clone(), state: envelope.state.clone() };
         let span = tracing::Span::current();

@@ -53,6 +53,7 @@ pub(crate) async fn serve(component: Checked, boot: Boot, work: Handle) -> u8 {
         publisher: Publisher::start(Arc::clone(&publishing)),
         window: Window::default(),
         credentials: Arc::new(CredentialCache::new(Arc::new(gateway.clone()))),
+        calls: Arc::new(gateway.clone()),
         running: TaskTracker::new(),
         abort: CancellationToken::new(),
         stop: stop.clone(),

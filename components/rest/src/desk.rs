@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sluice_script::{Clock, Host, HostError, Limits, ScriptError, Scripts};
+use sluice_sdk::protocol::gateway::INVOKE_DEPTH;
 use sluice_sdk::{Error, chain};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::{debug, warn};
@@ -16,7 +17,8 @@ use crate::redact::Redactor;
 
 /// Scripts at a time that only compute.
 const COMPUTING: usize = 4;
-/// Scripts at a time that call other actions, those that are called by others not counted.
+/// Scripts at a time that call other actions, those that are called by others not counted: so many for steps, and so many
+/// for each depth of calls from other instances. Who waits for another depth never waits for a place of its own.
 const PROGRAMS: usize = 4;
 /// The stack of a script's thread, in bytes: twice what the engine takes, and room for what the engine calls.
 const STACK: usize = 2 * 1024 * 1024;
@@ -28,12 +30,13 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// The places where scripts run.
 pub(crate) struct Desk {
     computing: Arc<Semaphore>,
-    programs: Arc<Semaphore>,
+    programs: [Arc<Semaphore>; INVOKE_DEPTH as usize + 1],
 }
 
 impl Default for Desk {
     fn default() -> Self {
-        Self { computing: Arc::new(Semaphore::new(COMPUTING)), programs: Arc::new(Semaphore::new(PROGRAMS)) }
+        let programs = std::array::from_fn(|_| Arc::new(Semaphore::new(PROGRAMS)));
+        Self { computing: Arc::new(Semaphore::new(COMPUTING)), programs }
     }
 }
 
@@ -52,9 +55,11 @@ impl Desk {
         run(task, Some(place.map_err(gone)?)).await
     }
 
-    /// A place for a script that calls other actions. Those that it calls need none.
-    pub(crate) async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
-        Arc::clone(&self.programs).acquire_owned().await.map_err(gone)
+    /// A place for a script that calls other actions, at so many calls from one instance to another. Those of its own
+    /// connector that it calls need none.
+    pub(crate) async fn place(&self, depth: u8) -> Result<OwnedSemaphorePermit, Error> {
+        let places = &self.programs[usize::from(depth.min(INVOKE_DEPTH))];
+        Arc::clone(places).acquire_owned().await.map_err(gone)
     }
 }
 

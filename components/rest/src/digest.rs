@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
-use sluice_declarative::{AuthType, Reaction};
+use sluice_declarative::Reaction;
 use sluice_formats::FormatError;
 use sluice_mapping::{Evaluator, Root};
 use sluice_sdk::Error;
@@ -186,7 +186,7 @@ fn judge(
     question: &Question,
 ) -> Result<bool, Refusal> {
     let status = answer.status;
-    let (renews, authorised) = (step.auth.renews(), step.auth.kind == AuthType::OAuth2);
+    let (renews, authorised) = (step.auth.renews(), step.auth.is_authorized());
     for rule in &step.rules {
         if !fits(rule, evaluator, root, status)? {
             continue;

@@ -95,9 +95,9 @@ fn follow(draft: &mut Draft, next: Url, status: StatusCode) {
     leave(draft, next);
 }
 
-/// Sends a request elsewhere. What may tell who asks stays behind when that is another host.
+/// Sends a request elsewhere. What may tell who asks stays behind when that is another origin.
 pub(crate) fn leave(draft: &mut Draft, next: Url) {
-    if hosts::name(&next) != hosts::name(&draft.url) {
+    if !hosts::stays(&draft.url, &next) {
         for private in ["authorization", "cookie", "proxy-authorization", "idempotency-key"] {
             draft.headers.remove(private);
         }

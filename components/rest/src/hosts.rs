@@ -1,7 +1,8 @@
 //! Which hosts a call may talk to, and which of them may see its credentials.
 //!
-//! The host of `base_url` and the hosts that the manifest names are chosen by people, so they may be internal ones. A host
-//! that only a wildcard lets in is chosen by whoever answered, so it has to be a public one.
+//! The origin of `base_url` and the hosts that the manifest names are chosen by people, so they may be internal ones. Other
+//! ports of the host of `base_url` are not: other services listen there. A host that only a wildcard lets in is chosen by
+//! whoever answered, so it has to be a public one.
 
 use sluice_addresses::{Kind, kind, literal};
 use sluice_sdk::Error;
@@ -62,11 +63,17 @@ impl Hosts {
             return Err(Error::fatal("host_refused", "a URL may hold no user name and password"));
         }
         let host = name(url);
-        let exact = host == name(&self.base) || self.patterns.contains(&Pattern::Exact(host.clone()));
+        let exact = self.trusts(url) || self.patterns.contains(&Pattern::Exact(host.clone()));
         let reach = if exact {
             Reach::Internal
         } else if self.patterns.iter().any(|pattern| pattern.fits(&host)) {
             Reach::Public
+        } else if host == name(&self.base) {
+            let text = "it is another port of it than that of `base_url`, or one without TLS; `allowed_hosts` does not name it";
+            return Err(Error::fatal(
+                "host_refused",
+                format_args!("no request goes to this place of `{host}`: {text}"),
+            ));
         } else {
             let text = "it is neither the host of `base_url` nor one of `allowed_hosts`";
             return Err(Error::fatal("host_refused", format_args!("no request goes to `{host}`: {text}")));
@@ -79,15 +86,7 @@ impl Hosts {
 
     /// Whether this URL may see the credentials: the origin of the base URL, or the same host with TLS instead of without.
     pub(crate) fn trusts(&self, url: &Url) -> bool {
-        if name(url) != name(&self.base) {
-            return false;
-        }
-        let ports = (self.base.port_or_known_default(), url.port_or_known_default());
-        match (self.base.scheme(), url.scheme()) {
-            ("http", "https") => ports.0 == ports.1 || ports == (Some(80), Some(443)),
-            ("https", "http") => false,
-            _ => ports.0 == ports.1,
-        }
+        stays(&self.base, url)
     }
 
     /// A URL of an answer. Behind a proxy many servers believe that they speak plain HTTP, and say so.
@@ -109,6 +108,19 @@ impl Reach {
             Kind::Internal => self == Self::Internal,
             Kind::Never => false,
         }
+    }
+}
+
+/// Whether one URL is of the origin of another, or of the same host with TLS instead of without.
+pub(crate) fn stays(from: &Url, to: &Url) -> bool {
+    if name(from) != name(to) {
+        return false;
+    }
+    let ports = (from.port_or_known_default(), to.port_or_known_default());
+    match (from.scheme(), to.scheme()) {
+        ("http", "https") => ports.0 == ports.1 || ports == (Some(80), Some(443)),
+        ("https", "http") => false,
+        _ => ports.0 == ports.1,
     }
 }
 
@@ -137,7 +149,11 @@ mod tests {
         for (url, expect) in [
             ("https://api.example.com/x", Some(Reach::Internal)),
             ("https://API.example.com./x", Some(Reach::Internal)),
+            ("https://api.example.com:443/x", Some(Reach::Internal)),
+            ("https://api.example.com:8443/x", None),
+            ("http://api.example.com/x", None),
             ("https://files.example.net/x", Some(Reach::Internal)),
+            ("https://files.example.net:8443/x", Some(Reach::Internal)),
             ("https://a.b.cdn.example.org/x", Some(Reach::Public)),
             ("http://10.1.2.3/x", Some(Reach::Internal)),
             ("http://0x0a010203/x", Some(Reach::Internal)),
@@ -152,6 +168,16 @@ mod tests {
         ] {
             assert_eq!(hosts.admit(&url.parse().unwrap()).ok(), expect, "{url}");
         }
+    }
+
+    #[test]
+    fn other_ports_of_the_host_are_open_where_it_is_named() {
+        let url = "http://10.1.2.3:9000/x".parse().unwrap();
+        let error = hosts("http://10.1.2.3:8080", &[]).admit(&url).unwrap_err();
+        assert_eq!(error.code(), "host_refused");
+        let named = hosts("http://10.1.2.3:8080", &["10.1.2.3"]);
+        assert_eq!(named.admit(&url).unwrap(), Reach::Internal);
+        assert!(!named.trusts(&url), "credentials stay behind");
     }
 
     #[test]

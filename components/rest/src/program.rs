@@ -46,7 +46,7 @@ struct Level {
 impl Program<'_> {
     /// Runs the script of this name.
     pub(crate) async fn run(&self, script: &str, input: Value) -> Result<Value, Error> {
-        let place = Some(self.shared.desk().place().await?);
+        let place = Some(self.shared.desk().place(self.cx.depth()).await?);
         self.script(script, input, Level { depth: 1, path: String::new(), place }).await
     }
 
@@ -85,6 +85,9 @@ impl Program<'_> {
 
     /// Does what an action does, and gives its result.
     async fn action(&self, name: &str, input: Value, (depth, path): (usize, String)) -> Result<Value, Error> {
+        if let Some((alias, function)) = name.split_once('.') {
+            return self.cx.invoke(alias, function, input).await;
+        }
         let Some(routine) = self.library.actions.get(name) else {
             let text = format!("there is no action `{}`", name.chars().take(60).collect::<String>());
             return Err(Error::fatal("unknown_action", text));

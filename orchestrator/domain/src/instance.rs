@@ -1,13 +1,13 @@
 //! Instances: a connector bound to settings and secrets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sluice_protocol::ComponentName;
 
-use crate::InstanceName;
+use crate::{Alias, InstanceName};
 
 /// A connector bound to settings and secrets. The secrets themselves are elsewhere, sealed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Instance {
     pub settings: Map<String, Value>,
     /// The names of the secrets it has.
     pub secret_fields: SecretFields,
+    /// The instances whose actions its scripts may call, by the aliases of its connector.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub uses: BTreeMap<Alias, InstanceName>,
     /// Counts the changes of settings and secrets, from 1.
     pub revision: u64,
     /// When it was made.

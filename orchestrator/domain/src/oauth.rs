@@ -15,5 +15,7 @@ pub use callback::{Callback, CallbackError};
 pub use endpoints::{EndpointError, Endpoints};
 pub use pkce::Pkce;
 pub use said::said;
-pub use sluice_declarative::{ClientAuth, Grant, OAuth2, TokenBody, TokenFields, TokenKind};
+pub use sluice_declarative::{
+    ClientAuth, Grant, Hook, OAuth2, ScriptHook, TokenBody, TokenFields, TokenKind,
+};
 pub use state::{AuthorizationState, AuthorizationStateError};

@@ -3,6 +3,7 @@
 //! One flight per instance: whoever needs a token waits for the one who is getting it. What came from the provider is
 //! stored before anybody uses it, since a provider that rotates refresh tokens has forgotten the old one by then.
 
+mod attempts;
 mod callback;
 mod device;
 mod provider;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sluice_domain::InstanceName;
 
+use attempts::Attempts;
 pub use callback::{BrowserAuthorization, CallbackRefusal, Departure};
 pub use device::PendingDevice;
 pub(crate) use provider::{Provider, declared};
@@ -26,6 +28,7 @@ pub(crate) use store::{Change, change, parked, state_of, version_of};
 #[derive(Debug, Default)]
 pub(crate) struct Authorizations {
     flights: Mutex<HashMap<InstanceName, Arc<tokio::sync::Mutex<()>>>>,
+    pub(crate) attempts: Attempts,
 }
 
 impl Authorizations {

@@ -130,8 +130,9 @@ impl Engine {
         }
     }
 
-    /// The settings and secrets of an instance that the deployment uses. Of an OAuth instance the secret is an access
-    /// token that works: refreshed if its end is near, or if `refused` names the version that the other side refused.
+    /// The settings and secrets of an instance that the deployment uses. Of an OAuth instance these are an access token
+    /// that works, refreshed if its end is near or if `refused` names the version that the other side refused, and what
+    /// the connector sends besides it.
     ///
     /// # Errors
     /// See [`GatewayError`].
@@ -143,14 +144,7 @@ impl Engine {
     ) -> Result<Credentials, GatewayError> {
         let core = &self.core;
         let start = start_of(core, token).await?;
-        let name: InstanceName = instance.parse().map_err(|_| GatewayError::NotFound)?;
-        let snapshot = core.snapshot();
-        let mut steps = snapshot.versions.values().flat_map(|live| live.compiled.steps.values());
-        let serves =
-            steps.any(|step| step.deployment.id == start.deployment && step.instance.as_ref() == Some(&name));
-        if !serves && !core.invocations.uses(start.deployment, &name) {
-            return Err(GatewayError::NotFound);
-        }
+        let name = served(core, &start, instance)?;
         let stored = core.ports.store.instance(&name).await?.ok_or(GatewayError::NotFound)?;
         // Without the catalogue nobody knows whether the stored secrets are for components at all.
         let catalogue = core.catalogue().await?;
@@ -160,18 +154,7 @@ impl Engine {
         {
             return with_token(core, connector, declared, stored, refused).await;
         }
-        let mut secrets = Map::new();
-        for (field, sealed) in &stored.secrets {
-            match Shelf::Instance.open(core, (&name, field), sealed) {
-                Ok(secret) => {
-                    secrets.insert(field.clone(), Value::String(secret.expose_secret().to_owned()));
-                }
-                Err(error) => {
-                    warn!(instance.name = %name, field, error = crate::chain(&error), "a secret cannot be opened");
-                    return Err(error.into());
-                }
-            }
-        }
+        let secrets = opened(core, &stored, |_| true)?;
         let version = version_of(&stored.instance, None);
         Ok(Credentials { version, settings: stored.instance.settings, secrets })
     }
@@ -189,15 +172,49 @@ async fn with_token(
         NoToken::NeedsAuthorization(how) => GatewayError::NeedsAuthorization(how),
         NoToken::Failed(error) => GatewayError::Unavailable(error),
     })?;
-    let access = Value::String(token.access.expose_secret().to_owned());
-    Ok(Credentials {
-        version: token.version,
-        settings: stored.instance.settings,
-        secrets: Map::from_iter([("access_token".to_owned(), access)]),
-    })
+    let wanted = connector.manifest().map(|manifest| manifest.auth.beside_token()).unwrap_or_default();
+    let mut secrets = opened(core, &stored, |field| wanted.contains(&field))?;
+    secrets.insert("access_token".to_owned(), Value::String(token.access.expose_secret().to_owned()));
+    Ok(Credentials { version: token.version, settings: stored.instance.settings, secrets })
 }
 
-async fn start_of(core: &Arc<Core>, token: &str) -> Result<ContainerStart, GatewayError> {
+/// Those secrets of an instance that are wanted.
+fn opened(
+    core: &Core,
+    stored: &StoredInstance,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Map<String, Value>, GatewayError> {
+    let name = &stored.instance.name;
+    let fields = stored.secrets.iter().filter(|(field, _)| wanted(field));
+    let secrets = fields.map(|(field, sealed)| match Shelf::Instance.open(core, (name, field), sealed) {
+        Ok(secret) => Ok((field.clone(), Value::String(secret.expose_secret().to_owned()))),
+        Err(error) => {
+            warn!(instance.name = %name, field, error = crate::chain(&error), "a secret cannot be opened");
+            Err(error.into())
+        }
+    });
+    secrets.collect()
+}
+
+/// The instance of this name, if the deployment of a container uses it.
+pub(crate) fn served(
+    core: &Core,
+    start: &ContainerStart,
+    instance: &str,
+) -> Result<InstanceName, GatewayError> {
+    let name: InstanceName = instance.parse().map_err(|_| GatewayError::NotFound)?;
+    let snapshot = core.snapshot();
+    let mut steps = snapshot.versions.values().flat_map(|live| live.compiled.steps.values());
+    let serves =
+        steps.any(|step| step.deployment.id == start.deployment && step.instance.as_ref() == Some(&name));
+    if serves || core.invocations.uses(start.deployment, &name) {
+        Ok(name)
+    } else {
+        Err(GatewayError::NotFound)
+    }
+}
+
+pub(crate) async fn start_of(core: &Arc<Core>, token: &str) -> Result<ContainerStart, GatewayError> {
     let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
     let start = core.ports.store.start_by_token(&hash).await?.ok_or(GatewayError::Unauthorized)?;
     core.contacts().insert(start.id, Instant::now());

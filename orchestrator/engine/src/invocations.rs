@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sluice_domain::{DeploymentId, DeploymentSpec, InstanceName};
+use sluice_protocol::gateway::INVOKE_DEPTH;
 use sluice_protocol::{MessageId, Outcome};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
 /// Most invocations that are under way at a time, in all.
@@ -36,6 +37,19 @@ struct Waiter {
 struct Warm {
     spec: DeploymentSpec,
     used_at: Instant,
+    places: Places,
+}
+
+/// Invocations that a deployment is given at a time, by how many calls from one instance to another led to them. A
+/// container takes 64 at a time. Those that wait for further calls must leave room for these, so each depth has places of
+/// its own.
+#[derive(Debug, Clone)]
+struct Places([Arc<Semaphore>; INVOKE_DEPTH as usize + 1]);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(std::array::from_fn(|depth| Arc::new(Semaphore::new(if depth == 0 { 48 } else { 4 }))))
+    }
 }
 
 /// A place in the table, given up when it is dropped.
@@ -44,6 +58,7 @@ pub(crate) struct Ticket {
     invocations: Invocations,
     id: MessageId,
     outcomes: mpsc::UnboundedReceiver<Outcome>,
+    places: Places,
 }
 
 impl Invocations {
@@ -60,8 +75,10 @@ impl Invocations {
         }
         let (outcomes, received) = mpsc::unbounded_channel();
         state.waiting.insert(id, Waiter { deployment: spec.id, instance, outcomes });
-        state.warm.insert(spec.id, Warm { spec: spec.clone(), used_at: Instant::now() });
-        Some(Ticket { invocations: self.clone(), id, outcomes: received })
+        let places = state.warm.get(&spec.id).map(|warm| warm.places.clone()).unwrap_or_default();
+        let warm = Warm { spec: spec.clone(), used_at: Instant::now(), places: places.clone() };
+        state.warm.insert(spec.id, warm);
+        Some(Ticket { invocations: self.clone(), id, outcomes: received, places })
     }
 
     /// Hands an outcome that `writer` sent to whoever waits for it. False when nobody does, or another deployment was
@@ -102,6 +119,11 @@ impl Invocations {
 }
 
 impl Ticket {
+    /// A place for the run, which waits while the deployment has enough of this depth. Free when the permit is dropped.
+    pub(crate) async fn place(&self, depth: u8) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places.0[usize::from(depth.min(INVOKE_DEPTH))]).acquire_owned().await.ok()
+    }
+
     /// The next outcome. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Option<Outcome> {
         self.outcomes.recv().await
@@ -142,6 +164,27 @@ mod tests {
         drop(ticket);
         assert!(!invocations.uses(spec.id, &name));
         assert!(!invocations.deliver(id, Some(spec.id), outcome(id)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_that_wait_for_others_leave_room_for_them() {
+        let invocations = Invocations::default();
+        let spec = fixtures::deployment(Scope::Shared);
+        let open = |n: u128| invocations.open(MessageId::from_bits(n), &spec, None).unwrap();
+        let (first, deeper) = (open(0), open(1));
+        let mut held = Vec::new();
+        for _ in 0..48 {
+            held.push(first.place(0).await.unwrap());
+        }
+        let soon = Duration::from_secs(1);
+        assert!(tokio::time::timeout(soon, open(2).place(0)).await.is_err(), "no place is left at the top");
+        for _ in 0..4 {
+            held.push(deeper.place(1).await.unwrap());
+        }
+        assert!(tokio::time::timeout(soon, deeper.place(1)).await.is_err());
+        assert!(deeper.place(2).await.is_some());
+        drop(held);
+        assert!(open(3).place(0).await.is_some());
     }
 
     #[tokio::test(start_paused = true)]

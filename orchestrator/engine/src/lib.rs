@@ -10,6 +10,7 @@
 
 mod authorizations;
 mod backlog;
+mod calls;
 mod commands;
 mod core;
 mod engine;

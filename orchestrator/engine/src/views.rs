@@ -21,6 +21,11 @@ pub struct AuthorizationView {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it changed last.
     pub updated_at: Option<DateTime<Utc>>,
+    /// When it was authorised last. Refreshes of its tokens leave that as it is.
+    pub authorized_at: Option<DateTime<Utc>>,
+    /// Why the last attempt to authorise it came to nothing, if it did: in the provider's own words, where it said
+    /// something. Known until the next attempt or the end of the process.
+    pub failure: Option<String>,
 }
 
 /// A flow and how it stands.

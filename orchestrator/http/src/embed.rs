@@ -134,7 +134,8 @@ async fn invoke(
     let function = function.parse().map_err(|error| wrong(&error))?;
     let dto::EmbeddedInvoke { input, config } = body;
     // What is told about requests to the other side is for operators only.
-    let request = InvokeRequest { instance, function, config, input, timeout: INVOKE_TIMEOUT, trace: false };
+    let timeout = INVOKE_TIMEOUT;
+    let request = InvokeRequest { instance, function, config, input, timeout, trace: false, depth: 0 };
     Ok(Json(state.engine.invoke(request).await?.into()))
 }
 

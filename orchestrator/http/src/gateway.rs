@@ -10,7 +10,10 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use sluice_engine::{Engine, GatewayError};
-use sluice_protocol::gateway::{Credentials, NEEDS_REAUTH, RefreshRequest, Session, SessionRequest};
+use sluice_protocol::gateway::{
+    Credentials, InvokeAnswer, InvokeRequest, NEEDS_REAUTH, RefreshRequest, Session, SessionRequest,
+};
+use sluice_protocol::limits;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::access::{bearer, unauthorized};
@@ -21,6 +24,8 @@ use crate::{guard, request_id};
 
 /// Most bytes of a body.
 const BODY: usize = 64 * 1024;
+/// Most bytes of a call of another instance: an input, and some for what is around it.
+const CALL: usize = limits::RECORD_BYTES + BODY;
 /// How long a component may let itself be kept waiting. Less than the bound of every request.
 const WAIT: u64 = 50;
 
@@ -31,6 +36,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/gateway/v1/assignments", get(assignments))
         .route("/gateway/v1/credentials/{instance}", post(credentials))
         .route("/gateway/v1/credentials/{instance}/refresh", post(refresh))
+        .route("/gateway/v1/invoke/{instance}", post(invoke).layer(DefaultBodyLimit::max(CALL)))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(axum::middleware::from_fn(guard::encoding))
         .layer(CatchPanicLayer::custom(guard::panicked))
@@ -92,6 +98,16 @@ async fn refresh(
 ) -> Answer<Json<Credentials>> {
     let instance = params.iter().next().map_or("", |(_, instance)| instance);
     Ok(Json(engine.gateway_credentials(token(&headers)?, instance, Some(request.version)).await?))
+}
+
+async fn invoke(
+    State(engine): State<Arc<Engine>>,
+    headers: HeaderMap,
+    params: RawPathParams,
+    Body(request): Body<InvokeRequest>,
+) -> Answer<Json<InvokeAnswer>> {
+    let instance = params.iter().next().map_or("", |(_, instance)| instance);
+    Ok(Json(engine.gateway_invoke(token(&headers)?, instance, request).await?))
 }
 
 fn token(headers: &HeaderMap) -> Answer<&str> {

@@ -35,7 +35,11 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long a connection may take to come about: 5 seconds by default.
     pub connect_timeout: Duration,
-    /// Networks where no provider is, besides link-local ones and the metadata services of clouds: none by default.
+    /// Networks of this machine and private ones where providers are, also without TLS: none by default, so that requests
+    /// go to the public internet only. Public addresses need no mention.
+    pub allowed: Vec<Network>,
+    /// Networks where no provider is, besides link-local ones and the metadata services of clouds, even if they are
+    /// allowed or public: none by default.
     pub refused: Vec<Network>,
 }
 
@@ -44,6 +48,7 @@ impl Default for Settings {
         Self {
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
+            allowed: Vec::new(),
             refused: Vec::new(),
         }
     }
@@ -113,7 +118,7 @@ impl HttpOAuth {
 
 impl Side {
     fn new(settings: &Settings, tls: bool) -> Result<Self, ClientError> {
-        let reach = Reach { tls, refused: settings.refused.clone() };
+        let reach = Reach { tls, allowed: settings.allowed.clone(), refused: settings.refused.clone() };
         let guarded = reach.clone();
         let client = Client::builder()
             .tls_backend_preconfigured(tls_config())

@@ -14,3 +14,4 @@ mod request;
 mod tokens;
 
 pub use client::{ClientError, HttpOAuth, Settings};
+pub use sluice_addresses::Network;

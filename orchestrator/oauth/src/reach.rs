@@ -1,8 +1,9 @@
 //! Where requests to providers may lead.
 //!
-//! A provider's URL comes from a connector's file and an instance's settings. Link-local addresses and the metadata
-//! services of clouds are refused always, further networks by setting. Without TLS a request stays at home: on this
-//! machine or a private network.
+//! A provider's URL comes from a connector's file and an instance's settings, and requests go out from the machine of the
+//! orchestrator, which sees more than containers do. So they go to the public internet, over TLS. This machine and private
+//! networks are open where a setting says so, then without TLS as well. Link-local addresses and the metadata services of
+//! clouds are refused always, further networks by setting.
 
 use std::net::IpAddr;
 
@@ -14,18 +15,21 @@ use url::Url;
 pub(crate) struct Reach {
     /// There is TLS.
     pub(crate) tls: bool,
-    /// Networks that are refused as well.
+    /// Networks of this machine and private ones that are open.
+    pub(crate) allowed: Vec<Network>,
+    /// Networks that are refused, whatever else is said.
     pub(crate) refused: Vec<Network>,
 }
 
 impl Reach {
     pub(crate) fn covers(&self, address: IpAddr) -> bool {
+        let is_in = |networks: &[Network]| networks.iter().any(|network| network.contains(address));
         let fits = match kind(address) {
             Kind::Public => self.tls,
-            Kind::Internal => true,
+            Kind::Internal => is_in(&self.allowed),
             Kind::Never => false,
         };
-        fits && !self.refused.iter().any(|network| network.contains(address))
+        fits && !is_in(&self.refused)
     }
 
     /// Why a request may not go to this URL, as far as its text shows.
@@ -41,7 +45,11 @@ impl Reach {
 
     /// Why an address is out of reach.
     pub(crate) fn why(&self) -> &'static str {
-        if self.tls { "its address is refused" } else { "its address is refused, or needs https" }
+        if self.tls {
+            "its address is refused; one of a private network has to be in `oauth.allowed_networks`"
+        } else {
+            "its address is refused; without https it has to be in `oauth.allowed_networks`"
+        }
     }
 }
 
@@ -50,12 +58,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_stays_at_home_and_nothing_goes_to_metadata_services() {
-        let refused = vec!["10.9.0.0/16".parse().unwrap()];
+    fn private_networks_are_open_by_setting_and_nothing_goes_to_metadata_services() {
+        let networks = |all: &[&str]| all.iter().map(|one| one.parse().unwrap()).collect::<Vec<Network>>();
+        let (allowed, refused) =
+            (networks(&["10.0.0.0/8", "169.254.0.0/16", "::1"]), networks(&["10.9.0.0/16"]));
         for (address, with_tls, without) in [
             ("93.184.216.34", true, false),
-            ("127.0.0.1", true, true),
-            ("192.168.1.1", true, true),
+            ("127.0.0.1", false, false),
+            ("192.168.1.1", false, false),
+            ("10.8.1.1", true, true),
+            ("::1", true, true),
             ("10.9.1.1", false, false),
             ("::ffff:10.9.1.1", false, false),
             ("169.254.169.254", false, false),
@@ -63,7 +75,7 @@ mod tests {
             ("fe80::1", false, false),
         ] {
             for (tls, expect) in [(true, with_tls), (false, without)] {
-                let reach = Reach { tls, refused: refused.clone() };
+                let reach = Reach { tls, allowed: allowed.clone(), refused: refused.clone() };
                 assert_eq!(reach.covers(address.parse().unwrap()), expect, "{address} {tls}");
             }
         }
@@ -71,10 +83,12 @@ mod tests {
 
     #[test]
     fn a_url_shows_some_of_it() {
-        let reach = Reach { tls: true, refused: Vec::new() };
+        let reach = Reach { tls: true, allowed: vec!["10.0.0.0/8".parse().unwrap()], refused: Vec::new() };
         for (url, refused) in [
             ("https://login.example/", false),
             ("https://10.0.0.1/", false),
+            ("https://192.168.0.1/", true),
+            ("https://[::ffff:127.0.0.1]/", true),
             ("https://169.254.169.254/", true),
             ("https://2852039166/", true),
             ("https://a:b@login.example/", true),

@@ -241,6 +241,7 @@ impl Head<'_> {
             http: Some(Http::new(self.base.url)),
             auth: self.auth,
             scripts: BTreeMap::new(),
+            uses: BTreeMap::new(),
             test: None,
             actions: BTreeMap::new(),
             triggers: BTreeMap::new(),

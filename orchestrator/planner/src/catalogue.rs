@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use semver::{Version, VersionReq};
 use serde_json::{Map, Value};
-use sluice_domain::{Connector, InstanceName};
+use sluice_domain::{Alias, Connector, InstanceName};
 use sluice_protocol::ComponentName;
 
 use crate::builtin::{self, BUILTIN};
@@ -29,6 +29,8 @@ pub struct InstanceFacts {
     pub settings: Map<String, Value>,
     /// The names of the secrets it has.
     pub secret_fields: BTreeSet<String>,
+    /// The instances whose actions its scripts may call, by the aliases of its connector.
+    pub uses: BTreeMap<Alias, InstanceName>,
     /// What access it was granted, where it is authorised and its provider told.
     pub granted: Option<BTreeSet<String>>,
 }

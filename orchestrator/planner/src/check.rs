@@ -29,6 +29,7 @@ mod unknown_function;
 mod unknown_port;
 mod unreachable;
 mod unused_alias;
+mod uses;
 
 use std::collections::BTreeSet;
 
@@ -37,6 +38,7 @@ pub(crate) use config::misfits;
 pub(crate) use context::Context;
 pub(crate) use secrets::faults as secret_faults;
 pub(crate) use settings::faults as setting_faults;
+pub(crate) use uses::unbound;
 
 type Check = fn(&Context<'_>, &mut Report);
 
@@ -109,6 +111,8 @@ pub fn check_instance(doc: &InstanceDoc, catalogue: &Catalogue) -> Report {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     add(Code::Secrets, secret_faults(connector, &names, "/secrets"));
     add(Code::PlainSecret, secrets::in_settings(connector, &doc.settings));
+    add(Code::Uses, uses::faults(connector, &doc.instances, catalogue));
+    add(Code::UsesCircle, uses::circles(&doc.name, catalogue));
     report.sorted()
 }
 

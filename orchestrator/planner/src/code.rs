@@ -174,6 +174,10 @@ codes! {
         "put it behind a webhook, and say in `input` what to answer"
     Scopes "F0060" Error "an instance was granted too little"
         "authorise the instance again"
+    Uses "F0061" Error "the instances that a connector calls are not bound as it wants"
+        "bind an instance of the right connector to each alias of `uses`, under `instances`"
+    UsesCircle "F0062" Error "instances call each other in a circle, or too deeply"
+        "let calls go in one direction, at most 4 deep"
 }
 
 impl fmt::Display for Code {

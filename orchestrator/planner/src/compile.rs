@@ -148,6 +148,12 @@ pub(crate) fn callee(
     Some((runs.parse().ok()?, serde_json::to_value(call).ok()?))
 }
 
+/// The function and config by which `rest` executes a script of a declarative connector in the place of an action.
+pub(crate) fn script_callee(connector: &Connector, script: &FunctionName) -> Option<(FunctionName, Value)> {
+    let call = connector.manifest()?.script_call(script)?;
+    Some((CALL.parse().ok()?, serde_json::to_value(call).ok()?))
+}
+
 /// Where each step's outputs go, by port, in the order of the template.
 fn next(template: &Template) -> BTreeMap<StepId, BTreeMap<Port, Vec<StepId>>> {
     let mut next: BTreeMap<StepId, BTreeMap<Port, Vec<StepId>>> = BTreeMap::new();

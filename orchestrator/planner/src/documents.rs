@@ -73,6 +73,8 @@ pub struct InstanceDoc {
     pub settings: Map<String, Value>,
     /// Where each secret comes from.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// The instances whose actions its scripts may call, by the aliases of its connector.
+    pub instances: BTreeMap<Alias, InstanceName>,
     /// Where its values stand in the file.
     pub places: Places,
     /// The file.

@@ -139,6 +139,7 @@ pub(crate) fn catalogue() -> Catalogue {
         connector: connector.parse().unwrap(),
         settings: settings.as_object().unwrap().clone(),
         secret_fields: secrets.iter().map(|name| (*name).to_owned()).collect(),
+        uses: std::collections::BTreeMap::new(),
         granted: None,
     };
     let instances = [

@@ -45,6 +45,6 @@ pub use document::SourceFile;
 pub use documents::{ConnectorDoc, Documents, FlowDoc, InstanceDoc, SecretSource, TemplateDoc};
 pub use graph::graph;
 pub use places::{Mark, Places};
-pub use prepare::{PrepareError, Prepared, Run};
+pub use prepare::{PrepareError, Prepared, Run, prepare_script};
 pub use read::read;
 pub use upgrade::{ConnectorChange, connector_changes, instance_faults, uses};

@@ -7,7 +7,7 @@ use sluice_protocol::gateway::Role;
 
 use crate::Catalogue;
 use crate::check::misfits;
-use crate::compile::{callee, runner};
+use crate::compile::{callee, runner, script_callee};
 use crate::near::nearest;
 use crate::resolve::{Function, Resolved};
 use crate::schema::{Violation, violations};
@@ -50,6 +50,14 @@ pub enum PrepareError {
         function: FunctionName,
         /// The most similar name that there is.
         nearest: Option<String>,
+    },
+    /// The connector has no such script, or is not declarative.
+    #[error("connector {connector} has no script `{script}`")]
+    UnknownScript {
+        /// The connector's name.
+        connector: String,
+        /// The name as given.
+        script: FunctionName,
     },
     /// The function waits for what comes from outside, so it cannot be asked.
     #[error("`{0}` listens for what comes and cannot be asked")]
@@ -112,6 +120,28 @@ impl Run<'_> {
             nearest: nearest(self.function.as_str(), names.collect::<Vec<_>>()).map(str::to_owned),
         }
     }
+}
+
+/// Finds out where a script of a declarative connector runs: as if it were one of its actions.
+///
+/// # Errors
+/// When there is no such script, or no component that runs it.
+pub fn prepare_script(
+    connector: &Connector,
+    script: &FunctionName,
+    catalogue: &Catalogue,
+) -> Result<Prepared, PrepareError> {
+    let (runner, pinned) = runner(connector, catalogue).ok_or(PrepareError::NoRunner)?;
+    let (function, config) = script_callee(connector, script).ok_or_else(|| {
+        let connector = connector.name().to_string();
+        PrepareError::UnknownScript { connector, script: script.clone() }
+    })?;
+    Ok(Prepared {
+        deployment: DeploymentSpec::new(runner, pinned, Scope::Shared, Limits::default()),
+        function,
+        role: Role::Action,
+        config,
+    })
 }
 
 fn lines(what: &str, found: Vec<Violation>) -> Vec<String> {

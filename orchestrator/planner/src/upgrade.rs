@@ -11,7 +11,7 @@ use sluice_domain::{Connector, Instance, Template};
 use sluice_protocol::{Action, ComponentName, FunctionName, Port, Trigger};
 
 use self::shape::Way;
-use crate::check::{secret_faults, setting_faults};
+use crate::check::{secret_faults, setting_faults, unbound};
 use crate::resolve::wanted;
 use crate::{Catalogue, Change};
 
@@ -76,7 +76,8 @@ pub fn instance_faults(instance: &Instance, connector: &Connector) -> Vec<String
     let settings = setting_faults(connector, &instance.settings, "settings");
     let secrets = secret_faults(connector, &names, "secrets");
     let sentence = |fault: crate::schema::Violation| format!("{}: {}", fault.pointer, fault.message);
-    settings.into_iter().chain(secrets).map(sentence).collect()
+    let unbound = unbound(connector, &instance.uses, "instances");
+    settings.into_iter().chain(secrets).chain(unbound).map(sentence).collect()
 }
 
 fn test(name: Option<&FunctionName>) -> String {

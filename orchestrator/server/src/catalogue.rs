@@ -34,6 +34,7 @@ pub(crate) fn offline(folder: Option<&Path>, documents: &Documents) -> Result<Ca
             connector: doc.connector.clone(),
             settings: doc.settings.clone(),
             secret_fields: doc.secrets.keys().cloned().collect(),
+            uses: doc.instances.clone(),
             granted: None,
         };
         (doc.name.clone(), facts)

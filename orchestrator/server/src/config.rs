@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use sluice_domain::Limits;
+use sluice_oauth::Network;
 use sluice_rabbitmq::BrokerUrl;
 use url::Url;
 
@@ -38,6 +39,8 @@ pub(crate) struct Configuration {
     pub(crate) gateway: GatewayPlace,
     /// The broker.
     pub(crate) broker: BrokerPlace,
+    /// Where providers of tokens may be.
+    pub(crate) providers: ProviderPlace,
     /// Where the container engine listens; the local one when absent.
     pub(crate) docker_host: Option<String>,
     /// A network that somebody else made; an own one when absent.
@@ -62,6 +65,14 @@ pub(crate) struct GatewayPlace {
     pub(crate) listen: Option<SocketAddr>,
     /// The URL that components use; made of the address when absent.
     pub(crate) advertise: Option<String>,
+}
+
+/// Where providers of tokens may be, besides the public internet.
+pub(crate) struct ProviderPlace {
+    /// Networks of this machine and private ones that are open.
+    pub(crate) allowed: Vec<Network>,
+    /// Networks that are closed, whatever else is said.
+    pub(crate) refused: Vec<Network>,
 }
 
 /// The broker.

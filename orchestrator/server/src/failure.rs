@@ -75,6 +75,7 @@ codes! {
     Expression "A0111" Failed "a mapping or expression failed"
     Import "A0112" Failed "a document cannot be imported"
     RunFailed "A0113" Failed "a function failed"
+    NotAuthorized "A0114" Failed "the authorisation came to nothing"
 }
 
 impl Failure {

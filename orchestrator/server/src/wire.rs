@@ -55,8 +55,13 @@ pub(crate) async fn wire(configuration: &Configuration) -> Result<Wired> {
     let queues = queue_type(configuration, users.as_deref()).await;
     let broker = Arc::new(RabbitMq::connect(&configuration.broker.url, queues));
     let store_port: Arc<dyn Store> = store.clone();
-    let oauth =
-        HttpOAuth::new(&sluice_oauth::Settings::default()).context("cannot ask providers of tokens")?;
+    let providers = &configuration.providers;
+    let oauth = HttpOAuth::new(&sluice_oauth::Settings {
+        allowed: providers.allowed.clone(),
+        refused: providers.refused.clone(),
+        ..sluice_oauth::Settings::default()
+    })
+    .context("cannot ask providers of tokens")?;
     let ports = Ports {
         oauth: Arc::new(oauth),
         notifier: notifier(configuration)?,

@@ -39,6 +39,10 @@ function places(hostile) {
     metadata_decimal: "http://2852039166",
     metadata_mapped: "http://[::ffff:169.254.169.254]",
     link_local: "http://[fe80::1]",
+    loopback: hostile.loopback.url,
+    loopback_decimal: `http://2130706433:${hostile.loopback.port}`,
+    loopback_mapped: `http://[::ffff:127.0.0.1]:${hostile.loopback.port}`,
+    loopback_name: `http://localhost:${hostile.loopback.port}`,
     public_plain: "http://93.184.216.34",
     userinfo: `http://a:b@${new URL(hostile.main.url).host}`,
     file: "file:///etc",
@@ -261,13 +265,15 @@ async function plainly({ sluice, hostile }) {
 async function internal(world, names, urls) {
   for (const name of names) {
     const one = await begin(world, `login-${name.replaceAll("_", "-")}`);
-    const answer = one.state ? await back(world, { code: "c", state: one.state, iss: ISSUER }, one.cookie) : one.answer;
+    const { result: answer, requests } = await world.hostile.during(() =>
+      one.state ? back(world, { code: "c", state: one.state, iss: ISSUER }, one.cookie) : one.answer,
+    );
     world.attack(
       "token_url",
       name,
       "refused",
       { ...answer, detail: `${urls[name]} ${answer.detail}` },
-      answer.status >= 400 && answer.millis !== 0,
+      answer.status >= 400 && answer.millis !== 0 && requests.length === 0,
     );
   }
 }

@@ -96,7 +96,7 @@ async function targets({ sluice, hostile, attack }) {
   }
 }
 
-/** To another host that is allowed, and to another port of the same one: the request goes there, the credentials do not. */
+/** To another host that is allowed the request goes without credentials; to another port of the same one it does not go. */
 async function credentials({ sluice, hostile, attack, skip }) {
   const places = { other_port: hostile.port };
   if (hostile.other) places.other_host = hostile.other;
@@ -113,9 +113,12 @@ async function credentials({ sluice, hostile, attack, skip }) {
         const basic = Buffer.from(`ada:${SECRET}`).toString("base64");
         const names = seen.flatMap((one) => Object.keys(one.headers));
         const kept = ["authorization", "cookie", "x-key", "x-signature"].filter((name) => names.includes(name));
-        const ok = !wire.includes(SECRET) && !wire.includes(basic) && kept.length === 0;
+        const stays = place === "other_port";
+        const went = stays ? seen.length === 0 && result.code === "host_refused" : seen.length === 1;
+        const ok = went && !wire.includes(SECRET) && !wire.includes(basic) && kept.length === 0;
         const detail = `${seen.length} request with ${kept.join(", ") || "no credential"}; ${result.detail}`;
-        attack(`credentials_${place}`, `${kind}_${action}`, "no credential arrives", { ...result, detail }, ok);
+        const expect = stays ? "host_refused" : "no credential arrives";
+        attack(`credentials_${place}`, `${kind}_${action}`, expect, { ...result, detail }, ok);
       }
     }
   }

@@ -8,6 +8,7 @@ use sluice_tests::workload::{SINK, SOURCE};
 use sluice_tests::{Amqp, Oidc, World, docker, eventually, workload};
 
 const SECRET: &str = "canary-client-secret-1729";
+const APP_KEY: &str = "canary-app-key-4104";
 const TOKEN_SECONDS: u32 = 3600;
 
 const CONNECTOR: &str = r#"
@@ -19,27 +20,29 @@ title: Contacts
 variables:
   type: object
   required: [url]
-  properties: { url: { type: string }, account: { type: string } }
+  properties: { url: { type: string }, account: { type: string }, told: { type: boolean } }
 http: { base_url: = vars.url }
 auth:
-  type: oauth2
-  oauth2:
-    authorize_url: = vars.url & '/auth'
-    token_url: = vars.url & '/token'
-    revoke_url: = vars.url & '/token/revocation'
-    issuer: = vars.url
-    scopes: [openid, offline_access, contacts.read]
-    authorize_params: { prompt: consent }
-    expiring_seconds: 5
-    on_authorize: remember
-    on_revoke: me
+  all:
+    - type: oauth2
+      oauth2:
+        authorize_url: = vars.url & '/auth'
+        token_url: = vars.url & '/token'
+        revoke_url: = vars.url & '/token/revocation'
+        issuer: = vars.url
+        scopes: [openid, offline_access, contacts.read]
+        authorize_params: { prompt: consent }
+        expiring_seconds: 5
+        on_authorize: { script: remember }
+        on_revoke: me
+    - { type: api_key, name: X-App-Key, secret: app_key }
+scripts:
+  remember:
+    code: |
+      (input) => ({ settings: { account: invoke('me').account, told: Object.keys(input.token_response).length > 0 } })
 test: me
 actions:
   me: { title: Me, request: { path: /me } }
-  remember:
-    title: Remember who authorised
-    request: { path: /me }
-    response: { result: "= { 'settings': { 'account': response.body.account } }" }
 "#;
 
 const FLOW: &str = r#"
@@ -61,13 +64,14 @@ steps:
 async fn world() -> Result<(World, Oidc, Amqp)> {
     let world = World::start("oauth", &["rest", "rabbitmq"]).await?;
     let oidc = Oidc::start(&world.host, SECRET, TOKEN_SECONDS).await?;
+    oidc.pull(&format!("/admin/app-key?key={APP_KEY}")).await?;
     let amqp = workload::queues(&world).await?;
     let (shop, mut secrets) = world.broker_instance("shop");
     let instance = format!(
-        "---\nsluice: 1\nkind: instance\nname: contacts\nconnector: contacts\nsettings: {{ url: \"{}\" }}\nsecrets: {{ client_id: {{ env: I }}, client_secret: {{ env: S }} }}\n",
+        "---\nsluice: 1\nkind: instance\nname: contacts\nconnector: contacts\nsettings: {{ url: \"{}\" }}\nsecrets: {{ client_id: {{ env: I }}, client_secret: {{ env: S }}, app_key: {{ env: K }} }}\n",
         oidc.url()
     );
-    secrets["contacts"] = json!({ "client_id": "sluice", "client_secret": SECRET });
+    secrets["contacts"] = json!({ "client_id": "sluice", "client_secret": SECRET, "app_key": APP_KEY });
     let body = json!({
         "files": [{ "name": "who.yaml", "text": format!("{CONNECTOR}---\n{shop}{instance}{FLOW}") }],
         "instances": { "shop": "shop", "api": "contacts" }, "secrets": secrets,
@@ -135,9 +139,10 @@ async fn an_authorisation_lives_ends_and_begins_again_and_no_message_is_lost() -
     status(&world, "running").await?;
     let instance = world.api.get("/api/v1/instances/contacts").await?;
     assert_eq!(instance["settings"]["account"], "ada", "the hook gave it: {instance}");
+    assert_eq!(instance["settings"]["told"], true, "the hook saw what the provider sent: {instance}");
     assert_eq!(
         (instance["authorization"]["state"].as_str(), instance["secret_fields"].as_array().map(Vec::len)),
-        (Some("ok"), Some(2))
+        (Some("ok"), Some(3))
     );
     assert_eq!(refreshes(&oidc.counters().await?), 0);
 
@@ -153,6 +158,11 @@ async fn an_authorisation_lives_ends_and_begins_again_and_no_message_is_lost() -
     publish(&amqp, 600, 700).await?;
     arrived(&world, &amqp, 700).await?;
     assert_eq!(refreshes(&oidc.counters().await?), 2);
+    let refreshed = world.api.get("/api/v1/instances/contacts").await?;
+    let times =
+        |one: &Value| ["authorized_at", "updated_at"].map(|name| one["authorization"][name].to_string());
+    let ([first, stored], [still, changed]) = (times(&instance), times(&refreshed));
+    assert!(first != "null" && first == still && stored != changed, "{instance} {refreshed}");
 
     // The person takes it back in the middle: what is under way waits, and comes after the next authorisation.
     publish(&amqp, 700, 1000).await?;
@@ -165,6 +175,8 @@ async fn an_authorisation_lives_ends_and_begins_again_and_no_message_is_lost() -
     world.restart().await?;
     status(&world, "parked").await?;
     authorize(&world, &oidc).await?;
+    let again = times(&world.api.get("/api/v1/instances/contacts").await?)[0].clone();
+    assert!(again > first, "{again} {first}");
     arrived(&world, &amqp, 1300).await?;
     let letters = world.api.get("/api/v1/dead-letters").await?;
     assert_eq!(letters["items"].as_array().map(Vec::len), Some(0), "{letters}");
@@ -192,8 +204,10 @@ async fn an_authorisation_lives_ends_and_begins_again_and_no_message_is_lost() -
         .iter()
         .flat_map(|name| std::fs::read(world.data().join(name)).unwrap_or_default())
         .collect();
-    assert!(!log.contains(SECRET) && !inspected.contains(SECRET));
-    assert!(!String::from_utf8_lossy(&store).contains(SECRET));
+    for secret in [SECRET, APP_KEY] {
+        assert!(!log.contains(secret) && !inspected.contains(secret));
+        assert!(!String::from_utf8_lossy(&store).contains(secret));
+    }
     world.stop().await
 }
 

@@ -36,6 +36,7 @@ impl Check {
         self.key(at, auth);
         self.secret(at, auth);
         self.session(at, auth);
+        self.oauth(at, auth, manifest);
         self.signing(at, auth, manifest);
     }
 
@@ -45,10 +46,6 @@ impl Check {
             ("an entry of `all` has no `all` of its own", "write all entries into one list")
         } else if one.kind == AuthType::None {
             ("an entry of `all` needs a `type`", "for example `type: api_key`, or remove the entry")
-        } else if one.kind == AuthType::OAuth2 || one.oauth2.is_some() {
-            let text =
-                "`oauth2` stands alone: a run has its access token and no other secret of the instance";
-            (text, "set the other key with `http.headers` from a setting, or sign in with a `session`")
         } else {
             return true;
         };
@@ -60,7 +57,7 @@ impl Check {
         let (mut secrets, mut targets, mut once) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for (index, one) in all.iter().enumerate() {
             let at = format!("/auth/all/{index}");
-            for name in one.needs().into_iter().filter(|name| !secrets.insert(*name)) {
+            for name in own(one).into_iter().filter(|name| !secrets.insert(*name)) {
                 let text = format!("another entry has the secret `{}` already", short(name));
                 self.add(at.clone(), ProblemKind::Value, text, "name another one with `secret`");
             }
@@ -71,14 +68,16 @@ impl Check {
                 self.add(at.clone(), ProblemKind::Value, text, "leave one of them out");
             }
             let single = match one.kind {
-                AuthType::Script => Some("script"),
-                AuthType::Session => Some("session"),
-                AuthType::None | AuthType::ApiKey | AuthType::Basic | AuthType::Bearer | AuthType::OAuth2 => {
-                    None
+                AuthType::Script => {
+                    Some("there is another entry of this type, of which there can be one only")
                 }
+                // When a request is refused, nobody could tell which of two tokens was meant.
+                AuthType::Session | AuthType::OAuth2 => {
+                    Some("there is another entry that gets a token, of which there can be one only")
+                }
+                AuthType::None | AuthType::ApiKey | AuthType::Basic | AuthType::Bearer => None,
             };
-            if single.is_some_and(|kind| !once.insert(kind)) {
-                let text = "there is another entry of this type, of which there can be one only";
+            if let Some(text) = single.filter(|kind| !once.insert(*kind)) {
                 self.add(at, ProblemKind::Value, text, "leave one of them out");
             }
         }
@@ -122,13 +121,21 @@ pub(super) fn is_secret(name: &str) -> bool {
     !name.is_empty() && name.len() <= 64 && plain
 }
 
+/// The secrets that no other entry may have. The id of a client is none of OAuth alone: some APIs want it in a header,
+/// too. Its secret is never given to a run.
+fn own(one: &Auth) -> Vec<&str> {
+    if one.kind == AuthType::OAuth2 { vec!["client_secret", "access_token"] } else { one.needs() }
+}
+
 /// What a way sets in each request. A script may set anything.
 fn target(auth: &Auth) -> Option<(&'static str, String)> {
+    let carried = auth.carried();
     let (place, name) = match (auth.kind, &auth.session) {
         (AuthType::Basic | AuthType::Bearer, _) => (AuthPlace::Header, "authorization"),
         (AuthType::ApiKey, _) => (auth.place, auth.name.as_deref()?),
+        (AuthType::OAuth2, _) => (carried.place, carried.name.as_deref()?),
         (AuthType::Session, Some(session)) => (session.place, session.carrier().0),
-        (AuthType::Session, None) | (AuthType::None | AuthType::OAuth2 | AuthType::Script, _) => return None,
+        (AuthType::Session, None) | (AuthType::None | AuthType::Script, _) => return None,
     };
     Some(match place {
         AuthPlace::Header => ("header", name.to_ascii_lowercase()),
@@ -169,18 +176,72 @@ mod tests {
         assert_eq!(serde_json::from_value::<crate::Call>(json!(call)).unwrap(), call);
     }
 
+    fn oauth() -> Value {
+        let oauth = json!({ "token_url": "https://login.example/token", "grant": "client_credentials" });
+        json!({ "type": "oauth2", "oauth2": oauth })
+    }
+
+    #[test]
+    fn oauth_goes_along_with_other_keys() {
+        let app = json!({ "type": "api_key", "name": "X-App", "secret": "app_key" });
+        // Some APIs want to know the client in a header of its own.
+        let client = json!({ "type": "api_key", "name": "Client-Id", "secret": "client_id" });
+        let sign = json!({ "type": "script", "script": "sign", "secrets": ["seal"] });
+        let manifest = manifest(json!({ "all": [oauth(), app, client, sign] }));
+        assert_eq!(manifest.check(), []);
+        let secrets = manifest.descriptor().secrets.unwrap();
+        assert_eq!(secrets["required"], json!(["client_id", "client_secret", "app_key", "seal"]));
+        assert_eq!(manifest.auth.beside_token(), ["app_key", "client_id", "seal"]);
+        assert!(manifest.auth.authorization().is_some() && manifest.auth.renews());
+        let call = manifest.call(&"get".parse().unwrap(), json!({})).unwrap();
+        assert!(call.auth.is_authorized() && call.auth.authorization().is_none());
+        assert_eq!(call.auth.all[0].name.as_deref(), Some("Authorization"));
+        assert!(!serde_json::to_string(&call).unwrap().contains("login.example"));
+    }
+
+    #[test]
+    fn a_public_client_among_others_may_leave_its_secret_out() {
+        let mut oauth = oauth();
+        oauth["oauth2"] = json!({ "token_url": "https://login.example/token", "client_auth": "none",
+            "authorize_url": "https://login.example/authorize" });
+        let key = json!({ "type": "api_key", "name": "X-App" });
+        let manifest = manifest(json!({ "all": [key, oauth] }));
+        assert_eq!(manifest.check(), []);
+        let secrets = manifest.descriptor().secrets.unwrap();
+        assert_eq!(secrets["required"], json!(["api_key", "client_id"]));
+        assert!(secrets["properties"]["client_secret"].is_object());
+    }
+
     #[test]
     fn what_cannot_be_combined_is_said_at_its_place() {
         let key = json!({ "type": "api_key", "name": "X-A" });
         let session = json!({ "type": "session", "secrets": ["s"], "session": {
             "login": { "path": "/" }, "token": "$.response.body", "name": "X-S" } });
+        let oauth = oauth();
         for (all, place, text) in [
             (json!([key, { "type": "api_key", "name": "X-B" }]), "/1", "secret `api_key` already"),
             (json!([key, { "type": "api_key", "name": "x-a", "secret": "b" }]), "/1", "the header `x-a`"),
             (json!([{ "type": "basic" }, { "type": "bearer" }]), "/1", "the header `authorization`"),
             (json!([{ "all": [key] }]), "/0", "no `all` of its own"),
             (json!([{}]), "/0", "needs a `type`"),
-            (json!([key, { "type": "oauth2", "oauth2": { "token_url": "https://a.test" } }]), "/1", "alone"),
+            (
+                json!([key, { "type": "oauth2", "oauth2": { "token_url": "x", "grant": "client_credentials" } }]),
+                "/1/oauth2/token_url",
+                "neither an https URL",
+            ),
+            (json!([key, { "type": "oauth2" }]), "/1", "needs `oauth2`"),
+            (json!([oauth, { "type": "bearer" }]), "/1", "the header `authorization`"),
+            (
+                json!([oauth, { "type": "api_key", "name": "X-A", "secret": "client_secret" }]),
+                "/1",
+                "`client_secret` already",
+            ),
+            (
+                json!([oauth, { "type": "api_key", "name": "X-A", "secret": "access_token" }]),
+                "/1",
+                "`access_token` already",
+            ),
+            (json!([oauth, session]), "/1", "gets a token"),
             (json!([{ "type": "api_key" }]), "/0", "needs the `name`"),
             (json!([{ "type": "basic", "secret": "x" }]), "/0/secret", "of another name"),
             (json!([{ "type": "bearer", "secret": "a-b" }]), "/0/secret", "1 to 64"),
@@ -194,6 +255,8 @@ mod tests {
         }
         let found = manifest(json!({ "all": [session, session] })).check();
         assert!(found.iter().any(|one| one.message.contains("one only")), "{found:?}");
+        let found = manifest(json!({ "all": [oauth, oauth] })).check();
+        assert!(found.iter().any(|one| one.message.contains("gets a token")), "{found:?}");
         let found = manifest(json!({ "type": "basic", "all": [key] })).check();
         assert!(found.len() == 1 && found[0].pointer == "/auth", "{found:?}");
         assert_eq!(manifest(json!({ "type": "bearer", "secret": "pat" })).check(), []);

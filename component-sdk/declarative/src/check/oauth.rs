@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use sluice_mapping::is_expression;
 
 use super::{Check, ProblemKind, RESERVED, escape, is_token, short};
-use crate::oauth::{Grant, OAuth2, TokenKind};
-use crate::{AuthType, ClientAuth, Manifest, Reaction, TokenPlace};
+use crate::oauth::{Grant, Hook, OAuth2, TokenKind};
+use crate::{Auth, AuthPlace, AuthType, ClientAuth, Manifest, Reaction, TokenPlace};
 
 /// What OAuth itself sets in an authorisation request (RFC 6749, section 4.1.1; RFC 7636, section 4.3).
 const AUTHORIZE: [&str; 8] = [
@@ -36,45 +36,44 @@ const REFRESH: [&str; 4] = ["client_id", "client_secret", "grant_type", "refresh
 const REVOKE: [&str; 4] = ["client_id", "client_secret", "token", "token_type_hint"];
 
 impl Check {
-    pub(super) fn oauth(&mut self, manifest: &Manifest) {
-        let auth = &manifest.auth;
-        self.reactions(manifest);
-        self.needed_scopes(manifest);
+    /// One way, which may be OAuth.
+    pub(super) fn oauth(&mut self, at: &str, auth: &Auth, manifest: &Manifest) {
+        let place = format!("{at}/oauth2");
         match (auth.kind, &auth.oauth2) {
             (AuthType::OAuth2, None) => {
                 let text = "the type `oauth2` needs `oauth2`, which says where tokens come from";
-                self.add("/auth", ProblemKind::Missing, text, "give it at least `token_url`");
+                self.add(at, ProblemKind::Missing, text, "give it at least `token_url`");
             }
             (AuthType::OAuth2, Some(oauth)) => {
-                if !auth.prefix.is_empty() || auth.name.is_some() || auth.place != crate::AuthPlace::Header {
+                if !auth.prefix.is_empty() || auth.name.is_some() || auth.place != AuthPlace::Header {
                     let text = "`in`, `name` and `prefix` beside `oauth2` belong to an API key";
-                    self.add("/auth", ProblemKind::Value, text, "move them into `oauth2`");
+                    self.add(at, ProblemKind::Value, text, "move them into `oauth2`");
                 }
-                self.endpoints(oauth);
-                self.carrying(oauth);
-                self.scopes(oauth);
-                self.parameters(oauth);
-                self.fields(oauth);
-                self.hooks(manifest, oauth);
+                self.endpoints(&place, oauth);
+                self.carrying(&place, oauth);
+                self.scopes(&place, oauth);
+                self.parameters(&place, oauth);
+                self.fields(&place, oauth);
+                self.hooks(&place, manifest, oauth);
             }
             (_, Some(_)) => {
                 let text = "`oauth2` says nothing for another type of authorisation";
-                self.add("/auth/oauth2", ProblemKind::Value, text, "write `type: oauth2`, or remove it");
+                self.add(place, ProblemKind::Value, text, "write `type: oauth2`, or remove it");
             }
             (_, None) => {}
         }
     }
 
     /// Reactions that only a token can follow.
-    fn reactions(&mut self, manifest: &Manifest) {
+    pub(super) fn reactions(&mut self, manifest: &Manifest) {
         for (index, rule) in manifest.http.iter().flat_map(|http| &http.errors).enumerate() {
             let auth = &manifest.auth;
             let text = match rule.then {
                 Reaction::Refresh if !auth.renews() => {
-                    "only a connector with `auth.type: oauth2` or `session` can refresh a token"
+                    "only a connector that authorises by `oauth2` or `session` can refresh a token"
                 }
-                Reaction::Reauthorize if auth.kind != AuthType::OAuth2 => {
-                    "only a connector with `auth.type: oauth2` can be authorised again"
+                Reaction::Reauthorize if !auth.is_authorized() => {
+                    "only a connector that authorises by `oauth2` can be authorised again"
                 }
                 _ => continue,
             };
@@ -83,7 +82,7 @@ impl Check {
         }
     }
 
-    fn endpoints(&mut self, oauth: &OAuth2) {
+    fn endpoints(&mut self, at: &str, oauth: &OAuth2) {
         let urls = [
             ("authorize_url", &oauth.authorize_url),
             ("refresh_url", &oauth.refresh_url),
@@ -91,10 +90,10 @@ impl Check {
             ("device_url", &oauth.device_url),
             ("issuer", &oauth.issuer),
         ];
-        self.endpoint("token_url", &oauth.token_url);
+        self.endpoint(at, "token_url", &oauth.token_url);
         for (name, url) in urls {
             if let Some(url) = url {
-                self.endpoint(name, url);
+                self.endpoint(at, name, url);
             }
         }
         let needed = match oauth.grant {
@@ -105,38 +104,38 @@ impl Check {
         if let Some((grant, name, None)) = needed {
             let text = format!("the grant `{grant}` needs `{name}`");
             let help = "add it, or choose another `grant`";
-            self.add("/auth/oauth2", ProblemKind::Missing, text, help);
+            self.add(at, ProblemKind::Missing, text, help);
         }
         if oauth.revoke_using.is_some() && oauth.revoke_url.is_none() {
             let text = "`revoke_using` needs `revoke_url`";
             self.add(
-                "/auth/oauth2/revoke_using",
+                format!("{at}/revoke_using"),
                 ProblemKind::Missing,
                 text,
                 "add `revoke_url`, or remove it",
             );
         }
         if oauth.grant == Grant::ClientCredentials {
-            self.client_credentials(oauth);
+            self.client_credentials(at, oauth);
         }
     }
 
     /// A client that acts for itself has a secret and no refresh token (RFC 6749, section 4.4).
-    fn client_credentials(&mut self, oauth: &OAuth2) {
+    fn client_credentials(&mut self, at: &str, oauth: &OAuth2) {
         if oauth.client_auth == ClientAuth::None {
             let text = "the grant `client_credentials` is for clients with a secret";
             let help = "use `header` or `body`";
-            self.add("/auth/oauth2/client_auth", ProblemKind::Value, text, help);
+            self.add(format!("{at}/client_auth"), ProblemKind::Value, text, help);
         }
         if oauth.revoke_using == Some(TokenKind::Refresh) {
             let text = "the grant `client_credentials` gives no refresh token that could be revoked";
-            self.add("/auth/oauth2/revoke_using", ProblemKind::Value, text, "use `access`");
+            self.add(format!("{at}/revoke_using"), ProblemKind::Value, text, "use `access`");
         }
     }
 
     /// Tokens and secrets go there, so it is TLS (RFC 6749, section 3.2) or this very machine.
-    fn endpoint(&mut self, name: &str, url: &str) {
-        let at = format!("/auth/oauth2/{name}");
+    fn endpoint(&mut self, at: &str, name: &str, url: &str) {
+        let at = format!("{at}/{name}");
         self.text(&at, url);
         if is_expression(url) {
             return;
@@ -156,7 +155,7 @@ impl Check {
         }
     }
 
-    fn carrying(&mut self, oauth: &OAuth2) {
+    fn carrying(&mut self, at: &str, oauth: &OAuth2) {
         let Some(name) = &oauth.name else { return };
         let what = match oauth.place {
             TokenPlace::Header => "header",
@@ -165,13 +164,13 @@ impl Check {
         let header = oauth.place == TokenPlace::Header;
         if !is_token(name) || (header && RESERVED.contains(&name.to_ascii_lowercase().as_str())) {
             let text = format!("`{}` is no {what} that can carry a token", short(name));
-            self.add("/auth/oauth2/name", ProblemKind::Value, text, "use letters, digits, `-` and `_`");
+            self.add(format!("{at}/name"), ProblemKind::Value, text, "use letters, digits, `-` and `_`");
         }
     }
 
     /// Scopes that functions need must be asked for.
-    fn needed_scopes(&mut self, manifest: &Manifest) {
-        let asked = manifest.auth.oauth2.as_ref().map(|oauth| oauth.scopes.as_slice()).unwrap_or_default();
+    pub(super) fn needed_scopes(&mut self, manifest: &Manifest) {
+        let asked = manifest.auth.authorization().map(|oauth| oauth.scopes.as_slice()).unwrap_or_default();
         let triggers = manifest.triggers.keys().map(|name| ("triggers", name));
         for (kind, name) in manifest.actions.keys().map(|name| ("actions", name)).chain(triggers) {
             for (index, scope) in
@@ -184,23 +183,23 @@ impl Check {
         }
     }
 
-    fn scopes(&mut self, oauth: &OAuth2) {
+    fn scopes(&mut self, at: &str, oauth: &OAuth2) {
         let mut separator = oauth.scope_separator.chars();
         if separator.next().is_none_or(char::is_control) || separator.next().is_some() {
             let text = "`scope_separator` is not one character";
-            self.add("/auth/oauth2/scope_separator", ProblemKind::Value, text, "for example \" \" or \",\"");
+            self.add(format!("{at}/scope_separator"), ProblemKind::Value, text, "for example \" \" or \",\"");
         }
         for (index, scope) in oauth.scopes.iter().enumerate() {
             let fits = scope.chars().all(|c| matches!(c, '!'..='~') && c != '"' && c != '\\');
             if scope.is_empty() || !fits || scope.contains(oauth.separator()) {
                 let text = format!("`{}` is no scope (RFC 6749, section 3.3)", short(scope));
                 let help = "write each scope as an item of its own, without spaces and separators";
-                self.add(format!("/auth/oauth2/scopes/{index}"), ProblemKind::Value, text, help);
+                self.add(format!("{at}/scopes/{index}"), ProblemKind::Value, text, help);
             }
         }
     }
 
-    fn parameters(&mut self, oauth: &OAuth2) {
+    fn parameters(&mut self, at: &str, oauth: &OAuth2) {
         let groups = [
             ("authorize_params", &oauth.authorize_params, AUTHORIZE.as_slice()),
             ("token_params", &oauth.token_params, TOKEN.as_slice()),
@@ -208,58 +207,75 @@ impl Check {
             ("revoke_params", &oauth.revoke_params, REVOKE.as_slice()),
         ];
         for (group, parameters, reserved) in groups {
-            self.reserved(group, parameters, reserved);
+            self.reserved((at, group), parameters, reserved);
         }
         if oauth.grant == Grant::ClientCredentials && !oauth.scopes.is_empty() {
             // The request for a token names the scopes itself (RFC 6749, section 4.4.2).
-            self.reserved("token_params", &oauth.token_params, &["scope"]);
+            self.reserved((at, "token_params"), &oauth.token_params, &["scope"]);
         }
         for name in oauth.token_headers.keys() {
             let lower = name.to_ascii_lowercase();
             let set = ["authorization", "content-type"].contains(&lower.as_str());
             if !is_token(name) || set || RESERVED.contains(&lower.as_str()) {
                 let text = format!("`{}` cannot be set as a header of a request for tokens", short(name));
-                let at = format!("/auth/oauth2/token_headers/{}", escape(name));
+                let at = format!("{at}/token_headers/{}", escape(name));
                 let help = "remove it: `client_auth` and `token_body` say who asks and how";
                 self.add(at, ProblemKind::Value, text, help);
             }
         }
         for (name, value) in &oauth.token_headers {
             if value.chars().any(char::is_control) {
-                let at = format!("/auth/oauth2/token_headers/{}", escape(name));
+                let at = format!("{at}/token_headers/{}", escape(name));
                 let text = "the header has a line break or another control character";
                 self.add(at, ProblemKind::Value, text, "remove it");
             }
         }
     }
 
-    fn reserved(&mut self, group: &str, parameters: &BTreeMap<String, String>, reserved: &[&str]) {
+    fn reserved(
+        &mut self,
+        (at, group): (&str, &str),
+        parameters: &BTreeMap<String, String>,
+        reserved: &[&str],
+    ) {
         for name in parameters.keys().filter(|name| name.is_empty() || reserved.contains(&name.as_str())) {
             let text = format!("`{group}` may not set `{}`, which the protocol sets itself", short(name));
-            let at = format!("/auth/oauth2/{group}/{}", escape(name));
+            let at = format!("{at}/{group}/{}", escape(name));
             self.add(at, ProblemKind::Value, text, "remove it");
         }
     }
 
-    fn fields(&mut self, oauth: &OAuth2) {
+    fn fields(&mut self, at: &str, oauth: &OAuth2) {
         for (name, place) in oauth.fields.all() {
             let escapes = place.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
             if place.is_empty() || (place.starts_with('/') && !escapes) {
                 let text = format!("`{}` is neither the name of a member nor a JSON Pointer", short(place));
                 let help = "for example `access_token` or `/authed_user/access_token`";
-                self.add(format!("/auth/oauth2/fields/{name}"), ProblemKind::Value, text, help);
+                self.add(format!("{at}/fields/{name}"), ProblemKind::Value, text, help);
             }
         }
     }
 
-    fn hooks(&mut self, manifest: &Manifest, oauth: &OAuth2) {
+    fn hooks(&mut self, at: &str, manifest: &Manifest, oauth: &OAuth2) {
         let hooks = [("on_authorize", &oauth.on_authorize), ("on_revoke", &oauth.on_revoke)];
-        for (name, action) in hooks {
-            let Some(action) = action else { continue };
-            if !manifest.actions.keys().any(|known| known.as_str() == action) {
-                let text = format!("`{name}` names the action `{}`, which is not described", short(action));
-                let at = format!("/auth/oauth2/{name}");
-                self.add(at, ProblemKind::Unknown, text, "name one of the actions of this file");
+        for (name, hook) in hooks {
+            let at = format!("{at}/{name}");
+            match hook {
+                Some(Hook::Action(action))
+                    if !manifest.actions.keys().any(|known| known.as_str() == action) =>
+                {
+                    let text =
+                        format!("`{name}` names the action `{}`, which is not described", short(action));
+                    let help = "name one of the actions of this file, or write `{ script: NAME }`";
+                    self.add(at, ProblemKind::Unknown, text, help);
+                }
+                Some(Hook::Script(_)) if manifest.http.is_none() => {
+                    let text = format!("a script as `{name}` needs `http`, which says how to reach the API");
+                    let help = "for example `http: { base_url: https://api.example.com }`";
+                    self.add(at, ProblemKind::Missing, text, help);
+                }
+                Some(Hook::Script(hook)) => self.known(&format!("{at}/script"), Some(&hook.script), manifest),
+                Some(Hook::Action(_)) | None => {}
             }
         }
     }

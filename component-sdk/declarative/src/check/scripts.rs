@@ -6,12 +6,13 @@ use sluice_protocol::FunctionName;
 
 use super::auth::is_secret;
 use super::{Check, ProblemKind};
-use crate::script::{SOURCE_BYTES, SOURCES_BYTES};
+use crate::script::{SOURCE_BYTES, SOURCES_BYTES, USES};
 use crate::{Action, Auth, AuthType, Manifest, Response, Trigger};
 
 impl Check {
     pub(super) fn scripts(&mut self, manifest: &Manifest) {
         self.sources(manifest);
+        self.uses(manifest);
         for (name, action) in &manifest.actions {
             let at = format!("/actions/{name}");
             self.kind_of(&at, action);
@@ -25,6 +26,17 @@ impl Check {
             if let Trigger::Polling(trigger) = trigger {
                 self.known(&format!("/triggers/{name}/after"), trigger.after.as_ref(), manifest);
             }
+        }
+    }
+
+    fn uses(&mut self, manifest: &Manifest) {
+        if manifest.uses.len() > USES {
+            let text = format!("a connector uses at most {USES} others");
+            self.add("/uses", ProblemKind::Value, text, "leave some out");
+        }
+        if !manifest.uses.is_empty() && manifest.scripts.is_empty() {
+            let text = "`uses` is for scripts, and there is none";
+            self.add("/uses", ProblemKind::Value, text, "remove it, or write a script that calls the other");
         }
     }
 
@@ -116,7 +128,7 @@ impl Check {
         }
     }
 
-    fn known(&mut self, at: &str, name: Option<&FunctionName>, manifest: &Manifest) {
+    pub(super) fn known(&mut self, at: &str, name: Option<&FunctionName>, manifest: &Manifest) {
         if let Some(name) = name.filter(|name| !manifest.scripts.contains_key(*name)) {
             let text = format!("there is no script `{name}`");
             self.add(at, ProblemKind::Unknown, text, "write it under `scripts`");

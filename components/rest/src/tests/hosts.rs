@@ -39,6 +39,28 @@ async fn redirects_to_other_hosts_are_refused_unless_named() {
 }
 
 #[tokio::test]
+async fn other_ports_of_the_host_are_refused_unless_the_host_is_named() {
+    let other = Server::always(ok(json!({ "other": true }))).await;
+    let server = Server::always(ok(json!({}))).await;
+    let target = format!("{}/end", other.url());
+    server.answer(move |_| status(302, json!({})).header("location", target.clone()));
+    let auth = json!({ "auth": { "type": "bearer" } });
+    let config = over(action(&server, json!({ "request": { "headers": { "Cookie": "a=1" } } })), auth);
+    let harness = harness().secrets(json!({ "token": "tok-12345" }));
+    let error = harness.action("call", config.clone(), json!({})).await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.retryable), ("host_refused", false));
+    assert!(error.message.contains("another port"), "{}", error.message);
+    assert!(other.asked().is_empty());
+    let config = over(config, json!({ "http": { "allowed_hosts": ["127.0.0.1"] } }));
+    harness.action("call", config, json!({})).await.unwrap();
+    let asked = other.last();
+    assert!(
+        !asked.headers.contains_key("authorization") && !asked.headers.contains_key("cookie"),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test]
 async fn redirects_at_home_keep_credentials_and_turn_post_into_get() {
     let server = Server::always(ok(json!({}))).await;
     server.answer(|asked| match asked.path.as_str() {

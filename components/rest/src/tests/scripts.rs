@@ -129,6 +129,41 @@ async fn an_action_that_fails_in_a_script_fails_as_it_would_alone() {
 }
 
 #[tokio::test]
+async fn a_script_calls_actions_of_other_instances() {
+    let server = Server::always(ok(json!({ "id": 7 }))).await;
+    let code = "(input) => {
+        const person = invoke('person');
+        const made = invoke('crm.create_contact', { name: 'Ann', of: person.id });
+        let failed;
+        try { invoke('crm.broken', 1); } catch (error) { failed = [error.code, error.message]; }
+        return { made, failed };
+    }";
+    let person = json!({ "person": { "title": "P", "request": { "path": "/person" } } });
+    let config = program(&server, code, person);
+    let harness = || {
+        let broken = sluice_sdk::Error::retryable("http_503", "GET crm/x: 503");
+        harness().other("crm.create_contact", Ok(json!({ "id": 1 }))).other("crm.broken", Err(broken))
+    };
+    let outputs = harness().action("call", config, json!({})).await.unwrap();
+    let made = json!({ "id": 1, "input": { "name": "Ann", "of": 7 } });
+    assert_eq!(bodies(&outputs), [json!({ "made": made, "failed": ["http_503", "GET crm/x: 503"] })]);
+    // What is not caught fails as the other did.
+    let config = |code: &str| program(&server, code, json!({}));
+    let error = harness().action("call", config("() => invoke('crm.broken')"), json!({})).await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.retryable), ("http_503", true));
+    for (call, depth, code) in [
+        ("crm.none", 0, "not_bound"),
+        ("crm.", 0, "unknown_action"),
+        ("crm.a.b", 0, "unknown_action"),
+        ("crm.create_contact", 4, "too_deep"),
+    ] {
+        let config = config(&format!("() => invoke('{call}')"));
+        let error = harness().depth(depth).action("call", config, json!({})).await.unwrap_err();
+        assert_eq!((error.code.as_str(), error.retryable), (code, false), "{call}");
+    }
+}
+
+#[tokio::test]
 async fn more_items_than_a_script_can_take_are_an_error() {
     let server = Server::always(ok(ids(0..1001))).await;
     let all = json!({ "all": {

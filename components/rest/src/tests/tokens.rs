@@ -61,6 +61,33 @@ async fn a_refused_token_is_refreshed_and_the_request_made_once_more() {
 }
 
 #[tokio::test]
+async fn a_token_goes_along_with_other_keys_and_all_of_them_are_masked() {
+    let server = Server::start(|asked| match asked.headers["authorization"].as_str() {
+        "Bearer new-token" if asked.path == "/x" => ok(json!({ "key": asked.headers["x-app"] })),
+        "Bearer new-token" => {
+            status(400, json!({ "said": [asked.headers["x-app"], "new-token", "old-token"] }))
+        }
+        _ => status(401, json!({})),
+    })
+    .await;
+    let all = json!({ "auth": { "all": [
+        { "type": "oauth2", "in": "header", "name": "Authorization", "prefix": "Bearer " },
+        { "type": "api_key", "name": "X-App", "secret": "app_key" },
+        { "type": "script", "script": "sign", "secrets": ["seal"] },
+    ] }, "scripts": { "sign": "(request, secrets) => ({ headers: { 'x-seal': secrets.seal + request.headers['x-app'] } })" } });
+    let secrets = |token: &str| json!({ "access_token": token, "app_key": "key-of-the-app", "seal": "seal-of-the-app" });
+    let harness = || harness().secrets(secrets("old-token")).refreshed(secrets("new-token"));
+    let config = over(action(&server, json!({})), all);
+    let outputs = harness().action("call", config.clone(), json!({})).await.unwrap();
+    assert_eq!(bodies(&outputs), [json!({ "key": "key-of-the-app" })]);
+    assert_eq!(tokens(&server), ["Bearer old-token", "Bearer new-token"]);
+    assert_eq!(server.last().headers["x-seal"], "seal-of-the-appundefined", "it does not see the other keys");
+    let elsewhere = over(config, json!({ "kind": { "action": { "request": { "path": "/y" } } } }));
+    let error = harness().action("call", elsewhere, json!({})).await.unwrap_err();
+    assert!(error.message.contains(r#"["***","***","***"]"#), "{}", error.message);
+}
+
+#[tokio::test]
 async fn a_token_that_is_refused_twice_is_an_error_for_good() {
     let server = Server::always(status(401, json!({ "why": "newer-token and old-token are over" }))).await;
     let config = over(action(&server, json!({})), bearer());

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use sluice_domain::InstanceName;
-use sluice_domain::oauth::{AuthorizeRequest, Callback, CallbackError, Pkce};
+use sluice_domain::oauth::{AuthorizeRequest, Callback, CallbackError, Hook, Pkce};
 use sluice_ports::oauth::{CodeExchange, Tokens};
 use sluice_ports::store::{AuthorizationAttempt, StoredAuthorization};
 use subtle::ConstantTimeEq;
@@ -103,6 +103,7 @@ impl Engine {
             expires_at: now + PATIENCE,
         };
         ports.store.begin_attempt(&attempt, now).await?;
+        self.core.authorizations.attempts.begin(instance, attempt.state);
         let base = self.core.settings.public_url.trim_end_matches('/');
         Ok(BrowserAuthorization {
             url: format!("{base}/oauth/start/{state}"),
@@ -159,19 +160,38 @@ impl Engine {
         let (state, now) = (callback.state().to_owned(), core.ports.clock.now());
         let attempt = core.ports.store.take_attempt(&hash(&state), now).await?;
         let attempt = attempt.filter(|attempt| is_of(attempt, browser)).ok_or(CallbackRefusal::Unknown)?;
-        let name = attempt.instance.clone();
-        let provider = self.provider(&name).await?;
-        let code = callback.code(&state, provider.endpoints.issuer.as_deref())?;
+        let (name, id) = (attempt.instance.clone(), attempt.state);
+        match self.finish(callback, &state, attempt).await {
+            Ok(()) => Ok(name),
+            Err(refusal) => {
+                if let CallbackRefusal::Callback(_) | CallbackRefusal::Provider(_) = &refusal {
+                    core.authorizations.attempts.fail(&name, id, refusal.to_string());
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Gets the tokens of an attempt and keeps them.
+    async fn finish(
+        &self,
+        callback: Callback,
+        state: &str,
+        attempt: AuthorizationAttempt,
+    ) -> Result<(), CallbackRefusal> {
+        let (core, name) = (&self.core, &attempt.instance);
+        let provider = self.provider(name).await?;
+        let code = callback.code(state, provider.endpoints.issuer.as_deref())?;
         let verifier = match &attempt.verifier {
-            Some(sealed) => Some(Shelf::Authorization.open(core, (&name, "verifier"), sealed)?),
+            Some(sealed) => Some(Shelf::Authorization.open(core, (name, "verifier"), sealed)?),
             None => None,
         };
-        let exchange =
-            CodeExchange { endpoint: provider.token(), code, verifier, redirect_uri: attempt.redirect_uri };
+        let redirect_uri = attempt.redirect_uri.clone();
+        let exchange = CodeExchange { endpoint: provider.token(), code, verifier, redirect_uri };
         let tokens = core.ports.oauth.exchange(&exchange).await;
         let tokens = tokens.map_err(|error| CallbackRefusal::Provider(chain(&error)))?;
-        self.authorized(&name, &provider, tokens).await?;
-        Ok(name)
+        self.authorized(name, &provider, tokens).await?;
+        Ok(())
     }
 
     /// Keeps the first tokens of an authorisation, then calls the connector's hook.
@@ -187,29 +207,40 @@ impl Engine {
             let flight = core.authorizations.flight(name);
             let _one_at_a_time = flight.lock().await;
             let before = core.ports.store.authorization(name).await?;
-            store::change(core, name, before.as_ref(), refresh::got(&provider.declared, tokens)).await?
+            let got = refresh::got(&provider.declared, tokens, true);
+            store::change(core, name, before.as_ref(), got).await?
         };
+        core.authorizations.attempts.succeed(name);
         info!(instance.name = %name, "an instance was authorised");
         if let Some(hook) = &provider.declared.on_authorize {
             let input = json!({ "token_response": extra });
             if let Err(error) = self.hook(name, hook, input).await {
-                warn!(instance.name = %name, hook, error, "the hook after an authorisation failed");
+                warn!(instance.name = %name, %hook, error, "the hook after an authorisation failed");
             }
         }
         Ok(after)
     }
 
-    /// Calls an action that the connector names as a hook. Settings that it gives become those of the instance.
-    pub(crate) async fn hook(&self, name: &InstanceName, hook: &str, input: Value) -> Result<(), String> {
+    /// Calls what the connector names as a hook, in its component. Settings that it gives become those of the instance.
+    pub(crate) async fn hook(&self, name: &InstanceName, hook: &Hook, input: Value) -> Result<(), String> {
+        let function = match hook {
+            Hook::Action(action) => action.parse().map_err(|error| format!("{error}"))?,
+            Hook::Script(hook) => hook.script.clone(),
+        };
         let request = crate::InvokeRequest {
             instance: name.clone(),
-            function: hook.parse().map_err(|error| format!("{error}"))?,
+            function,
             config: Value::Null,
             input,
             timeout: crate::INVOKE_TIMEOUT,
             trace: false,
+            depth: 0,
         };
-        let invoked = self.invoke(request).await.map_err(|error| chain(&error))?;
+        let invoked = match hook {
+            Hook::Action(_) => self.invoke(request).await,
+            Hook::Script(_) => self.invoke_script(request).await,
+        };
+        let invoked = invoked.map_err(|error| chain(&error))?;
         if let Some(error) = invoked.error {
             return Err(format!("{}: {}", error.code, error.message));
         }

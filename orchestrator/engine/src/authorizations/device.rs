@@ -48,6 +48,8 @@ impl Engine {
             verification_uri_complete: device.verification_uri_complete.as_ref().map(ToString::to_string),
             expires_at: self.core.ports.clock.now() + lasts,
         };
+        let id = self.core.ports.entropy.secret();
+        self.core.authorizations.attempts.begin(instance, id);
         let (engine, name) = (Arc::clone(self), instance.clone());
         let span = info_span!("device", instance.name = %name);
         let stop = self.stop.clone();
@@ -55,7 +57,10 @@ impl Engine {
             async move {
                 tokio::select! {
                     () = stop.cancelled() => {}
-                    () = wait(&engine, &name, &provider, device) => {}
+                    outcome = wait(&engine, &name, &provider, device) => if let Err(why) = outcome {
+                        warn!(why, "the authorisation on a device came to nothing");
+                        engine.core.authorizations.attempts.fail(&name, id, why);
+                    },
                 }
             }
             .instrument(span),
@@ -64,29 +69,36 @@ impl Engine {
     }
 }
 
-async fn wait(engine: &Engine, name: &InstanceName, provider: &Provider, device: DeviceAuthorization) {
+/// Asks until the person has acted. Once more after the end of the codes, so that the provider says itself that they are
+/// over.
+///
+/// # Errors
+/// With the reason, where it came to nothing.
+async fn wait(
+    engine: &Engine,
+    name: &InstanceName,
+    provider: &Provider,
+    device: DeviceAuthorization,
+) -> Result<(), String> {
     let until = Instant::now() + device.expires_in;
     let mut interval = device.interval;
     let poll = DevicePoll { endpoint: provider.token(), device_code: device.device_code };
-    while Instant::now() < until {
+    loop {
         sleep(interval).await;
-        match engine.core.ports.oauth.poll_device(&poll).await {
+        let is_last = Instant::now() >= until;
+        let error = match engine.core.ports.oauth.poll_device(&poll).await {
             Ok(tokens) => {
-                if let Err(error) = engine.authorized(name, provider, tokens).await {
-                    warn!(error = chain(&error), "the tokens of a device cannot be kept");
-                }
-                return;
+                let kept = engine.authorized(name, provider, tokens).await;
+                return kept.map(drop).map_err(|error| chain(&error));
             }
-            Err(error) => match error.waiting() {
-                Some(Waiting::Pending) => {}
-                Some(Waiting::SlowDown(asked)) => interval = asked.unwrap_or(interval + SLOWER),
-                None if error.is_transient() => {}
-                None => {
-                    warn!(error = chain(&error), "the authorisation on a device came to nothing");
-                    return;
-                }
-            },
+            Err(error) => error,
+        };
+        match error.waiting() {
+            _ if is_last => return Err(chain(&error)),
+            Some(Waiting::Pending) => {}
+            Some(Waiting::SlowDown(asked)) => interval = asked.unwrap_or(interval + SLOWER),
+            None if error.is_transient() => {}
+            None => return Err(chain(&error)),
         }
     }
-    warn!("nobody finished the authorisation on a device in time");
 }

@@ -25,7 +25,7 @@ pub(crate) struct Provider {
 
 /// What the connector says of OAuth; nothing where it uses none.
 pub(crate) fn declared(connector: &Connector) -> Option<&OAuth2> {
-    connector.manifest()?.auth.oauth2.as_ref()
+    connector.manifest()?.auth.authorization()
 }
 
 impl Provider {

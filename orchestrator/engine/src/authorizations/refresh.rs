@@ -123,7 +123,8 @@ async fn renew(
     let provider = Provider::of(core, connector, stored).await?;
     let asked = match ask(core, &provider, stored, known).await? {
         Ok(tokens) => tokens,
-        Err(error) if error.is_transient() => {
+        // What the configuration forbids says nothing of the grant, which works again as soon as it is mended.
+        Err(error) if error.is_transient() || matches!(error, OAuthError::Forbidden { .. }) => {
             return Err(CommandError::Unavailable(PortError::new(
                 sluice_ports::Fault::Transient,
                 "refresh a token",
@@ -142,15 +143,15 @@ async fn renew(
             return Err(needed(name.as_str(), Some(&after)));
         }
     };
-    let after = store::change(core, name, known, got(&provider.declared, asked)).await?;
+    let after = store::change(core, name, known, got(&provider.declared, asked, false)).await?;
     info!(instance.name = %name, "a token was refreshed");
     opened(core, stored, &after)
 }
 
-/// What tokens come to, as the connector's file has it.
-pub(super) fn got(declared: &OAuth2, tokens: Tokens) -> Change {
+/// What tokens come to, as the connector's file has it. `anew` where somebody authorised the instance now.
+pub(super) fn got(declared: &OAuth2, tokens: Tokens, anew: bool) -> Change {
     let default = declared.default_expires_in_seconds.map(|seconds| TimeDelta::seconds(i64::from(seconds)));
-    Change::Tokens { tokens, asked: declared.scopes.clone(), default }
+    Change::Tokens { tokens, asked: declared.scopes.clone(), default, anew }
 }
 
 async fn ask(

@@ -23,6 +23,8 @@ pub(crate) enum Change {
         asked: Vec<String>,
         /// How long the access token works where the answer does not say.
         default: Option<TimeDelta>,
+        /// Whether somebody authorised the instance now; else these are in the place of tokens that it had.
+        anew: bool,
     },
     /// The provider takes the grant for over.
     Dead(String),
@@ -63,9 +65,10 @@ pub(crate) async fn change(
         expires_at: None,
         scopes: before.map(|before| before.scopes.clone()).unwrap_or_default(),
         updated_at: now,
+        authorized_at: before.and_then(|before| before.authorized_at),
     };
     let after = match change {
-        Change::Tokens { tokens, asked, default } => {
+        Change::Tokens { tokens, asked, default, anew } => {
             let granted = tokens.expires_in.and_then(|span| TimeDelta::from_std(span).ok()).or(default);
             let refresh = match &tokens.refresh {
                 Some(refresh) => {
@@ -79,6 +82,7 @@ pub(crate) async fn change(
                 refresh,
                 expires_at: granted.and_then(|span| now.checked_add_signed(span)),
                 scopes: tokens.scopes.unwrap_or(asked),
+                authorized_at: blank.authorized_at.filter(|_| !anew).or(Some(now)),
                 ..blank
             }
         }

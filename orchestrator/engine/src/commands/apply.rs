@@ -118,6 +118,7 @@ impl Engine {
                 connector: instance.connector,
                 settings: instance.settings,
                 secret_fields: instance.secret_fields,
+                uses: instance.uses,
             };
             instances.insert(instance.name, facts);
         }
@@ -128,6 +129,7 @@ impl Engine {
                 connector: doc.connector.clone(),
                 settings: doc.settings.clone(),
                 secret_fields: doc.secrets.keys().cloned().collect(),
+                uses: doc.instances.clone(),
             };
             instances.insert(doc.name.clone(), facts);
         }

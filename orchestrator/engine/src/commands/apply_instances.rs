@@ -71,6 +71,7 @@ fn compare(
         connector: doc.connector.clone(),
         settings: doc.settings.clone(),
         secret_fields: secrets.keys().cloned().collect(),
+        uses: doc.instances.clone(),
         revision: 1,
         created_at: now,
         updated_at: now,
@@ -91,6 +92,9 @@ fn compare(
     changed.extend(gone.map(|key| format!("setting {key} removed")));
     let gone = before.instance.secret_fields.iter().filter(|field| !instance.secret_fields.contains(*field));
     changed.extend(gone.map(|field| format!("secret {field} removed")));
+    if before.instance.uses != instance.uses {
+        changed.push("instances that it calls".to_owned());
+    }
     if changed.is_empty() {
         return PlannedInstance { item: item(PlanAction::Keep, "unchanged", Vec::new()), store: None };
     }

@@ -62,6 +62,7 @@ impl Engine {
         let connector = catalogue.choose(instance.connector.as_str(), None);
         let Some(declared) = connector.and_then(declared) else { return Ok(None) };
         let known = self.core.ports.store.authorization(name).await?;
+        let failure = self.core.authorizations.attempts.failure(name);
         let Some(known) = known else {
             return Ok(Some(AuthorizationView {
                 state: AuthorizationState::NeedsAuthorization,
@@ -69,6 +70,8 @@ impl Engine {
                 scopes: Vec::new(),
                 expires_at: None,
                 updated_at: None,
+                authorized_at: None,
+                failure,
             }));
         };
         Ok(Some(AuthorizationView {
@@ -77,6 +80,8 @@ impl Engine {
             scopes: known.scopes,
             expires_at: known.expires_at,
             updated_at: Some(known.updated_at),
+            authorized_at: known.authorized_at,
+            failure,
         }))
     }
 
@@ -90,7 +95,7 @@ impl Engine {
         if let Some(hook) = &provider.declared.on_revoke
             && let Err(error) = self.hook(name, hook, serde_json::json!({})).await
         {
-            warn!(instance.name = %name, hook, error, "the hook before a revocation failed");
+            warn!(instance.name = %name, %hook, error, "the hook before a revocation failed");
         }
         let flight = self.core.authorizations.flight(name);
         let _one_at_a_time = flight.lock().await;

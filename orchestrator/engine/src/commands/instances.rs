@@ -26,7 +26,7 @@ impl Engine {
     /// Deletes an instance with its secrets.
     ///
     /// # Errors
-    /// When there is none, or a flow uses it.
+    /// When there is none, a flow uses it, or scripts of another instance call it.
     pub async fn delete_instance(&self, name: &InstanceName) -> Result<(), CommandError> {
         let _one_at_a_time = self.core.changing.lock().await;
         let snapshot = self.core.snapshot();
@@ -36,6 +36,11 @@ impl Engine {
             .find(|live| live.compiled.steps.values().any(|step| step.instance.as_ref() == Some(name)));
         if let Some(live) = user {
             let text = format!("flow {} uses instance {name}", live.compiled.name);
+            return Err(CommandError::conflict("instance_in_use", text));
+        }
+        let all = self.core.ports.store.instances().await?;
+        if let Some(caller) = all.iter().find(|one| one.uses.values().any(|used| used == name)) {
+            let text = format!("instance {} calls instance {name}", caller.name);
             return Err(CommandError::conflict("instance_in_use", text));
         }
         match self.core.ports.store.remove_instance(name).await {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sluice_domain::{Connector, DeploymentId, Instance, InstanceName, topology};
-use sluice_planner::{Catalogue, PrepareError, Prepared, Run};
+use sluice_planner::{Catalogue, PrepareError, Prepared, Run, prepare_script};
 use sluice_ports::broker::{PublishError, Target};
 use sluice_protocol::invocation::{self, EXCHANGE_PORT, Invocation};
 use sluice_protocol::{
@@ -43,6 +43,8 @@ pub struct InvokeRequest {
     pub timeout: Duration,
     /// Whether to tell about the requests to the other side and its answers.
     pub trace: bool,
+    /// How many calls from one instance to another led here.
+    pub depth: u8,
 }
 
 /// What came of a run.
@@ -74,9 +76,30 @@ impl Engine {
         let instance = self.instance(&request.instance).await?;
         let catalogue = self.core.catalogue().await?;
         let connector = chosen(&catalogue, &instance)?;
+        self.invoke_with(request, connector, &catalogue).await
+    }
+
+    /// As [`Engine::invoke`], with this version of the connector.
+    pub(crate) async fn invoke_with(
+        &self,
+        request: InvokeRequest,
+        connector: &Connector,
+        catalogue: &Catalogue,
+    ) -> Result<Invoked, CommandError> {
         let run =
             Run { connector, function: &request.function, config: &request.config, input: &request.input };
-        let prepared = run.prepare(&catalogue).map_err(refusal)?;
+        let prepared = run.prepare(catalogue).map_err(refusal)?;
+        run_prepared(&self.core, request, prepared).await
+    }
+
+    /// Runs a script of the connector of an instance now, in the place of an action: in the component, as any other run.
+    ///
+    /// # Errors
+    /// As [`Engine::invoke`].
+    pub(crate) async fn invoke_script(&self, request: InvokeRequest) -> Result<Invoked, CommandError> {
+        let catalogue = self.core.catalogue().await?;
+        let connector = chosen(&catalogue, &self.instance(&request.instance).await?)?;
+        let prepared = prepare_script(connector, &request.function, &catalogue).map_err(refusal)?;
         run_prepared(&self.core, request, prepared).await
     }
 
@@ -98,6 +121,7 @@ impl Engine {
             input: Value::Object(Map::new()),
             timeout: INVOKE_TIMEOUT,
             trace,
+            depth: 0,
         })
         .await
     }
@@ -117,6 +141,7 @@ fn refusal(error: PrepareError) -> CommandError {
         PrepareError::UnknownFunction { function, .. } => {
             return CommandError::not_found("action or trigger", format!("{function}` (`{error}"));
         }
+        PrepareError::UnknownScript { .. } => "unknown_script",
         PrepareError::Listens(_) => "not_callable",
         PrepareError::NoRunner => "rest_not_installed",
         PrepareError::Misfit(_) => "misfit",
@@ -142,6 +167,10 @@ async fn run_prepared(
         core.ports.broker.declare_deployment(deployment).await?;
         core.wake.notify_one();
     }
+    let Ok(_place) = timeout_at(deadline, ticket.place(request.depth)).await else {
+        let text = "too many scripts wait for others; try again later";
+        return Err(CommandError::conflict("too_many_invocations", text));
+    };
     let record = record(core, (id, &request), prepared, deadline)?;
     let message = publish(Target::Invocations(deployment), id, &record);
     match timeout_at(deadline, core.ports.broker.publish(message)).await {
@@ -189,6 +218,7 @@ fn record(
             routing_key: topology::routing_key(shard),
             expires_at: core.ports.clock.now().timestamp_millis() + i64::try_from(millis).unwrap_or(i64::MAX),
             trace: request.trace,
+            depth: request.depth,
         })),
     };
     let record = serde_json::to_vec(&envelope).expect("an envelope is plain JSON");

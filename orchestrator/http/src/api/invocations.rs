@@ -40,6 +40,7 @@ async fn invoke(
         input: body.input,
         timeout: timeout(body.timeout_seconds)?,
         trace: body.raw,
+        depth: 0,
     };
     Ok(Json(state.engine.invoke(request).await?.into()))
 }

@@ -21,6 +21,12 @@ pub struct AuthorizationState {
     /// When it changed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<DateTime<Utc>>,
+    /// When it was authorised last. Refreshes of its tokens leave that as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorized_at: Option<DateTime<Utc>>,
+    /// Why the last attempt to authorise it came to nothing, if it did. Gone with the next attempt, and after a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// What a person has to do to authorise an instance: open `url`, or type in `user_code` at `verification_uri`, or nothing.
@@ -62,6 +68,8 @@ impl From<sluice_engine::AuthorizationView> for AuthorizationState {
             scopes: view.scopes,
             expires_at: view.expires_at,
             updated_at: view.updated_at,
+            authorized_at: view.authorized_at,
+            failure: view.failure,
         }
     }
 }

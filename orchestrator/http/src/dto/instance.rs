@@ -1,5 +1,7 @@
 //! Instances.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,6 +19,9 @@ pub struct Instance {
     pub settings: Map<String, Value>,
     /// The names of the secrets it has. The secrets themselves are never shown.
     pub secret_fields: Vec<String>,
+    /// The instances whose actions its scripts may call, by alias.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub instances: BTreeMap<String, String>,
     /// How its authorisation stands, where its connector uses OAuth 2.0. Not in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization: Option<super::AuthorizationState>,
@@ -35,6 +40,11 @@ impl From<sluice_domain::Instance> for Instance {
             connector: instance.connector.to_string(),
             settings: instance.settings,
             secret_fields: instance.secret_fields.into_iter().collect(),
+            instances: instance
+                .uses
+                .iter()
+                .map(|(alias, name)| (alias.to_string(), name.to_string()))
+                .collect(),
             authorization: None,
             revision: instance.revision,
             created_at: instance.created_at,

@@ -53,6 +53,12 @@ pub struct EmbeddedInstance {
     /// When its authorisation changed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<DateTime<Utc>>,
+    /// When it was authorised last. Refreshes of its tokens leave that as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorized_at: Option<DateTime<Utc>>,
+    /// Why the last attempt to authorise it came to nothing, if it did. Gone with the next attempt, and after a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// What a page asks to run.
@@ -79,10 +85,12 @@ impl EmbeddedInstance {
             scopes: Vec::new(),
             expires_at: None,
             updated_at: None,
+            authorized_at: None,
+            failure: None,
         };
-        let Some(AuthorizationState { state, detail, scopes, expires_at, updated_at }) = authorization else {
-            return bare;
-        };
-        Self { state, reason: detail, scopes, expires_at, updated_at, ..bare }
+        let Some(known) = authorization else { return bare };
+        let AuthorizationState { state, detail, scopes, expires_at, updated_at, authorized_at, failure } =
+            known;
+        Self { state, reason: detail, scopes, expires_at, updated_at, authorized_at, failure, ..bare }
     }
 }

@@ -40,11 +40,15 @@ const ORIGIN: &str = "https://app.example.com";
 const MINE: &str = "/embed/v1/instances/crm-a";
 
 async fn start() -> Server {
+    start_with(FILES).await
+}
+
+async fn start_with(files: &str) -> Server {
     let server = Server::start().await;
     server.install("sluice/rest:1.0.0").await;
     let client = json!({ "client_id": "canary-id", "client_secret": "canary-secret" });
     let body = json!({
-        "files": [{ "name": "crm.yaml", "text": FILES }], "secrets": { "crm-a": client, "crm-b": client },
+        "files": [{ "name": "crm.yaml", "text": files }], "secrets": { "crm-a": client, "crm-b": client },
     });
     let applied = server.call("POST", "/api/v1/apply", Some(&body.to_string())).await;
     assert_eq!(applied.status, 200, "{}", applied.text);
@@ -102,6 +106,56 @@ async fn a_page_sees_and_authorises_the_instances_of_its_session() {
     for answer in [seen, begun, revoked] {
         assert!(!answer.text.contains("canary"), "{}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn a_page_sees_when_an_instance_was_authorised() {
+    let own = "grant: client_credentials";
+    let server = start_with(&FILES.replace("authorize_url: https://login.example/authorize", own)).await;
+    let token = session(&server, &[]).await;
+    let authorize = async || {
+        let done = visit(&server, "POST", &format!("{MINE}/authorize"), &token, Some(ORIGIN)).await;
+        assert_eq!((done.status, done.json()), (200, json!({})), "{}", done.text);
+        visit(&server, "GET", MINE, &token, Some(ORIGIN)).await.json()
+    };
+    let first = authorize().await;
+    assert_eq!((&first["state"], &first["authorized_at"]), (&json!("ok"), &json!("2026-01-01T12:00:00Z")));
+    server.clock.advance(Duration::from_secs(60));
+    assert_eq!(authorize().await["authorized_at"], "2026-01-01T12:01:00Z");
+    server.clock.advance(Duration::from_secs(60));
+    let revoked = visit(&server, "POST", &format!("{MINE}/revoke"), &token, Some(ORIGIN)).await.json();
+    let times = (&revoked["authorized_at"], &revoked["updated_at"]);
+    assert_eq!(times, (&json!("2026-01-01T12:01:00Z"), &json!("2026-01-01T12:02:00Z")), "{revoked}");
+}
+
+#[tokio::test]
+async fn a_page_sees_why_an_attempt_came_to_nothing_until_the_next() {
+    let server = start().await;
+    let token = session(&server, &[]).await;
+    let begin = async || {
+        let begun = visit(&server, "POST", &format!("{MINE}/authorize"), &token, Some(ORIGIN)).await;
+        let url: axum::http::Uri = begun.json()["url"].as_str().unwrap().parse().unwrap();
+        url.path().to_owned()
+    };
+    let failure = async || visit(&server, "GET", MINE, &token, Some(ORIGIN)).await.json()["failure"].clone();
+    let (old, stolen, last) = (begin().await, begin().await, begin().await);
+    for (path, is_own, expect) in [
+        (old, true, Value::Null),
+        (stolen, false, Value::Null),
+        (last, true, json!("access was refused: access_denied: not today")),
+    ] {
+        let left = server.send(Request::get(&path).body(Body::empty()).unwrap()).await;
+        assert_eq!(left.status, 302, "{}", left.text);
+        let cookie = left.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let state = path.rsplit('/').next().unwrap();
+        let query = format!("error=access_denied&error_description=not+today&state={state}");
+        let cookie = if is_own { cookie } else { "another=browser".to_owned() };
+        let back = Request::get(format!("/oauth/callback?{query}")).header("cookie", cookie);
+        let refused = server.send(back.body(Body::empty()).unwrap()).await;
+        assert_eq!((refused.status, failure().await), (400, expect), "{}", refused.text);
+    }
+    begin().await;
+    assert_eq!(failure().await, Value::Null);
 }
 
 #[tokio::test]

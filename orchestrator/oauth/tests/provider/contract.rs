@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json as object};
-use sluice_oauth::{HttpOAuth, Settings};
+use sluice_oauth::HttpOAuth;
 use sluice_ports::oauth::{
     ClientCredentials, CodeExchange, DevicePoll, DeviceStart, Endpoint, OAuth, OAuthError, Refresh, Revoke,
     Tokens,
@@ -15,7 +15,7 @@ use sluice_testkit::contract::oauth::{OAuthHarness, suite};
 use sluice_testkit::fakes::MemoryOAuth;
 use sluice_testkit::fixtures::endpoint;
 
-use super::server::{Asked, Reply, Server, json, reply};
+use super::server::{Asked, Reply, Server, here, json, reply};
 
 struct Provider {
     memory: Arc<MemoryOAuth>,
@@ -33,7 +33,7 @@ impl Provider {
             Box::pin(async move { serve(&memory, &asked).await })
         })
         .await;
-        let oauth = Arc::new(HttpOAuth::new(&Settings::default()).unwrap());
+        let oauth = Arc::new(HttpOAuth::new(&here()).unwrap());
         Self { memory, server, oauth, codes: AtomicU64::new(1) }
     }
 }

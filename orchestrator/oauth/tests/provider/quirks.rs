@@ -12,10 +12,10 @@ use sluice_ports::oauth::{
 };
 use sluice_testkit::fixtures::endpoint;
 
-use super::server::{Reply, Server, json, reply};
+use super::server::{Reply, Server, here, json, reply};
 
 fn oauth() -> HttpOAuth {
-    HttpOAuth::new(&Settings::default()).unwrap()
+    HttpOAuth::new(&here()).unwrap()
 }
 
 async fn refresh_at(endpoint: Endpoint) -> Result<Tokens, OAuthError> {
@@ -298,11 +298,13 @@ async fn requests_stay_where_they_may_go() {
     let local = format!("http://localhost:{}/token", server.port);
     refresh_at(endpoint(&local)).await.unwrap();
     let refused = vec!["127.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()];
-    let strict = HttpOAuth::new(&Settings { refused, ..Settings::default() }).unwrap();
+    let refusing = HttpOAuth::new(&Settings { refused, ..here() }).unwrap();
+    let usual = HttpOAuth::new(&Settings::default()).unwrap();
     let token = SecretString::from("old-refresh-token");
     for url in [
         local.as_str(),
         &server.url("/token"),
+        "https://10.0.0.1/token",
         "http://169.254.169.254/latest",
         "https://169.254.169.254/latest",
         "http://93.184.216.34/token",
@@ -310,8 +312,13 @@ async fn requests_stay_where_they_may_go() {
         "ftp://login.example/token",
     ] {
         let refresh = Refresh { endpoint: endpoint(url), token: token.clone() };
-        let error = strict.refresh(&refresh).await.unwrap_err();
-        assert!(matches!(error, OAuthError::Forbidden { .. }) && !error.is_transient(), "{url}: {error:?}");
+        for strict in [&refusing, &usual] {
+            let error = strict.refresh(&refresh).await.unwrap_err();
+            assert!(
+                matches!(error, OAuthError::Forbidden { .. }) && !error.is_transient(),
+                "{url}: {error:?}"
+            );
+        }
     }
     assert_eq!(server.asked().len(), 1);
 }
@@ -319,7 +326,7 @@ async fn requests_stay_where_they_may_go() {
 #[tokio::test]
 async fn a_provider_that_never_answers_is_given_up() {
     let server = Server::start(|_| Box::pin(std::future::pending())).await;
-    let settings = Settings { timeout: Duration::from_millis(50), ..Settings::default() };
+    let settings = Settings { timeout: Duration::from_millis(50), ..here() };
     let refresh =
         Refresh { endpoint: endpoint(&server.url("/token")), token: SecretString::from("old-refresh-token") };
     let error = HttpOAuth::new(&settings).unwrap().refresh(&refresh).await.unwrap_err();

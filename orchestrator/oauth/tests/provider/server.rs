@@ -11,7 +11,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use sluice_oauth::Settings;
 use tokio::net::TcpListener;
+
+/// Settings for providers on this machine.
+pub(crate) fn here() -> Settings {
+    let allowed = ["127.0.0.0/8", "::1"].map(|network| network.parse().unwrap()).to_vec();
+    Settings { allowed, ..Settings::default() }
+}
 
 /// What was asked.
 #[derive(Debug, Clone)]

@@ -32,7 +32,8 @@ pub(crate) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<FlowDoc> {
     })
 }
 
-fn bindings(reader: &mut Reader<'_>, node: &Node) -> BTreeMap<Alias, InstanceName> {
+/// Instances by alias.
+pub(super) fn bindings(reader: &mut Reader<'_>, node: &Node) -> BTreeMap<Alias, InstanceName> {
     let mut bindings = BTreeMap::new();
     for member in reader.mapping(node, "`instances`").unwrap_or_default() {
         let instance = reader.parse::<InstanceName>(&member.value, "an instance name", Code::Name);

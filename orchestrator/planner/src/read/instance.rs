@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::fields::Reader;
+use super::flow::bindings;
 use crate::Code;
 use crate::document::{Kind, Node};
 use crate::documents::{InstanceDoc, SecretSource};
 use crate::near::quote;
 
-const FIELDS: [&str; 6] = ["sluice", "kind", "name", "connector", "settings", "secrets"];
+const FIELDS: [&str; 7] = ["sluice", "kind", "name", "connector", "settings", "secrets", "instances"];
 
 /// Reads an instance.
 pub(crate) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<InstanceDoc> {
@@ -19,11 +20,13 @@ pub(crate) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<InstanceDoc> 
     let connector = reader.required_parse(&fields, "connector", Code::Name);
     let settings = fields.get("settings").map(|node| settings(reader, node)).unwrap_or_default();
     let secrets = fields.get("secrets").map(|node| secrets(reader, node)).unwrap_or_default();
+    let instances = fields.get("instances").map(|node| bindings(reader, node)).unwrap_or_default();
     Some(InstanceDoc {
         name: name?,
         connector: connector?,
         settings,
         secrets,
+        instances,
         places: root.places(),
         file: reader.file.to_owned(),
     })

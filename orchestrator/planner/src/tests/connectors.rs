@@ -135,6 +135,7 @@ fn a_step_of_a_declarative_connector_runs_in_rest_with_its_part_of_the_file() {
         connector: "crm".parse().unwrap(),
         settings: documents.instances[0].settings.clone(),
         secret_fields: ["username".to_owned(), "password".to_owned()].into(),
+        uses: std::collections::BTreeMap::new(),
         granted: None,
     };
     catalogue.instances.insert("crm-eu".parse().unwrap(), facts);
@@ -202,6 +203,7 @@ fn a_webhook_is_a_step_that_no_component_serves() {
             connector: "shop".parse().unwrap(),
             settings: serde_json::Map::new(),
             secret_fields: secrets.iter().map(|name| (*name).to_owned()).collect(),
+            uses: std::collections::BTreeMap::new(),
             granted: None,
         };
         catalogue.instances.insert("shop-eu".parse().unwrap(), facts);
@@ -291,6 +293,7 @@ fn a_flow_needs_what_its_instances_were_granted() {
             connector: "cloud".parse().unwrap(),
             settings: serde_json::Map::new(),
             secret_fields: ["client_id".to_owned(), "client_secret".to_owned()].into(),
+            uses: std::collections::BTreeMap::new(),
             granted: granted.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect()),
         };
         catalogue.instances.insert("cloud-eu".parse().unwrap(), facts);

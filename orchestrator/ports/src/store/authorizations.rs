@@ -28,6 +28,9 @@ pub struct StoredAuthorization {
     pub scopes: Vec<String>,
     /// When this was stored.
     pub updated_at: DateTime<Utc>,
+    /// When it was authorised last: by a person, or by the client for itself. Refreshes and ends of tokens leave it as it
+    /// is.
+    pub authorized_at: Option<DateTime<Utc>>,
 }
 
 impl StoredAuthorization {

@@ -80,6 +80,9 @@ fn authorisation(one: &dto::AuthorizationState) -> String {
     if let Some(detail) = &one.detail {
         text.push_str(&format!(": {detail}"));
     }
+    if let Some(failure) = &one.failure {
+        text.push_str(&format!("; the last attempt came to nothing: {failure}"));
+    }
     if let Some(end) = one.expires_at {
         text.push_str(&format!(" (token until {})", end.to_rfc3339()));
     }

@@ -33,6 +33,8 @@ pub(super) const KEYS: &[Key] = &[
     unset("broker.component_username"),
     unset("broker.component_password"),
     key("broker.queue_type", "auto"),
+    unset("oauth.allowed_networks"),
+    unset("oauth.refused_networks"),
     unset("runtime.docker_host"),
     unset("runtime.network"),
     key("limits.memory", "256MiB"),

@@ -9,11 +9,14 @@ use std::str::FromStr;
 use config::{Config, File, FileFormat, Map, Value, ValueKind};
 use secrecy::SecretString;
 use sluice_domain::{Cpus, Delay, Limits, Memory};
+use sluice_oauth::Network;
 use sluice_rabbitmq::BrokerUrl;
 use url::Url;
 
 use super::keys::KEYS;
-use super::{BrokerPlace, Configuration, EngineNumbers, EventWebhook, Faults, GatewayPlace, QueueChoice};
+use super::{
+    BrokerPlace, Configuration, EngineNumbers, EventWebhook, Faults, GatewayPlace, ProviderPlace, QueueChoice,
+};
 
 /// What the environment's names begin with.
 const PREFIX: &str = "SLUICE__";
@@ -149,6 +152,8 @@ impl Reader {
         };
         let public_url = self.web_url("api.public_url");
         let broker = self.broker();
+        let allowed = self.networks("oauth.allowed_networks");
+        let refused = self.networks("oauth.refused_networks");
         let limits = self.limits();
         let grace = self.optional::<Delay>("limits.grace");
         let engine = self.engine();
@@ -163,6 +168,7 @@ impl Reader {
             metrics_listen: metrics_listen?,
             gateway,
             broker: broker?,
+            providers: ProviderPlace { allowed: allowed?, refused: refused? },
             docker_host: self.text("runtime.docker_host"),
             network: self.text("runtime.network"),
             limits: limits?,
@@ -192,6 +198,17 @@ impl Reader {
         }
         self.fault(name, "it is no http or https URL");
         None
+    }
+
+    /// Networks with commas between them. All that are none, not just the first.
+    fn networks(&mut self, name: &str) -> Option<Vec<Network>> {
+        let text = self.text(name).unwrap_or_default();
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let (good, bad): (Vec<_>, Vec<_>) = parts.map(str::parse::<Network>).partition(Result::is_ok);
+        for error in bad.iter().filter_map(|one| one.as_ref().err()) {
+            self.fault(name, error);
+        }
+        bad.is_empty().then(|| good.into_iter().flatten().collect())
     }
 
     fn broker(&mut self) -> Option<BrokerPlace> {

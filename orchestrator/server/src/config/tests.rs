@@ -27,6 +27,7 @@ fn all_faults_are_told_at_once_and_none_tells_a_secret() {
         ("SLUICE__LOG__FORMAT", "xml"),
         ("SLUICE__LIMITS__MEMORY", "1KB"),
         ("SLUICE__COLOUR", "red"),
+        ("SLUICE__OAUTH__ALLOWED_NETWORKS", "10.0.0.0/8, home, 10.0.0.0/33"),
         ("SLUICE__BROKER__COMPONENT_PASSWORD_FILE", "/nowhere/at/all"),
     ])
     .err()
@@ -40,10 +41,25 @@ fn all_faults_are_told_at_once_and_none_tells_a_secret() {
         "colour",
         "PASSWORD_FILE",
         "management_url",
+        "`home` is no network",
+        "`10.0.0.0/33` is no network",
     ] {
         assert!(faults.iter().any(|fault| fault.contains(key)), "{key} in {faults:?}");
     }
     assert!(!faults.join(" ").contains("hunter2"));
+}
+
+#[test]
+fn providers_of_tokens_are_on_the_internet_unless_networks_are_named() {
+    let usual = check(&[BROKER, MANAGEMENT]).ok().unwrap().providers;
+    assert!(usual.allowed.is_empty() && usual.refused.is_empty());
+    let allowed = ("SLUICE__OAUTH__ALLOWED_NETWORKS", "127.0.0.1,10.0.0.0/8 ,");
+    let refused = ("SLUICE__OAUTH__REFUSED_NETWORKS", "10.9.0.0/16");
+    let named = check(&[BROKER, MANAGEMENT, allowed, refused]).ok().unwrap().providers;
+    let texts =
+        |networks: &[sluice_oauth::Network]| networks.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(texts(&named.allowed), ["127.0.0.1/32", "10.0.0.0/8"]);
+    assert_eq!(texts(&named.refused), ["10.9.0.0/16"]);
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl SqliteStore {
         if let Some(what) = new.event(before.as_ref()) {
             events::note(&mut write, new.updated_at, &what).await?;
         }
-        sqlx::query("INSERT OR REPLACE INTO authorizations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        sqlx::query("INSERT OR REPLACE INTO authorizations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(new.instance.as_str())
             .bind(to_count(new.version))
             .bind(new.state.as_str())
@@ -103,6 +103,7 @@ impl SqliteStore {
             .bind(new.expires_at.map(|time| time.timestamp_millis()))
             .bind(to_json(&new.scopes)?)
             .bind(new.updated_at.timestamp_millis())
+            .bind(new.authorized_at.map(|time| time.timestamp_millis()))
             .execute(&mut *write)
             .await?;
         Ok(write.commit().await?)
@@ -180,6 +181,7 @@ fn authorization(row: &SqliteRow) -> Outcome<StoredAuthorization> {
         expires_at: maybe_time(row, "expires_at")?,
         scopes: json(row, "scopes")?,
         updated_at: time(row, "updated_at")?,
+        authorized_at: maybe_time(row, "authorized_at")?,
     })
 }
 

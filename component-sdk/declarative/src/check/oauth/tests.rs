@@ -72,6 +72,7 @@ fn every_fault_is_found_at_its_place() {
         ("name", json!("a b"), "/name", "no header"),
         ("on_authorize", json!("none"), "/on_authorize", "not described"),
         ("on_revoke", json!("none"), "/on_revoke", "not described"),
+        ("on_revoke", json!({ "script": "none" }), "/on_revoke/script", "no script `none`"),
     ] {
         let told = member.to_string();
         let problems = with(name, member).check();
@@ -134,6 +135,31 @@ fn parts_that_do_not_fit_each_other_are_faults() {
             json!([{ "status": [401], "then": "refresh" }, { "status": [403], "then": "reauthorize" }]);
     });
     assert_eq!(mended.check(), []);
+}
+
+#[test]
+fn a_script_is_a_hook_with_all_that_it_calls() {
+    let manifest = manifest(|m| {
+        m["scripts"] = json!({
+            "first": { "code": "(input) => ({ settings: { who: scripts.name_of(invoke('hello')) } })" },
+            "name_of": { "code": "(person) => person.name" },
+            "other": { "code": "() => 1" },
+        });
+        m["auth"]["oauth2"]["on_authorize"] = json!({ "script": "first" });
+    });
+    assert_eq!(manifest.check(), []);
+    let hook = manifest.auth.oauth2.as_ref().unwrap().on_authorize.clone().unwrap();
+    assert_eq!(hook.to_string(), "script first");
+    let call = manifest.script_call(&"first".parse().unwrap()).unwrap();
+    let names = |keys: Vec<String>| keys.join(" ");
+    assert_eq!(names(call.scripts.keys().map(ToString::to_string).collect()), "first name_of");
+    assert_eq!(names(call.actions.keys().map(ToString::to_string).collect()), "hello");
+    assert_eq!(manifest.script_call(&"none".parse().unwrap()), None);
+    let mut without = manifest;
+    without.http = None;
+    without.actions.clear();
+    let found = without.check();
+    assert!(found.iter().any(|one| one.pointer == "/auth/oauth2/on_authorize"), "{found:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(crate) struct Authorize {
 impl Authorize {
     pub(crate) async fn run(self, client: &Client, out: &Out) -> Result<(), Failure> {
         let path = ["api", "v1", "instances", &self.name];
-        let before = updated(&client.get(&path, &[]).await?);
+        let before = authorized(&client.get(&path, &[]).await?);
         let todo: dto::Authorization = client.post(&[&path[..], &["authorize"]].concat(), &[], &()).await?;
         out.show(&todo, || todo.url.iter().chain(&todo.user_code).cloned().collect(), || say(&todo))?;
         let Some(patience) = Patience::begin(&self.wait, out) else { return Ok(()) };
@@ -28,9 +28,13 @@ impl Authorize {
             let now: dto::Instance = client.get(&path, &[]).await?;
             let usable =
                 now.authorization.as_ref().is_some_and(|one| matches!(one.state.as_str(), "ok" | "expiring"));
-            if usable && (updated(&now) != before) {
+            if usable && authorized(&now) != before {
                 out.done(&format!("Instance {} is authorised.", self.name));
                 return Ok(());
+            }
+            if let Some(why) = now.authorization.and_then(|one| one.failure) {
+                let text = format!("instance {} is not authorised: {why}", self.name);
+                return Err(Failure::new(Code::NotAuthorized, text));
             }
             if !patience.rest("nobody has authorised it yet").await {
                 let text = format!("nobody authorised instance {} in time", self.name);
@@ -52,8 +56,9 @@ pub(super) async fn revoke(client: &Client, out: &Out, name: &str) -> Result<(),
     Ok(())
 }
 
-fn updated(instance: &dto::Instance) -> Option<chrono::DateTime<chrono::Utc>> {
-    instance.authorization.as_ref().and_then(|one| one.updated_at)
+/// When it was authorised last. A refresh of its token is no news here.
+fn authorized(instance: &dto::Instance) -> Option<chrono::DateTime<chrono::Utc>> {
+    instance.authorization.as_ref().and_then(|one| one.authorized_at)
 }
 
 fn say(todo: &dto::Authorization) -> String {

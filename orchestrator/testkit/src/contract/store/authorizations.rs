@@ -29,6 +29,7 @@ pub(super) fn authorization(version: u64) -> StoredAuthorization {
         expires_at: Some(now() + TimeDelta::hours(1)),
         scopes: vec!["read".to_owned(), "write".to_owned()],
         updated_at: now(),
+        authorized_at: Some(now() - TimeDelta::days(1)),
     }
 }
 
@@ -78,6 +79,7 @@ async fn versions(store: &dyn Store) {
         access: None,
         refresh: Some(sealed("refresh")),
         expires_at: None,
+        authorized_at: None,
         ..authorization(2)
     };
     store.put_authorization(&second).await.expect("the store answers");
