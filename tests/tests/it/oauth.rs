@@ -39,7 +39,7 @@ auth:
 scripts:
   remember:
     code: |
-      (input) => ({ settings: { account: invoke('me').account, told: Object.keys(input.token_response).length > 0 } })
+      (input) => ({ settings: { account: invoke('me').account, told: typeof input.token_response === 'object' } })
 test: me
 actions:
   me: { title: Me, request: { path: /me } }
