@@ -158,9 +158,10 @@ mod tests {
         ] {
             assert_eq!(result(invoked(&bodies), may_repeat).unwrap(), expect);
         }
-        let many = result(invoked(&vec![json!(1); ITEMS + 1]), true).unwrap_err();
+        let many: Vec<Value> = (0..=ITEMS).map(Value::from).collect();
+        let many = result(invoked(&many), true).unwrap_err();
         assert_eq!((many.code.as_str(), many.retryable), ("too_many_items", false));
-        let large = vec![json!("x".repeat(RESULT_BYTES))];
+        let large = [json!("x".repeat(RESULT_BYTES))];
         assert_eq!(result(invoked(&large), false).unwrap_err().code, "result_too_large");
         let failed =
             Invoked { error: Some(ErrorInfo::new("http_503", "busy", true)), ..invoked(&[json!(1)]) };
