@@ -122,7 +122,7 @@ impl Check {
             let at = format!("/triggers/{name}");
             match trigger {
                 Trigger::Polling(trigger) => self.polling(&at, trigger),
-                Trigger::Webhook(webhook) => self.webhook(&at, webhook),
+                Trigger::Webhook(webhook) => self.webhook(&at, webhook, manifest),
             }
         }
     }

@@ -90,7 +90,8 @@ impl Manifest {
 
     /// Whether a webhook of it checks signatures.
     fn is_signed(&self) -> bool {
-        let signed = |trigger: &Trigger| matches!(trigger, Trigger::Webhook(webhook) if webhook.signature.needs_secret());
+        let signed =
+            |trigger: &Trigger| matches!(trigger, Trigger::Webhook(webhook) if webhook.needs_secret());
         self.triggers.values().any(signed)
     }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Preset, ResponseFormat, Signature};
+use crate::{Hook, Preset, ResponseFormat, Signature};
 
 /// A function that emits a message for each request to its URL. No component runs for it: the orchestrator itself takes
 /// the requests. Its expressions see `vars`, `config` and `request` (`method`, `headers` with names in lower case, `query`,
@@ -48,6 +48,17 @@ pub struct WebhookTrigger {
     /// The body of the message: a value whose texts may be expressions. The body of the request when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
+    /// What is called when a flow starts, so that the sender knows the URL: an action or a script. It gets
+    /// `{ url, secret, config, flow, step }`, where `secret` is random and may sign requests. What it gives is kept for
+    /// `unsubscribe`; where that has a text `signing_secret`, that signs requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Hook")]
+    pub subscribe: Option<Hook>,
+    /// What is called when the flow stops, or its URL is another. It gets `{ url, config, subscription, flow, step }`, where
+    /// `subscription` is what `subscribe` gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Hook")]
+    pub unsubscribe: Option<Hook>,
     /// The headers of the request that become headers of the message, besides `method` and `query`. At most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
@@ -91,6 +102,13 @@ fn text() -> String {
 }
 
 impl WebhookTrigger {
+    /// Whether the instance has to have the secret that requests are signed with. One that tells its sender where to send
+    /// agrees on a secret then.
+    #[must_use]
+    pub fn needs_secret(&self) -> bool {
+        self.subscribe.is_none() && self.signature.needs_secret()
+    }
+
     /// What tells a delivery from others, and whether a request without it is refused. Nothing where only the signature can
     /// tell.
     #[must_use]

@@ -87,7 +87,10 @@ impl Engine {
         tasks.spawn(hooks::run(core.clone(), stop.clone()).instrument(info_span!("hooks")));
         tasks.spawn(events::run(core.clone(), stop.clone()).instrument(info_span!("events")));
         tasks.spawn(backlog::run(core.clone(), stop.clone()).instrument(info_span!("backlog")));
-        Ok(Arc::new(Self { core, tasks, stop }))
+        let engine = Arc::new(Self { core, tasks, stop: stop.clone() });
+        let subscriptions = hooks::subscriptions::run(engine.clone(), stop);
+        engine.tasks.spawn(subscriptions.instrument(info_span!("subscriptions")));
+        Ok(engine)
     }
 
     /// Waits until the loops are done, for at most ten seconds. Call it after `stop` was cancelled.

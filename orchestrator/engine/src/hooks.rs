@@ -7,6 +7,7 @@ mod bench;
 mod compiled;
 mod judge;
 mod key;
+pub(crate) mod subscriptions;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,7 @@ use sluice_domain::{FlowId, FlowVersion, StepId};
 use sluice_ports::PortError;
 use sluice_protocol::MessageId;
 use sluice_protocol::gateway::Role;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -26,6 +28,7 @@ pub(crate) use bench::{Bench, Job};
 pub(crate) use compiled::Hook;
 pub(crate) use judge::Verdict;
 pub(crate) use key::{hash, make, open, seal_anew};
+pub(crate) use subscriptions::Troubles;
 
 /// How long a delivery is remembered, and a key that stopped working is kept. Longer than senders go on trying.
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(72 * 3600);
@@ -40,12 +43,26 @@ pub(crate) struct Hooks {
     ready: Mutex<HashMap<(FlowId, FlowVersion, StepId), Arc<Hook>>>,
     /// Deliveries that are just being published.
     under_way: Mutex<HashSet<MessageId>>,
+    troubles: Mutex<Troubles>,
+    /// Says that a URL is another one.
+    pub(crate) changed: Notify,
 }
 
 impl Hooks {
     /// Starts the threads that judge requests.
     pub(crate) fn start() -> std::io::Result<Self> {
-        Ok(Self { bench: Bench::start()?, ready: Mutex::default(), under_way: Mutex::default() })
+        Ok(Self {
+            bench: Bench::start()?,
+            ready: Mutex::default(),
+            under_way: Mutex::default(),
+            troubles: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    /// What went wrong when senders were to be told of URLs.
+    pub(crate) fn troubles(&self) -> MutexGuard<'_, Troubles> {
+        lock(&self.troubles)
     }
 
     /// The webhook of a step, read once for each version. Nothing when its config is none: only a downgrade can cause it.
@@ -107,6 +124,7 @@ pub(crate) async fn ensure(core: &Core, flow: FlowId) -> Result<(), PortError> {
         let (key, _) = make(core, flow, step)?;
         if core.ports.store.put_first_hook_key(&key).await? {
             info!(flow.id = %flow, step.id = %step, "a webhook got its first key");
+            core.hooks.changed.notify_one();
         }
     }
     Ok(())

@@ -185,7 +185,10 @@ impl Engine {
     ) -> Result<HookAnswer, HookError> {
         let core = &self.core;
         let hook = core.hooks.hook(&door.live, &door.step).ok_or(HookError::Broken)?;
-        let (vars, secrets) = self.credentials(door.step()?.instance.as_ref(), hook.signed).await?;
+        let (vars, mut secrets) = self.credentials(door.step()?.instance.as_ref(), hook.signed).await?;
+        if hook.signed && hook.subscribes {
+            secrets.extend(hooks::subscriptions::secrets(core, door.flow, &door.step).await?);
+        }
         let now = core.ports.clock.now().timestamp();
         let (delivery, body, headers) =
             match core.hooks.bench.judge(Job { hook, request, vars, secrets, now }).await? {

@@ -79,7 +79,13 @@ impl Resolved<'_> {
     /// Whether the step takes requests whose signatures are checked with a secret of an instance.
     pub(crate) fn is_signed(&self, function: &FunctionName) -> bool {
         let trigger = self.connector.manifest().and_then(|manifest| manifest.triggers.get(function));
-        matches!(trigger, Some(Declared::Webhook(webhook)) if webhook.signature.needs_secret())
+        matches!(trigger, Some(Declared::Webhook(webhook)) if webhook.needs_secret())
+    }
+
+    /// Whether the sender of the requests is told of the step's URL, which an instance has to do.
+    pub(crate) fn subscribes(&self, function: &FunctionName) -> bool {
+        let trigger = self.connector.manifest().and_then(|manifest| manifest.triggers.get(function));
+        matches!(trigger, Some(Declared::Webhook(webhook)) if webhook.subscribe.is_some())
     }
 }
 

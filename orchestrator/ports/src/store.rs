@@ -22,7 +22,7 @@ pub use dead_letters::{DeadLetterFilter, DeadLetterStore};
 pub use events::EventStore;
 pub use flows::{Activity, FlowStore, NewVersion, TickState};
 pub use history::{CounterDelta, ExecutionFilter, HistoryBatch, HistoryStore, Retention};
-pub use hooks::{HookKey, HookStore};
+pub use hooks::{HookKey, HookStore, Subscription};
 pub use keys::{KeyStore, Slot};
 pub use tokens::TokenStore;
 

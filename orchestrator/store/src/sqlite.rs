@@ -19,6 +19,7 @@ mod prune;
 mod record;
 mod releases;
 mod step_runs;
+mod subscriptions;
 mod templates;
 mod ticks;
 mod tokens;

@@ -19,5 +19,6 @@ mod orders;
 mod poison;
 mod polling;
 mod sharing;
+mod subscriptions;
 mod surfaces;
 mod webhooks;

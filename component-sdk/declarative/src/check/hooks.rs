@@ -96,6 +96,9 @@ fn every_fault_is_found_at_its_place() {
             "no content type",
         ),
         (|t| t["body"] = json!({ "a": "= 1 +" }), "/body/a", "expected"),
+        (|t| t["subscribe"] = json!("begin"), "/subscribe", "not described"),
+        (|t| t["subscribe"] = json!({ "script": "begin" }), "/subscribe", "needs `http`"),
+        (|t| t["unsubscribe"] = json!("end"), "/unsubscribe", "never subscribed"),
         (|t| t["headers"] = json!(["Method"]), "/headers/0", "already"),
         (|t| t["headers"] = json!(["a:b"]), "/headers/0", "no name of a header"),
     ];

@@ -257,26 +257,26 @@ impl Check {
     }
 
     fn hooks(&mut self, at: &str, manifest: &Manifest, oauth: &OAuth2) {
-        let hooks = [("on_authorize", &oauth.on_authorize), ("on_revoke", &oauth.on_revoke)];
-        for (name, hook) in hooks {
-            let at = format!("{at}/{name}");
-            match hook {
-                Some(Hook::Action(action))
-                    if !manifest.actions.keys().any(|known| known.as_str() == action) =>
-                {
-                    let text =
-                        format!("`{name}` names the action `{}`, which is not described", short(action));
-                    let help = "name one of the actions of this file, or write `{ script: NAME }`";
-                    self.add(at, ProblemKind::Unknown, text, help);
-                }
-                Some(Hook::Script(_)) if manifest.http.is_none() => {
-                    let text = format!("a script as `{name}` needs `http`, which says how to reach the API");
-                    let help = "for example `http: { base_url: https://api.example.com }`";
-                    self.add(at, ProblemKind::Missing, text, help);
-                }
-                Some(Hook::Script(hook)) => self.known(&format!("{at}/script"), Some(&hook.script), manifest),
-                Some(Hook::Action(_)) | None => {}
+        self.hook(at, ("on_authorize", oauth.on_authorize.as_ref()), manifest);
+        self.hook(at, ("on_revoke", oauth.on_revoke.as_ref()), manifest);
+    }
+
+    /// What is called at some point: an action or script that is there.
+    pub(super) fn hook(&mut self, at: &str, (name, hook): (&str, Option<&Hook>), manifest: &Manifest) {
+        let at = format!("{at}/{name}");
+        match hook {
+            Some(Hook::Action(action)) if !manifest.actions.keys().any(|known| known.as_str() == action) => {
+                let text = format!("`{name}` names the action `{}`, which is not described", short(action));
+                let help = "name one of the actions of this file, or write `{ script: NAME }`";
+                self.add(at, ProblemKind::Unknown, text, help);
             }
+            Some(Hook::Script(_)) if manifest.http.is_none() => {
+                let text = format!("a script as `{name}` needs `http`, which says how to reach the API");
+                let help = "for example `http: { base_url: https://api.example.com }`";
+                self.add(at, ProblemKind::Missing, text, help);
+            }
+            Some(Hook::Script(hook)) => self.known(&format!("{at}/script"), Some(&hook.script), manifest),
+            Some(Hook::Action(_)) | None => {}
         }
     }
 }

@@ -1,10 +1,16 @@
 //! Faults of webhooks.
 
 use super::{Check, ProblemKind, is_token, short};
-use crate::{DeliveryId, WebhookTrigger};
+use crate::{DeliveryId, Manifest, WebhookTrigger};
 
 impl Check {
-    pub(super) fn webhook(&mut self, at: &str, webhook: &WebhookTrigger) {
+    pub(super) fn webhook(&mut self, at: &str, webhook: &WebhookTrigger, manifest: &Manifest) {
+        self.hook(at, ("subscribe", webhook.subscribe.as_ref()), manifest);
+        self.hook(at, ("unsubscribe", webhook.unsubscribe.as_ref()), manifest);
+        if webhook.unsubscribe.is_some() && webhook.subscribe.is_none() {
+            let text = "what was never subscribed cannot be unsubscribed";
+            self.add(format!("{at}/unsubscribe"), ProblemKind::Missing, text, "name `subscribe` too");
+        }
         self.signature(&format!("{at}/signature"), &webhook.signature);
         match &webhook.delivery_id {
             Some(DeliveryId::Header(name)) => self.header_name(&format!("{at}/delivery_id/header"), name),

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 
 use crate::table::{LiveFlow, Snapshot};
 use crate::views::{DeploymentStatus, FlowStatus, FlowView, StepView};
-use crate::{CommandError, Engine, FlowRef};
+use crate::{CommandError, Engine, FlowRef, hooks};
 
 /// A line that a component of a flow wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,12 @@ impl Engine {
                 waiting: depth.map(|depth| depth.ready),
             });
         }
-        let (status, reasons) = self.status(&flow, live, &snapshot);
+        let (status, mut reasons) = self.status(&flow, live, &snapshot);
+        for step in hooks::steps(live) {
+            if let Some(why) = self.core.hooks.troubles().of(flow.id, step) {
+                reasons.push(format!("the sender to webhook {step} is not told of its URL: {why}"));
+            }
+        }
         Ok(FlowView { status, reasons, steps, counters, graph: graph(&live.compiled), flow })
     }
 

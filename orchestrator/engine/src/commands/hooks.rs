@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use sluice_domain::{Flow, StepId};
 use sluice_ports::PortError;
+use sluice_ports::store::Subscription;
 
 use crate::{CommandError, Engine, FlowRef, hooks};
 
@@ -19,6 +20,10 @@ pub struct HookView {
     pub step: StepId,
     /// The keys that work, newest first; none when they were revoked.
     pub keys: Vec<HookKeyView>,
+    /// Whether the sender knows the URL; absent where nobody tells it.
+    pub subscribed: Option<bool>,
+    /// Why it does not.
+    pub trouble: Option<String>,
 }
 
 /// A key of a webhook.
@@ -62,6 +67,7 @@ impl Engine {
         let (key, _) = hooks::make(&self.core, flow.id, step)?;
         let retire = self.core.ports.clock.now() + chrono::Duration::from_std(grace).unwrap_or_default();
         self.core.ports.store.rotate_hook_key(&key, retire).await?;
+        self.core.hooks.changed.notify_one();
         let views = self.views(&flow).await?;
         let view = views.into_iter().find(|view| view.step == *step);
         view.ok_or_else(|| CommandError::not_found("webhook", step))
@@ -76,7 +82,9 @@ impl Engine {
         // One that never had a key would get its first one otherwise.
         hooks::ensure(&self.core, flow.id).await?;
         let now = self.core.ports.clock.now();
-        Ok(self.core.ports.store.revoke_hook_keys(flow.id, step, now).await?)
+        self.core.ports.store.revoke_hook_keys(flow.id, step, now).await?;
+        self.core.hooks.changed.notify_one();
+        Ok(())
     }
 
     /// The flow, if this is a webhook of it.
@@ -95,14 +103,20 @@ impl Engine {
         let stored = self.core.ports.store.hook_keys(flow.id).await?;
         let snapshot = self.core.snapshot();
         let Some(live) = snapshot.current(flow.id) else { return Ok(Vec::new()) };
+        let subscriptions = self.core.ports.store.subscriptions().await?;
         let mut views = Vec::new();
         for step in hooks::steps(live) {
+            let told = self.core.hooks.hook(live, step).is_some_and(|hook| hook.subscribes);
+            let confirmed = |one: &&Subscription| one.flow == flow.id && one.step == *step && one.confirmed;
+            let subscribed = told.then(|| subscriptions.iter().any(|one| confirmed(&one)));
+            let trouble = self.core.hooks.troubles().of(flow.id, step).map(str::to_owned);
             let keys = stored.iter().filter(|key| key.step == *step && key.works(now));
             let keys = keys.map(|key| {
                 let (created_at, retires_at) = (key.created_at, key.retires_at);
                 hooks::open(&self.core, key).map(|key| HookKeyView { key, created_at, retires_at })
             });
-            views.push(HookView { step: step.clone(), keys: keys.collect::<Result<_, PortError>>()? });
+            let keys = keys.collect::<Result<_, PortError>>()?;
+            views.push(HookView { step: step.clone(), keys, subscribed, trouble });
         }
         Ok(views)
     }

@@ -163,6 +163,9 @@ impl Engine {
             Slot::Access(instance) => anew(Shelf::Authorization, instance, "access_token"),
             Slot::Refresh(instance) => anew(Shelf::Authorization, instance, "refresh_token"),
             Slot::Hook { flow, step, hash } => hooks::seal_anew(core, (*flow, step, hash), old),
+            Slot::Subscription { flow, step, fingerprint } => {
+                hooks::subscriptions::seal_anew(core, (*flow, step, fingerprint), old)
+            }
         };
         sealed.map_err(|error| {
             let text = format!(
@@ -194,6 +197,9 @@ fn name(slot: &Slot) -> String {
         Slot::Instance { instance, field } => format!("the secret `{field}` of instance {instance}"),
         Slot::Access(instance) | Slot::Refresh(instance) => {
             format!("the authorisation of instance {instance}")
+        }
+        Slot::Subscription { flow, step, .. } => {
+            format!("what the sender to webhook {step} of flow {flow} was told")
         }
         Slot::Hook { flow, step, .. } => format!("the URL of webhook {step} of flow {flow}"),
     }

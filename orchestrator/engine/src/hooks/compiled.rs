@@ -11,6 +11,8 @@ use sluice_webhook::{Scheme, SchemeError};
 pub(crate) struct Hook {
     pub(crate) scheme: Scheme,
     pub(crate) signed: bool,
+    /// Whether its sender is told of the URL.
+    pub(crate) subscribes: bool,
     pub(crate) delivery: Option<(Delivery, bool)>,
     pub(crate) filter: Option<Query>,
     pub(crate) challenge: Option<Challenge>,
@@ -68,6 +70,7 @@ impl Hook {
         Ok(Self {
             scheme: Scheme::of(&webhook.signature)?,
             signed: webhook.signature.needs_secret(),
+            subscribes: webhook.subscribe.is_some(),
             delivery,
             filter: webhook.filter.as_deref().map(query).transpose()?,
             challenge,

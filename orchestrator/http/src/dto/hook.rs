@@ -12,6 +12,12 @@ pub struct Hook {
     pub step: String,
     /// The URLs that work, newest first; none when they were revoked.
     pub urls: Vec<HookUrl>,
+    /// Whether the sender was told of the newest URL; absent where the connector does not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscribed: Option<bool>,
+    /// Why it could not be told lately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// A URL of a webhook. Whoever knows it may send to it.
@@ -45,6 +51,11 @@ impl Hook {
             let url = base.map(|base| format!("{}{path}", base.trim_end_matches('/')));
             HookUrl { path, url, created_at: key.created_at, retires_at: key.retires_at }
         });
-        Self { step: view.step.to_string(), urls: urls.collect() }
+        Self {
+            step: view.step.to_string(),
+            urls: urls.collect(),
+            subscribed: view.subscribed,
+            trouble: view.trouble,
+        }
     }
 }

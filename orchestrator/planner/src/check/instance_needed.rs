@@ -8,7 +8,9 @@ pub(crate) fn check(context: &Context<'_>, report: &mut Report) {
         let source = &step.uses.source;
         let Some(resolved) = context.resolved[index] else { continue };
         if context.doc.template.instances.contains_key(source)
-            || !(resolved.connector.descriptor.needs_instance() || resolved.is_signed(&step.uses.function))
+            || !(resolved.connector.descriptor.needs_instance()
+                || resolved.is_signed(&step.uses.function)
+                || resolved.subscribes(&step.uses.function))
         {
             continue;
         }

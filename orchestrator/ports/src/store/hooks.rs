@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sluice_domain::{FlowId, StepId};
+use sluice_domain::{FlowId, InstanceName, StepId};
 use sluice_protocol::MessageId;
 
 use crate::{PortError, SealedSecret};
@@ -32,7 +32,28 @@ impl HookKey {
     }
 }
 
-/// Webhooks. Everything of a flow goes with the flow.
+/// That the sender of a webhook's requests knows its URL, or may know it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// The flow.
+    pub flow: FlowId,
+    /// The webhook step.
+    pub step: StepId,
+    /// What tells it from others of the step: a hash of everything that it depends on.
+    pub fingerprint: String,
+    /// The instance that was called.
+    pub instance: InstanceName,
+    /// What to call when it is to end; nothing when that needs no call. JSON.
+    pub unsubscribe: Option<String>,
+    /// Whether the sender has confirmed it. Otherwise it may know or not.
+    pub confirmed: bool,
+    /// What was said and answered, JSON.
+    pub sealed: SealedSecret,
+    /// When it was begun.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Webhooks. Everything of a flow goes with the flow, but subscriptions: those have to be ended first.
 #[async_trait]
 pub trait HookStore: Send + Sync {
     /// Keeps the first key of a step. `Ok(false)`, and nothing is kept, when the step has or had one. Not found when there is
@@ -52,6 +73,18 @@ pub trait HookStore: Send + Sync {
         flow: FlowId,
         step: &StepId,
         now: DateTime<Utc>,
+    ) -> Result<(), PortError>;
+
+    /// Keeps a subscription, or another state of it.
+    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), PortError>;
+    /// All subscriptions, by flow, step and fingerprint.
+    async fn subscriptions(&self) -> Result<Vec<Subscription>, PortError>;
+    /// Forgets a subscription. Idempotent.
+    async fn remove_subscription(
+        &self,
+        flow: FlowId,
+        step: &StepId,
+        fingerprint: &str,
     ) -> Result<(), PortError>;
 
     /// Whether a delivery was noted.

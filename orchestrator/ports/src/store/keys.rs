@@ -30,6 +30,15 @@ pub enum Slot {
         /// What the key is found by.
         hash: [u8; 32],
     },
+    /// What was said and answered about a webhook.
+    Subscription {
+        /// The flow.
+        flow: FlowId,
+        /// The webhook step.
+        step: StepId,
+        /// What tells it from others of the step.
+        fingerprint: String,
+    },
 }
 
 /// Keys, and moving secrets from one to another.

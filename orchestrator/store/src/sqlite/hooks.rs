@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sluice_domain::{FlowId, StepId};
-use sluice_ports::store::{HookKey, HookStore};
+use sluice_ports::store::{HookKey, HookStore, Subscription};
 use sluice_ports::{PortError, SealedSecret};
 use sluice_protocol::MessageId;
 use sqlx::sqlite::SqliteRow;
@@ -60,6 +60,25 @@ impl HookStore for SqliteStore {
     ) -> Result<bool, PortError> {
         let noted = self.insert_delivery(flow, step, id, now).await;
         noted.map_err(|failure| failure.of(format!("note a delivery of {flow}/{step}")))
+    }
+
+    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), PortError> {
+        let operation = || format!("keep the subscription of {}/{}", subscription.flow, subscription.step);
+        self.upsert_subscription(subscription).await.map_err(|failure| failure.of(operation()))
+    }
+
+    async fn subscriptions(&self) -> Result<Vec<Subscription>, PortError> {
+        self.list_subscriptions().await.map_err(|failure| failure.of("list subscriptions"))
+    }
+
+    async fn remove_subscription(
+        &self,
+        flow: FlowId,
+        step: &StepId,
+        fingerprint: &str,
+    ) -> Result<(), PortError> {
+        let removed = self.delete_subscription(flow, step, fingerprint).await;
+        removed.map_err(|failure| failure.of(format!("forget the subscription of {flow}/{step}")))
     }
 
     async fn prune_hooks(&self, oldest: DateTime<Utc>) -> Result<u64, PortError> {

@@ -19,6 +19,7 @@ const SEALING: &str = "
         UNION ALL SELECT refresh_key FROM authorizations WHERE refresh_key IS NOT NULL
         UNION ALL SELECT verifier_key FROM authorization_attempts WHERE verifier_key IS NOT NULL
         UNION ALL SELECT key_id FROM hook_keys
+        UNION ALL SELECT key_id FROM hook_subscriptions
     ) GROUP BY key_id";
 
 #[async_trait]
@@ -99,6 +100,7 @@ impl SqliteStore {
             ("SELECT instance, access_key AS key_id, access AS sealed FROM authorizations", access),
             ("SELECT instance, refresh_key AS key_id, refresh AS sealed FROM authorizations", refresh),
             ("SELECT flow, step, hash, key_id, sealed FROM hook_keys", hook),
+            ("SELECT flow, step, fingerprint, key_id, sealed FROM hook_subscriptions", subscription),
         ] {
             // A missing token has no key, and is not found.
             let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
@@ -134,6 +136,10 @@ impl SqliteStore {
                 "UPDATE hook_keys SET key_id = ?, sealed = ?
                  WHERE key_id = ? AND sealed = ? AND flow = ? AND step = ? AND hash = ?"
             }
+            Slot::Subscription { .. } => {
+                "UPDATE hook_subscriptions SET key_id = ?, sealed = ?
+                 WHERE key_id = ? AND sealed = ? AND flow = ? AND step = ? AND fingerprint = ?"
+            }
         };
         let mut write = self.begin().await?;
         let query =
@@ -143,6 +149,9 @@ impl SqliteStore {
             Slot::Access(instance) | Slot::Refresh(instance) => query.bind(instance.as_str()),
             Slot::Hook { flow, step, hash } => {
                 query.bind(flow.to_string()).bind(step.as_str()).bind(hash.as_slice())
+            }
+            Slot::Subscription { flow, step, fingerprint } => {
+                query.bind(flow.to_string()).bind(step.as_str()).bind(fingerprint)
             }
         };
         let changed = query.execute(&mut *write).await?;
@@ -169,4 +178,9 @@ fn refresh(row: &SqliteRow) -> Outcome<Slot> {
 
 fn hook(row: &SqliteRow) -> Outcome<Slot> {
     Ok(Slot::Hook { flow: parsed(row, "flow")?, step: parsed(row, "step")?, hash: hash(row, "hash")? })
+}
+
+fn subscription(row: &SqliteRow) -> Outcome<Slot> {
+    let (flow, step) = (parsed(row, "flow")?, parsed(row, "step")?);
+    Ok(Slot::Subscription { flow, step, fingerprint: get(row, "fingerprint")? })
 }

@@ -20,7 +20,7 @@ use sluice_domain::{
     FlowId, FlowVersion, InstanceName, StepCounters, StepId, StepRun, Template, TemplateName, TokenId,
 };
 use sluice_ports::store::{
-    AuthorizationAttempt, HookKey, Release, StoredAuthorization, StoredInstance, TickState,
+    AuthorizationAttempt, HookKey, Release, StoredAuthorization, StoredInstance, Subscription, TickState,
 };
 use sluice_ports::{DataKey, Fault, PortError};
 use sluice_protocol::{ComponentName, ExecutionId, MessageId};
@@ -38,6 +38,7 @@ struct State {
     /// Writes that still work; all of them when absent.
     working_writes: Option<u32>,
     connectors: BTreeMap<(ComponentName, semver::Version), Connector>,
+    subscriptions: BTreeMap<(FlowId, StepId, String), Subscription>,
     /// In the order in which they came.
     events: Vec<Event>,
     newest_event: u64,

@@ -53,17 +53,39 @@ fn show(out: &Out, client: &Client, hooks: &[dto::Hook]) -> Result<(), Failure> 
         hooks,
         || hooks.iter().flat_map(|hook| hook.urls.iter().map(whole)).collect(),
         || {
-            let mut table = Table::new(&["step", "url", "made", "works until"]);
+            let mut table = Table::new(&["step", "url", "made", "works until", "sender"]);
             for hook in hooks {
                 if hook.urls.is_empty() {
-                    table.row([hook.step.clone(), "revoked".to_owned(), String::new(), String::new()]);
+                    table.row([
+                        hook.step.clone(),
+                        "revoked".to_owned(),
+                        String::new(),
+                        String::new(),
+                        String::new(),
+                    ]);
                 }
                 for url in &hook.urls {
                     let until = url.retires_at.map(|at| at.to_rfc3339()).unwrap_or_default();
-                    table.row([hook.step.clone(), whole(url), age(url.created_at), until]);
+                    table.row([
+                        hook.step.clone(),
+                        whole(url),
+                        age(url.created_at),
+                        until,
+                        sender(hook).to_owned(),
+                    ]);
                 }
             }
             table.text("The flow has no webhook.")
         },
     )
+}
+
+/// Whether the sender knows where to send.
+fn sender(hook: &dto::Hook) -> &str {
+    match (hook.subscribed, &hook.trouble) {
+        (None, _) => "",
+        (Some(true), None) => "was told",
+        (Some(false), None) => "is being told",
+        (Some(_), Some(trouble)) => trouble,
+    }
 }

@@ -1,7 +1,7 @@
 //! The keys of webhooks, and deliveries.
 
 use sluice_domain::{Flow, FlowVersion};
-use sluice_ports::store::{HookKey, NewVersion};
+use sluice_ports::store::{HookKey, NewVersion, Subscription};
 use sluice_ports::{Fault, SealedSecret};
 use sluice_protocol::MessageId;
 
@@ -14,6 +14,7 @@ pub(super) async fn suite(harness: &dyn StoreHarness) {
     keys_are_pruned_but_never_the_newest(harness).await;
     a_delivery_is_noted_once(harness).await;
     everything_goes_with_the_flow(harness).await;
+    subscriptions_outlive_their_flow(harness).await;
 }
 
 fn key(flow: &Flow, name: &str, byte: u8) -> HookKey {
@@ -123,4 +124,31 @@ async fn everything_goes_with_the_flow(harness: &dyn StoreHarness) {
     ok(store.remove_flow(known.id).await);
     assert!(ok(store.hook_key(&hook.hash).await).is_none());
     assert!(!ok(store.has_delivery(known.id, &hook.step, one).await));
+}
+
+async fn subscriptions_outlive_their_flow(harness: &dyn StoreHarness) {
+    let (store, known) = with_flow(harness).await;
+    let subscription = |name: &str, fingerprint: &str| Subscription {
+        flow: known.id,
+        step: step(name),
+        fingerprint: fingerprint.to_owned(),
+        instance: crate::fixtures::instance("crm").name,
+        unsubscribe: Some("\"end\"".to_owned()),
+        confirmed: false,
+        sealed: SealedSecret { key_id: "k".to_owned(), sealed: vec![1, 2, 3] },
+        created_at: at(0),
+    };
+    let (first, second) = (subscription("a", "1"), subscription("a", "2"));
+    let other = Subscription { unsubscribe: None, ..subscription("b", "1") };
+    for one in [&other, &second, &first] {
+        ok(store.put_subscription(one).await);
+    }
+    let confirmed = Subscription { confirmed: true, ..first.clone() };
+    ok(store.put_subscription(&confirmed).await);
+    assert!(ok(store.subscriptions().await) == [confirmed.clone(), second, other.clone()]);
+    assert_eq!(ok(store.sealing_keys().await)["k"], 3, "what they hold is sealed, and counted");
+    ok(store.remove_subscription(known.id, &step("a"), "2").await);
+    ok(store.remove_subscription(known.id, &step("a"), "2").await);
+    ok(store.remove_flow(known.id).await);
+    assert!(ok(store.subscriptions().await) == [confirmed, other]);
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sluice_domain::{FlowId, StepId};
 use sluice_ports::PortError;
-use sluice_ports::store::{HookKey, HookStore};
+use sluice_ports::store::{HookKey, HookStore, Subscription};
 use sluice_protocol::MessageId;
 
 use super::{MemoryStore, State};
@@ -100,6 +100,29 @@ impl HookStore for MemoryStore {
         let new = !state.hook_deliveries.contains_key(&place);
         state.hook_deliveries.entry(place).or_insert(now);
         Ok(new)
+    }
+
+    async fn put_subscription(&self, subscription: &Subscription) -> Result<(), PortError> {
+        let key = (subscription.flow, subscription.step.clone(), subscription.fingerprint.clone());
+        self.write("keep a subscription")?.subscriptions.insert(key, subscription.clone());
+        Ok(())
+    }
+
+    async fn subscriptions(&self) -> Result<Vec<Subscription>, PortError> {
+        let mut all: Vec<_> = self.read("list subscriptions")?.subscriptions.values().cloned().collect();
+        all.sort_by_key(|one| (one.flow.to_string(), one.step.to_string(), one.fingerprint.clone()));
+        Ok(all)
+    }
+
+    async fn remove_subscription(
+        &self,
+        flow: FlowId,
+        step: &StepId,
+        fingerprint: &str,
+    ) -> Result<(), PortError> {
+        let key = (flow, step.clone(), fingerprint.to_owned());
+        self.write("forget a subscription")?.subscriptions.remove(&key);
+        Ok(())
     }
 
     async fn prune_hooks(&self, oldest: DateTime<Utc>) -> Result<u64, PortError> {

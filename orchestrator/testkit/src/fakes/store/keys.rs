@@ -82,6 +82,10 @@ fn slots(state: &mut State) -> Vec<(Slot, &mut SealedSecret)> {
         all.extend(stored.access.as_mut().map(|sealed| (Slot::Access(name.clone()), sealed)));
         all.extend(stored.refresh.as_mut().map(|sealed| (Slot::Refresh(name.clone()), sealed)));
     }
+    for ((flow, step, fingerprint), kept) in &mut state.subscriptions {
+        let (flow, step, fingerprint) = (*flow, step.clone(), fingerprint.clone());
+        all.push((Slot::Subscription { flow, step, fingerprint }, &mut kept.sealed));
+    }
     for key in &mut state.hook_keys {
         all.push((Slot::Hook { flow: key.flow, step: key.step.clone(), hash: key.hash }, &mut key.sealed));
     }
