@@ -10,10 +10,10 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use sluice_domain::{ContainerStartId, ExitInfo, ImageRef};
-use sluice_ports::PortError;
 use sluice_ports::runtime::{
     Container, ContainerSpec, ContainerState, EffectiveLimits, Image, LogLine, Network, Runtime,
 };
+use sluice_ports::{Fault, PortError};
 use sluice_protocol::gateway::Boot;
 
 /// Most lines that are kept of a container.
@@ -81,10 +81,17 @@ impl Witness {
 
     /// Everything that all containers wrote until now.
     pub(crate) async fn lines(&self) -> Result<Vec<String>, PortError> {
-        let mut lines = self.seen().lines.clone();
+        let mut lines = Vec::new();
         for container in self.inner.list().await? {
-            lines.extend(self.log_of(&container.name).await?);
+            match self.log_of(&container.name).await {
+                Ok(log) => lines.extend(log),
+                // One that went away meanwhile is among those below.
+                Err(error) if error.fault == Fault::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
+        // Last, since a container's lines are kept before it is removed: some may come twice, and none is missed.
+        lines.extend(self.seen().lines.iter().cloned());
         Ok(lines)
     }
 

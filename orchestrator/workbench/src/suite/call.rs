@@ -52,6 +52,7 @@ impl Suite<'_> {
             input,
             timeout: self.patience(),
             trace: self.tape.listens(),
+            depth: 0,
         };
         let answer = self.bench.engine.try_out(request, trial).await.map_err(broken);
         match &answer {
