@@ -18,7 +18,7 @@ pub use api::Api;
 pub use broker::{Amqp, Broker, unique};
 pub use docker::{container_log, docker};
 pub use oidc::{Answer, Oidc};
-pub use orchestrator::Orchestrator;
+pub use orchestrator::{Orchestrator, program};
 pub use sink::{HttpSink, Received};
 pub use wait::eventually;
 pub use world::{World, component_image};

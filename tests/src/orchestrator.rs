@@ -20,7 +20,7 @@ pub struct Orchestrator {
 ///
 /// # Errors
 /// When it was not built.
-pub(crate) fn program() -> Result<PathBuf> {
+pub fn program() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("SLUICE_BIN") {
         return Ok(path.into());
     }

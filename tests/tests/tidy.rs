@@ -98,6 +98,17 @@ fn crates_point_inward_only() {
             ],
         ),
         (
+            "sluice-workbench",
+            &[
+                "sluice-declarative",
+                "sluice-domain",
+                "sluice-engine",
+                "sluice-planner",
+                "sluice-ports",
+                "sluice-protocol",
+            ],
+        ),
+        (
             "sluice-component-rest",
             &[
                 "sluice-sdk",

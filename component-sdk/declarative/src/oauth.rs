@@ -268,7 +268,8 @@ impl OAuth2 {
     }
 
     /// How a request carries the token: what the component `rest` has to know, and nothing else.
-    pub(crate) fn carried(&self) -> Auth {
+    #[must_use]
+    pub fn carried(&self) -> Auth {
         let (place, name, prefix) = match self.place {
             TokenPlace::Header => (AuthPlace::Header, "Authorization", "Bearer "),
             TokenPlace::Query => (AuthPlace::Query, "access_token", ""),

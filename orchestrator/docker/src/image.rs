@@ -54,7 +54,8 @@ impl Docker {
         found.id.ok_or_else(missing)
     }
 
-    async fn inspect(&self, name: &str) -> Result<Option<ImageInspect>, PortError> {
+    /// Inspects an image, if it is on this machine.
+    pub(crate) async fn inspect(&self, name: &str) -> Result<Option<ImageInspect>, PortError> {
         match self.client().await?.inspect_image(name).await {
             Err(error) if is_not_found(&error) => Ok(None),
             answer => answer.map(Some).map_err(|error| port_error(format!("inspect image {name}"), error)),
@@ -86,7 +87,7 @@ fn check(name: &str, image: &ImageInspect) -> Result<(), PortError> {
 
 /// The digest in the repository that the name tells, or the image's id: a digest in another repository could not be
 /// found again by the name.
-fn digest(name: &str, image: &ImageInspect) -> Option<ImageDigest> {
+pub(crate) fn digest(name: &str, image: &ImageInspect) -> Option<ImageDigest> {
     let wanted = normal(repository(name));
     let pinned = image.repo_digests.iter().flatten().find_map(|pinned| {
         let (repository, digest) = pinned.split_once('@')?;

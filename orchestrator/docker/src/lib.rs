@@ -5,6 +5,7 @@
 //! do not carry this installation's label are never touched, whatever their name.
 
 mod config;
+mod dismantle;
 mod docker;
 mod events;
 mod fault;
@@ -16,6 +17,7 @@ mod network;
 mod remove;
 mod start;
 mod stop;
+mod survey;
 mod template;
 
 pub use config::{ConnectError, DockerConfig};

@@ -29,7 +29,7 @@ impl Docker {
         if let Some(name) = &self.config.network {
             return self.foreign_network(name).await;
         }
-        let name = format!("sluice-{}", self.config.installation);
+        let name = self.network_name();
         let _guard = self.network_lock.lock().await;
         if let Some(found) = self.own_network(&name).await? {
             return prepared(&name, found);
@@ -41,6 +41,11 @@ impl Docker {
         prepared(&name, found)
     }
 
+    /// The name of our own network.
+    pub(crate) fn network_name(&self) -> String {
+        format!("sluice-{}", self.config.installation)
+    }
+
     async fn foreign_network(&self, name: &str) -> Result<Prepared, PortError> {
         let client = self.client().await?;
         let found = client.inspect_network(name, None::<InspectNetworkOptions>).await;
@@ -48,7 +53,7 @@ impl Docker {
     }
 
     /// Our network, if it is there. One of the same name without our label is somebody else's and refused.
-    async fn own_network(&self, name: &str) -> Result<Option<NetworkInspect>, PortError> {
+    pub(crate) async fn own_network(&self, name: &str) -> Result<Option<NetworkInspect>, PortError> {
         let client = self.client().await?;
         let filters = HashMap::from([("name".to_owned(), vec![name.to_owned()])]);
         let options = ListNetworksOptions { filters: Some(filters) };

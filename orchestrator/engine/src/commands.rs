@@ -33,7 +33,7 @@ pub use flows::LogEntry;
 pub use health::{Metric, MetricKind};
 pub use hooks::{HookKeyView, HookView};
 pub(crate) use invoke::chosen;
-pub use invoke::{INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked};
+pub use invoke::{INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, Trial};
 pub use keys::{KeyKind, KeyView, Rotated};
 pub use sessions::SessionRequest;
 pub use upgrade::{Upgrade, UpgradeRequest, UpgradeTo, UpgradedFlow, UpgradedInstance};

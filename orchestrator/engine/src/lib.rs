@@ -39,7 +39,7 @@ pub use authorizations::{BrowserAuthorization, CallbackRefusal, Departure, Pendi
 pub use commands::{
     ApplyRequest, Authorization, EvaluateRequest, FlowRef, HookKeyView, HookView, INVOKE_TIMEOUT,
     INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, KeyKind, KeyView, LogEntry, Metric, MetricKind, Rotated,
-    SessionRequest, Upgrade, UpgradeRequest, UpgradeTo, UpgradedFlow, UpgradedInstance, evaluate,
+    SessionRequest, Trial, Upgrade, UpgradeRequest, UpgradeTo, UpgradedFlow, UpgradedInstance, evaluate,
 };
 pub use engine::Engine;
 pub use error::CommandError;

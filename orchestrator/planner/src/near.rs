@@ -1,7 +1,7 @@
 //! The nearest known name, for people who mistyped one.
 
 /// The known name that `given` was probably meant to be, if one is near enough.
-pub(crate) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     // Distances to a long text cost its length squared, and nobody mistypes a name into hundreds of characters.
     if given.len() > 100 {
         return None;

@@ -21,8 +21,8 @@ pub struct Run<'a> {
     pub function: &'a FunctionName,
     /// What a step's config would be.
     pub config: &'a Value,
-    /// What the function gets; a trigger gets none.
-    pub input: &'a Value,
+    /// What the function gets, where that is to fit its schema; a trigger gets none.
+    pub input: Option<&'a Value>,
 }
 
 /// A run, ready to be sent to a component.
@@ -88,9 +88,9 @@ impl Run<'_> {
         }
         let mut faults = lines("config", misfits(function, self.config));
         if let Function::Action(action) = function
-            && let Some(schema) = &action.input
+            && let (Some(schema), Some(input)) = (&action.input, self.input)
         {
-            match violations(schema, self.input) {
+            match violations(schema, input) {
                 Ok(found) => faults.extend(lines("input", found)),
                 Err(reason) => {
                     faults.push(format!("the input cannot be checked, its own schema is wrong: {reason}"))

@@ -19,17 +19,20 @@ pub(crate) const UNKNOWN_NAME: &str = "additionalProperties";
 
 /// What of a value breaks a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Violation {
+pub struct Violation {
     /// Where in the value, as a JSON Pointer.
-    pub(crate) pointer: String,
+    pub pointer: String,
     /// The keyword of the schema.
-    pub(crate) keyword: String,
+    pub keyword: String,
     /// One sentence.
-    pub(crate) message: String,
+    pub message: String,
 }
 
-/// What of a value breaks a schema; an error when the schema itself is wrong.
-pub(crate) fn violations(schema: &Value, value: &Value) -> Result<Vec<Violation>, String> {
+/// What of a value breaks a schema, at most 50 faults. Nothing is fetched, and a schema that would take too long is wrong.
+///
+/// # Errors
+/// When the schema itself is wrong, with why.
+pub fn violations(schema: &Value, value: &Value) -> Result<Vec<Violation>, String> {
     cost::check(schema, cost::depth(value))?;
     let validator = jsonschema::options()
         .offline()
@@ -39,8 +42,9 @@ pub(crate) fn violations(schema: &Value, value: &Value) -> Result<Vec<Violation>
     Ok(validator.iter_errors(value).take(SHOWN).flat_map(|error| named(&error)).collect())
 }
 
-/// What is wrong with a schema, by the rules of its draft.
-pub(crate) fn faults(schema: &Value) -> Vec<Violation> {
+/// What is wrong with a schema, by the rules of its draft: at most 50 faults.
+#[must_use]
+pub fn faults(schema: &Value) -> Vec<Violation> {
     if let Ok(validator) = jsonschema::meta::validator_for(schema) {
         let faults: Vec<_> =
             validator.iter_errors(schema).take(SHOWN).map(|error| violation(&error)).collect();

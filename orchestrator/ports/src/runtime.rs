@@ -68,6 +68,27 @@ pub struct Image {
     pub descriptor: Option<String>,
 }
 
+/// What an image says of itself: for people who want to know why it is no component.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// Its operating system and architecture, for example `linux/amd64`.
+    pub platform: String,
+    /// Its repository digest, or its id where it has none.
+    pub digest: Option<ImageDigest>,
+    /// The descriptor label, if it has one.
+    pub descriptor: Option<String>,
+    /// The user that it asks for; empty for root.
+    pub user: String,
+    /// What it runs: its entry point, then its command.
+    pub command: Vec<String>,
+    /// The ports that it declares.
+    pub ports: Vec<String>,
+    /// The volumes that it declares.
+    pub volumes: Vec<String>,
+    /// The shells that are in it.
+    pub shells: Vec<String>,
+}
+
 /// What to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerSpec {

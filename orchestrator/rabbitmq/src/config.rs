@@ -46,6 +46,14 @@ impl BrokerUrl {
         &self.0.vhost
     }
 
+    /// The same broker and user, and another virtual host.
+    #[must_use]
+    pub fn with_vhost(&self, vhost: &str) -> Self {
+        let mut uri = self.0.clone();
+        vhost.clone_into(&mut uri.vhost);
+        Self(uri)
+    }
+
     /// Whether the URL asks for TLS.
     #[must_use]
     pub fn tls(&self) -> bool {
@@ -107,6 +115,7 @@ mod tests {
         let url: BrokerUrl = "amqp://me:hunter2@broker:5673/shop".parse().unwrap();
         assert_eq!(format!("{url} {url:?}"), "amqp://broker:5673/shop amqp://broker:5673/shop");
         assert_eq!((url.username(), url.password()), ("me", "hunter2"));
+        assert_eq!(url.with_vhost("lab").to_string(), "amqp://broker:5673/lab");
         assert!(!"amqp:/me:hunter2@x".parse::<BrokerUrl>().unwrap_err().to_string().contains("hunter2"));
     }
 }

@@ -85,6 +85,30 @@ impl Management {
         Ok(nodes.len())
     }
 
+    /// Makes the virtual host, in which `user` may do everything. Idempotent.
+    ///
+    /// # Errors
+    /// When the management API does not answer, or its user may not make virtual hosts.
+    pub async fn make_vhost(&self, user: &str) -> Result<(), PortError> {
+        self.call(Method::PUT, &["vhosts", &self.vhost], Some(json!({}))).await?;
+        let all = json!({ "configure": ".*", "write": ".*", "read": ".*" });
+        for user in [user, &self.username] {
+            self.call(Method::PUT, &["permissions", &self.vhost, user], Some(all.clone())).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the virtual host with everything in it. Idempotent.
+    ///
+    /// # Errors
+    /// As [`make_vhost`](Self::make_vhost).
+    pub async fn delete_vhost(&self) -> Result<(), PortError> {
+        match self.call(Method::DELETE, &["vhosts", &self.vhost], None).await {
+            Ok(_) | Err(PortError { fault: Fault::NotFound, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn call(
         &self,
         method: Method,

@@ -2,6 +2,7 @@
 
 mod apply;
 mod completion;
+mod component;
 mod connector;
 mod dead;
 mod deployment;
@@ -62,6 +63,9 @@ enum Command {
     Apply(apply::Apply),
     /// As plan, with exit code 4 when there are differences.
     Diff(apply::Files),
+    /// Components, for their authors: init, inspect, build, test.
+    #[command(subcommand)]
+    Component(component::Component),
     /// Connectors: list, get, install, import, upgrade, remove.
     #[command(subcommand, visible_alias = "connectors")]
     Connector(connector::Connector),
@@ -131,6 +135,7 @@ async fn dispatch(command: Command, out: Out) -> Done {
     match command {
         Command::Diff(args) => return args.diff(out).await,
         Command::Doctor(args) => return args.run(out).await,
+        Command::Component(command) => return command.run(out).await,
         // It ends with an exit code of its own, see `run`.
         Command::Serve(_) => Ok(()),
         Command::Login(args) => args.run(out).await,

@@ -76,6 +76,10 @@ codes! {
     Import "A0112" Failed "a document cannot be imported"
     RunFailed "A0113" Failed "a function failed"
     NotAuthorized "A0114" Failed "the authorisation came to nothing"
+    Acceptance "A0115" Failed "an acceptance file or a recording is wrong"
+    Lab "A0116" Failed "a component cannot be tried out"
+    Build "A0117" Failed "an image cannot be built"
+    Project "A0118" Failed "a project cannot be made"
 }
 
 impl Failure {

@@ -10,6 +10,7 @@ mod config;
 mod context;
 mod failure;
 mod files;
+mod lab;
 mod logs;
 mod notify;
 mod output;

@@ -3,6 +3,7 @@
 mod adoption;
 mod answers;
 mod attacks;
+mod authoring;
 mod browser;
 mod calls;
 mod canaries;

@@ -47,6 +47,15 @@ pub struct InvokeRequest {
     pub depth: u8,
 }
 
+/// How a run differs from what an operator may ask for: what the acceptance tests of a component need.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trial {
+    /// The input goes to the component even where it does not fit the function's schema, as it would in a flow.
+    pub as_it_is: bool,
+    /// How long the function itself may take, as a step's timeout; as long as the whole run when absent.
+    pub run_for: Option<Duration>,
+}
+
 /// What came of a run.
 #[derive(Debug, Default)]
 pub struct Invoked {
@@ -73,10 +82,18 @@ impl Engine {
     /// When the instance or function is not there, config or input do not fit, or no answer comes in time. After the
     /// time is up the function may still run to its end.
     pub async fn invoke(&self, request: InvokeRequest) -> Result<Invoked, CommandError> {
+        self.try_out(request, Trial::default()).await
+    }
+
+    /// As [`Engine::invoke`], by other rules. No request of the API comes here.
+    ///
+    /// # Errors
+    /// As [`Engine::invoke`].
+    pub async fn try_out(&self, request: InvokeRequest, trial: Trial) -> Result<Invoked, CommandError> {
         let instance = self.instance(&request.instance).await?;
         let catalogue = self.core.catalogue().await?;
         let connector = chosen(&catalogue, &instance)?;
-        self.invoke_with(request, connector, &catalogue).await
+        self.run_with((request, trial), connector, &catalogue).await
     }
 
     /// As [`Engine::invoke`], with this version of the connector.
@@ -86,10 +103,19 @@ impl Engine {
         connector: &Connector,
         catalogue: &Catalogue,
     ) -> Result<Invoked, CommandError> {
-        let run =
-            Run { connector, function: &request.function, config: &request.config, input: &request.input };
+        self.run_with((request, Trial::default()), connector, catalogue).await
+    }
+
+    async fn run_with(
+        &self,
+        (request, trial): (InvokeRequest, Trial),
+        connector: &Connector,
+        catalogue: &Catalogue,
+    ) -> Result<Invoked, CommandError> {
+        let input = (!trial.as_it_is).then_some(&request.input);
+        let run = Run { connector, function: &request.function, config: &request.config, input };
         let prepared = run.prepare(catalogue).map_err(refusal)?;
-        run_prepared(&self.core, request, prepared).await
+        run_prepared(&self.core, (request, trial), prepared).await
     }
 
     /// Runs a script of the connector of an instance now, in the place of an action: in the component, as any other run.
@@ -100,7 +126,7 @@ impl Engine {
         let catalogue = self.core.catalogue().await?;
         let connector = chosen(&catalogue, &self.instance(&request.instance).await?)?;
         let prepared = prepare_script(connector, &request.function, &catalogue).map_err(refusal)?;
-        run_prepared(&self.core, request, prepared).await
+        run_prepared(&self.core, (request, Trial::default()), prepared).await
     }
 
     /// Calls what the connector of an instance names as its test.
@@ -151,7 +177,7 @@ fn refusal(error: PrepareError) -> CommandError {
 
 async fn run_prepared(
     core: &Core,
-    request: InvokeRequest,
+    (request, trial): (InvokeRequest, Trial),
     prepared: Prepared,
 ) -> Result<Invoked, CommandError> {
     let begun = Instant::now();
@@ -171,7 +197,7 @@ async fn run_prepared(
         let text = "too many scripts wait for others; try again later";
         return Err(CommandError::conflict("too_many_invocations", text));
     };
-    let record = record(core, (id, &request), prepared, deadline)?;
+    let record = record(core, (id, &request, trial), prepared, deadline)?;
     let message = publish(Target::Invocations(deployment), id, &record);
     match timeout_at(deadline, core.ports.broker.publish(message)).await {
         Ok(Ok(())) => {}
@@ -189,12 +215,14 @@ async fn run_prepared(
 
 fn record(
     core: &Core,
-    (id, request): (MessageId, &InvokeRequest),
+    (id, request, trial): (MessageId, &InvokeRequest, Trial),
     prepared: Prepared,
     deadline: Instant,
 ) -> Result<Vec<u8>, CommandError> {
     let left = deadline.saturating_duration_since(Instant::now());
-    let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let expires = core.ports.clock.now().timestamp_millis();
+    let expires = expires.saturating_add(i64::try_from(millis(left)).unwrap_or(i64::MAX));
     let shard = u8::try_from(id.bits() % u128::from(topology::SHARDS)).unwrap_or_default();
     let is_action = prepared.role == sluice_protocol::gateway::Role::Action;
     let body = if is_action { &request.input } else { &Value::Null };
@@ -214,9 +242,9 @@ fn record(
             role: prepared.role,
             config: prepared.config,
             instance: Some(request.instance.to_string()),
-            timeout_ms: millis,
+            timeout_ms: millis(trial.run_for.map_or(left, |run_for| run_for.min(left))),
             routing_key: topology::routing_key(shard),
-            expires_at: core.ports.clock.now().timestamp_millis() + i64::try_from(millis).unwrap_or(i64::MAX),
+            expires_at: expires,
             trace: request.trace,
             depth: request.depth,
         })),

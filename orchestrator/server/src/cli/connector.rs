@@ -1,6 +1,6 @@
 //! `sluice connector`.
 
-mod import;
+pub(super) mod import;
 mod upgrade;
 
 use clap::Subcommand;

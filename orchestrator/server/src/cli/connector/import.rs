@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use futures_util::StreamExt;
 use serde::Serialize;
-use sluice_openapi::{ImportReport, MAX_BYTES, Options, Remark, RemarkKind};
+use sluice_openapi::{ImportReport, Imported, MAX_BYTES, Options, Remark, RemarkKind};
 use sluice_planner::SourceFile;
 use sluice_protocol::ComponentName;
 use url::Url;
@@ -55,13 +55,8 @@ struct Done<'r> {
 
 impl Import {
     pub(crate) async fn run(self, out: Out) -> Result<(), Failure> {
-        let text = match url(&self.document)? {
-            Some(url) => fetch(url).await?,
-            None => files::text_of(Path::new(&self.document), MAX_BYTES as u64)?,
-        };
         let options = Options { name: self.name, version: self.version, only: self.only };
-        let imported = sluice_openapi::import(&files::large(&text, &self.document)?, &options)
-            .map_err(|error| Failure::new(Code::Import, error.to_string()))?;
+        let imported = import(&self.document, &options).await?;
         let file = sluice_openapi::to_yaml(&imported.manifest);
         check(&file, &self.to)?;
         if let Some(path) = &self.to {
@@ -83,6 +78,25 @@ impl Import {
         let done = Done { name, version, report, file: self.to.is_none().then_some(file.as_str()) };
         out.show(&done, || names, lines)
     }
+}
+
+/// The file of a connector of this name, made from a document.
+pub(in crate::cli) async fn connector(document: &str, name: &ComponentName) -> Result<String, Failure> {
+    let options = Options { name: Some(name.clone()), version: None, only: Vec::new() };
+    let imported = import(document, &options).await?;
+    let file = sluice_openapi::to_yaml(&imported.manifest);
+    check(&file, &None)?;
+    output::note(&describe(&imported.report, None));
+    Ok(file)
+}
+
+async fn import(document: &str, options: &Options) -> Result<Imported, Failure> {
+    let text = match url(document)? {
+        Some(url) => fetch(url).await?,
+        None => files::text_of(Path::new(document), MAX_BYTES as u64)?,
+    };
+    sluice_openapi::import(&files::large(&text, document)?, options)
+        .map_err(|error| Failure::new(Code::Import, error.to_string()))
 }
 
 /// The URL that a text is, if it is one.

@@ -1,0 +1,37 @@
+//! Taking an installation away: for those that are made for a while only.
+
+use bollard::query_parameters::ListContainersOptions;
+use sluice_ports::PortError;
+
+use crate::fault::{is_not_found, port_error};
+use crate::{Docker, labels};
+
+impl Docker {
+    /// Removes every container of this installation, running or not, and its network if that is its own. Idempotent.
+    ///
+    /// # Errors
+    /// When the engine does not answer or refuses. What was not reached is still there; call again.
+    pub async fn dismantle(&self) -> Result<(), PortError> {
+        let client = self.client().await?;
+        let options = ListContainersOptions {
+            all: true,
+            filters: Some(labels::filter(&self.config.installation)),
+            ..ListContainersOptions::default()
+        };
+        let listed = client.list_containers(Some(options)).await;
+        let listed = listed.map_err(|error| port_error("list containers", error))?;
+        for id in listed.into_iter().filter_map(|container| container.id) {
+            self.remove_by_id(&id, &id).await?;
+        }
+        if self.config.network.is_some() {
+            return Ok(());
+        }
+        let name = self.network_name();
+        let _guard = self.network_lock.lock().await;
+        let Some(id) = self.own_network(&name).await?.and_then(|network| network.id) else { return Ok(()) };
+        match client.remove_network(&id).await {
+            Err(error) if !is_not_found(&error) => Err(port_error(format!("remove network {name}"), error)),
+            _ => Ok(()),
+        }
+    }
+}

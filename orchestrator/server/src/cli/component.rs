@@ -1,0 +1,37 @@
+//! `sluice component`: what authors of components use at their desk.
+
+mod build;
+mod file;
+mod init;
+mod inspect;
+mod inspected;
+mod target;
+mod test;
+
+use clap::Subcommand;
+
+use super::Done;
+use crate::output::Out;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Component {
+    /// Make a project that builds, runs and passes its tests at once.
+    Init(init::Init),
+    /// Say why something is, or is not, a usable component. Starts an image once, with a gateway that refuses it.
+    Inspect(inspect::Inspect),
+    /// Build the image of a component's folder, and inspect it.
+    Build(build::Build),
+    /// Run the acceptance suite that every component must pass, on an engine made for it.
+    Test(Box<test::Test>),
+}
+
+impl Component {
+    pub(crate) async fn run(self, out: Out) -> Done {
+        match self {
+            Self::Init(args) => args.run(out).await.map(|()| None),
+            Self::Inspect(args) => args.run(out).await,
+            Self::Build(args) => args.run(out).await,
+            Self::Test(args) => args.run(out).await,
+        }
+    }
+}
