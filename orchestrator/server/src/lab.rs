@@ -54,6 +54,8 @@ impl Lab {
         configuration.network = None;
         configuration.gateway.listen = None;
         configuration.gateway.advertise = None;
+        // Nobody is to hear of what happens here.
+        configuration.webhook = None;
         configuration.broker.component_user = None;
         let Some(url) = &configuration.broker.management else {
             bail!("the broker's management API is needed: set SLUICE__BROKER__MANAGEMENT_URL");

@@ -46,7 +46,7 @@ pub enum Subject {
         /// Its name.
         image: ImageRef,
         /// What it says it is.
-        descriptor: Descriptor,
+        descriptor: Box<Descriptor>,
     },
     /// A declarative connector.
     Declaration {
@@ -62,7 +62,7 @@ impl Subject {
     #[must_use]
     pub fn descriptor(&self) -> Descriptor {
         match self {
-            Self::Image { descriptor, .. } => descriptor.clone(),
+            Self::Image { descriptor, .. } => (**descriptor).clone(),
             Self::Declaration { manifest, .. } => manifest.descriptor(),
         }
     }

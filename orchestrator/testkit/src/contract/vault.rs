@@ -117,7 +117,7 @@ fn master_keys_come_and_go(vault: &dyn Vault) {
     for id in &old {
         vault.remove_master_key(id).expect("an old one can go");
     }
-    assert_eq!(vault.master_keys(), [added.clone()]);
+    assert_eq!(vault.master_keys(), std::slice::from_ref(&added));
     assert_eq!(vault.remove_master_key(&added), Err(VaultError::UnknownKey(added)), "the last one stays");
     vault.learn(&wrapped).expect("it opens with the new master key");
     assert_eq!(vault.learn(&key), Err(VaultError::UnknownKey(key.sealed.key_id)));

@@ -105,11 +105,11 @@ impl Build {
             command.arg("--release");
         }
         let told = output(command, "cargo", "install Rust from https://rustup.rs").await?;
-        let binaries = told.lines().filter_map(|line| {
+        let mut binaries = told.lines().filter_map(|line| {
             let message: Value = serde_json::from_str(line).ok()?;
             message["executable"].as_str().map(PathBuf::from)
         });
-        binaries.last().ok_or_else(|| Failure::new(Code::Build, "the package makes no binary"))
+        binaries.next_back().ok_or_else(|| Failure::new(Code::Build, "the package makes no binary"))
     }
 
     async fn docker(&self, arguments: &[&str], at: &Path) -> Result<String, Failure> {

@@ -117,7 +117,7 @@ impl Test {
         let (descriptor, findings) = inspect_image(&image, host, false).await?;
         match descriptor {
             Some(descriptor) if sluice_workbench::usable(&findings) => {
-                Ok(Ok(Subject::Image { image, descriptor }))
+                Ok(Ok(Subject::Image { image, descriptor: Box::new(descriptor) }))
             }
             descriptor => Ok(Err(Inspected::new(image.to_string(), descriptor.as_ref(), findings))),
         }
@@ -143,7 +143,7 @@ impl Test {
             Failure::new(Code::Acceptance, format!("{} is wrong:{}", path.display(), lines.concat()))
         };
         let acceptance = Acceptance::from_value(&files::value(&path)?, &descriptor).map_err(wrong)?;
-        let beside = path.parent().unwrap_or(Path::new("."));
+        let beside = path.parent().unwrap_or_else(|| Path::new("."));
         let environment = |name: &str| std::env::var(name).ok();
         // A replay needs no real secrets.
         let made_up = self.replay.is_some().then(|| format!("replayed-{:08x}", rand::random::<u32>()));
