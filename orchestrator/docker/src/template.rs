@@ -41,7 +41,7 @@ pub(crate) fn body(
         image: Some(image.to_owned()),
         user: Some(USER.to_owned()),
         labels: Some(tags.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
-        env: Some(Vec::new()),
+        env: Some(ALLOCATOR.map(str::to_owned).into()),
         // The boot line comes by standard input, which closes with the connection that wrote it.
         attach_stdin: Some(true),
         open_stdin: Some(true),
@@ -123,7 +123,8 @@ mod tests {
     #[test]
     fn the_template_asks_for_nothing_more() {
         let expect = json!({
-            "User": "10001:10001", "AttachStdin": true, "Tty": false, "OpenStdin": true, "StdinOnce": true, "Env": [],
+            "User": "10001:10001", "AttachStdin": true, "Tty": false, "OpenStdin": true, "StdinOnce": true,
+            "Env": ["MALLOC_ARENA_MAX=2", "MALLOC_TRIM_THRESHOLD_=262144"],
             "Healthcheck": { "Test": ["NONE"] }, "Image": "sha256:1", "StopSignal": "SIGTERM",
             "Labels": {
                 "io.sluice.installation": "main",
@@ -156,3 +157,6 @@ mod tests {
         assert_eq!(host["NanoCpus"], json!(250_000_000));
     }
 }
+/// What keeps the C library's allocator from holding on to memory for each thread (mallopt(3)): a container has a bound. All
+/// that a container's environment has; never anything that belongs to somebody.
+const ALLOCATOR: [&str; 2] = ["MALLOC_ARENA_MAX=2", "MALLOC_TRIM_THRESHOLD_=262144"];

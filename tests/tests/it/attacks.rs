@@ -31,6 +31,9 @@ async fn no_attack_gets_through() -> Result<()> {
     ensure!(output.status.success(), "{}\n{errors}", through.join("\n"));
     let end = lines.last().context("it said nothing")?;
     ensure!(end["ok"] == true && lines.len() > 500, "{} attacks: {end}", lines.len());
+    for line in lines.iter().filter(|line| line["answer"]["code"] == "memory" || line["attack"] == "hogs") {
+        println!("{} {} {}", line["group"], line["variant"], line["answer"]["detail"]);
+    }
     println!("{end}");
     world.stop().await
 }
