@@ -1,10 +1,9 @@
 //! Taking an installation away: for those that are made for a while only.
 
-use bollard::query_parameters::ListContainersOptions;
 use sluice_ports::PortError;
 
+use crate::Docker;
 use crate::fault::{is_not_found, port_error};
-use crate::{Docker, labels};
 
 impl Docker {
     /// Removes every container of this installation, running or not, and its network if that is its own. Idempotent.
@@ -13,14 +12,7 @@ impl Docker {
     /// When the engine does not answer or refuses. What was not reached is still there; call again.
     pub async fn dismantle(&self) -> Result<(), PortError> {
         let client = self.client().await?;
-        let options = ListContainersOptions {
-            all: true,
-            filters: Some(labels::filter(&self.config.installation)),
-            ..ListContainersOptions::default()
-        };
-        let listed = client.list_containers(Some(options)).await;
-        let listed = listed.map_err(|error| port_error("list containers", error))?;
-        for id in listed.into_iter().filter_map(|container| container.id) {
+        for id in self.container_ids().await? {
             self.remove_by_id(&id, &id).await?;
         }
         if self.config.network.is_some() {

@@ -15,22 +15,26 @@ use sluice_ports::runtime::{Container, ContainerState, EffectiveLimits};
 use crate::fault::{is_not_found, port_error};
 use crate::{Docker, labels};
 
+const OPERATION: &str = "list containers";
 /// How many containers are inspected at a time: the list itself tells neither exit codes nor limits.
 const INSPECTIONS: usize = 8;
 
 impl Docker {
-    pub(crate) async fn list_containers(&self) -> Result<Vec<Container>, PortError> {
-        const OPERATION: &str = "list containers";
-        let client = self.client().await?;
+    /// The ids of all containers of the installation, running or not.
+    pub(crate) async fn container_ids(&self) -> Result<Vec<String>, PortError> {
         let options = ListContainersOptions {
             all: true,
             filters: Some(labels::filter(&self.config.installation)),
             ..ListContainersOptions::default()
         };
-        let listed = client.list_containers(Some(options)).await;
+        let listed = self.client().await?.list_containers(Some(options)).await;
         let listed = listed.map_err(|error| port_error(OPERATION, error))?;
-        let ids = listed.into_iter().filter_map(|container| container.id);
-        let inspected = stream::iter(ids).map(async |id| {
+        Ok(listed.into_iter().filter_map(|container| container.id).collect())
+    }
+
+    pub(crate) async fn list_containers(&self) -> Result<Vec<Container>, PortError> {
+        let client = self.client().await?;
+        let inspected = stream::iter(self.container_ids().await?).map(async |id| {
             match client.inspect_container(&id, None::<InspectContainerOptions>).await {
                 // It went away since it was listed.
                 Err(error) if is_not_found(&error) => Ok(None),

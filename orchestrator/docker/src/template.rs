@@ -20,6 +20,9 @@ const MEMORY_MIB: u64 = 128;
 const NANO_CPUS: i64 = 1_000_000_000;
 const PIDS: i64 = 128;
 const OPEN_FILES: i64 = 1024;
+/// What keeps the C library's allocator from holding on to memory for each thread (mallopt(3)): a container has a bound. All
+/// that a container's environment has; never anything that belongs to somebody.
+const ALLOCATOR: [&str; 2] = ["MALLOC_ARENA_MAX=2", "MALLOC_TRIM_THRESHOLD_=262144"];
 /// The kernel takes components before the broker and the orchestrator when the machine is short of memory.
 const OOM_SCORE_ADJ: i64 = 500;
 
@@ -157,6 +160,3 @@ mod tests {
         assert_eq!(host["NanoCpus"], json!(250_000_000));
     }
 }
-/// What keeps the C library's allocator from holding on to memory for each thread (mallopt(3)): a container has a bound. All
-/// that a container's environment has; never anything that belongs to somebody.
-const ALLOCATOR: [&str; 2] = ["MALLOC_ARENA_MAX=2", "MALLOC_TRIM_THRESHOLD_=262144"];

@@ -223,30 +223,9 @@ impl Engine {
 
     /// Calls what the connector names as a hook, in its component. Settings that it gives become those of the instance.
     pub(crate) async fn hook(&self, name: &InstanceName, hook: &Hook, input: Value) -> Result<(), String> {
-        let function = match hook {
-            Hook::Action(action) => action.parse().map_err(|error| format!("{error}"))?,
-            Hook::Script(hook) => hook.script.clone(),
-        };
-        let request = crate::InvokeRequest {
-            instance: name.clone(),
-            function,
-            config: Value::Null,
-            input,
-            timeout: crate::INVOKE_TIMEOUT,
-            trace: false,
-            depth: 0,
-        };
-        let invoked = match hook {
-            Hook::Action(_) => self.invoke(request).await,
-            Hook::Script(_) => self.invoke_script(request).await,
-        };
-        let invoked = invoked.map_err(|error| chain(&error))?;
-        if let Some(error) = invoked.error {
-            return Err(format!("{}: {}", error.code, error.message));
-        }
+        let given = self.invoke_hook(name, hook, input).await.map_err(|error| chain(&error))?;
         let mut settings = Map::new();
-        for output in &invoked.outputs {
-            let body: Value = serde_json::from_str(output.body.get()).unwrap_or_default();
+        for body in given {
             if let Some(Value::Object(given)) = body.get("settings") {
                 settings.extend(given.clone());
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use sluice_declarative::Hook;
 use sluice_domain::{Connector, DeploymentId, Instance, InstanceName, topology};
 use sluice_planner::{Catalogue, PrepareError, Prepared, Run, prepare_script};
 use sluice_ports::broker::{PublishError, Target};
@@ -127,6 +128,41 @@ impl Engine {
         let connector = chosen(&catalogue, &self.instance(&request.instance).await?)?;
         let prepared = prepare_script(connector, &request.function, &catalogue).map_err(refusal)?;
         run_prepared(&self.core, (request, Trial::default()), prepared).await
+    }
+
+    /// Calls what the connector of an instance names as a hook, in its component, and returns what it gives.
+    ///
+    /// # Errors
+    /// As [`Engine::invoke`], and when the run fails.
+    pub(crate) async fn invoke_hook(
+        &self,
+        instance: &InstanceName,
+        hook: &Hook,
+        input: Value,
+    ) -> Result<Vec<Value>, CommandError> {
+        let failed = |text: String| CommandError::conflict("hook_failed", text);
+        let function = match hook {
+            Hook::Action(action) => action.parse().map_err(|error| failed(format!("{error}")))?,
+            Hook::Script(hook) => hook.script.clone(),
+        };
+        let request = InvokeRequest {
+            instance: instance.clone(),
+            function,
+            config: Value::Null,
+            input,
+            timeout: INVOKE_TIMEOUT,
+            trace: false,
+            depth: 0,
+        };
+        let invoked = match hook {
+            Hook::Action(_) => self.invoke(request).await?,
+            Hook::Script(_) => self.invoke_script(request).await?,
+        };
+        if let Some(error) = invoked.error {
+            return Err(failed(format!("{}: {}", error.code, error.message)));
+        }
+        let bodies = invoked.outputs.iter().map(|output| serde_json::from_str(output.body.get()));
+        Ok(bodies.map(Result::unwrap_or_default).collect())
     }
 
     /// Calls what the connector of an instance names as its test.

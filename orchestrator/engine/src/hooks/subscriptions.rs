@@ -26,7 +26,7 @@ use tracing::{info, warn};
 use super::{open, steps};
 use crate::core::Core;
 use crate::gateway::hex;
-use crate::{CommandError, Engine, INVOKE_TIMEOUT, InvokeRequest};
+use crate::{CommandError, Engine};
 
 /// Senders that are called at a time.
 const CALLS: usize = 8;
@@ -229,7 +229,8 @@ async fn subscribe(engine: &Engine, key: &Key, one: &Wanted, kept: Option<&Subsc
             "url": said.url, "secret": said.secret, "config": said.config,
             "flow": key.0.to_string(), "step": key.1,
         });
-        said.given = call(engine, &one.instance, &one.subscribe, input).await?;
+        let given = engine.invoke_hook(&one.instance, &one.subscribe, input).await?;
+        said.given = given.into_iter().next_back().unwrap_or_default();
         Ok::<_, CommandError>(core.ports.store.put_subscription(&kept(&said, true)?).await?)
     };
     match outcome.await {
@@ -262,7 +263,7 @@ async fn unsubscribe(engine: &Engine, key: &Key, one: &Subscription) {
             "url": said.url, "config": said.config, "subscription": said.given,
             "flow": key.0.to_string(), "step": key.1,
         });
-        call(engine, &one.instance, &hook, input).await.map(|_| ())
+        engine.invoke_hook(&one.instance, &hook, input).await.map(|_| ())
     };
     if let Err(error) = ended.await {
         let error = crate::chain(&error);
@@ -278,38 +279,6 @@ async fn unsubscribe(engine: &Engine, key: &Key, one: &Subscription) {
         }
         Err(error) => warn!(error = crate::chain(&error), "cannot forget a subscription"),
     }
-}
-
-/// Runs a hook of the connector and returns what it gives.
-async fn call(
-    engine: &Engine,
-    instance: &InstanceName,
-    hook: &Called,
-    input: Value,
-) -> Result<Value, CommandError> {
-    let failed = |text: String| CommandError::conflict("hook_failed", text);
-    let function = match hook {
-        Called::Action(action) => action.parse().map_err(|error| failed(format!("{error}")))?,
-        Called::Script(hook) => hook.script.clone(),
-    };
-    let request = InvokeRequest {
-        instance: instance.clone(),
-        function,
-        config: Value::Null,
-        input,
-        timeout: INVOKE_TIMEOUT,
-        trace: false,
-        depth: 0,
-    };
-    let invoked = match hook {
-        Called::Action(_) => engine.invoke(request).await?,
-        Called::Script(_) => engine.invoke_script(request).await?,
-    };
-    if let Some(error) = invoked.error {
-        return Err(failed(format!("{}: {}", error.code, error.message)));
-    }
-    let given = invoked.outputs.last().and_then(|output| serde_json::from_str(output.body.get()).ok());
-    Ok(given.unwrap_or_default())
 }
 
 /// The secrets that requests to a step may be signed with: what was said, or what the sender gave instead.
