@@ -1,9 +1,12 @@
 //! Readiness and metrics.
 
+use std::collections::BTreeMap;
+
 use sluice_domain::StepCounters;
 use sluice_domain::oauth::AuthorizationState;
 use sluice_ports::broker::Health;
 
+use crate::authorizations::{declared, state_of};
 use crate::views::{DeploymentStatus, Readiness};
 use crate::{CommandError, Engine};
 
@@ -108,18 +111,24 @@ impl Engine {
     }
 
     async fn instance_metric(&self) -> Result<Metric, CommandError> {
-        let mut samples = Vec::new();
-        for state in AuthorizationState::ALL {
-            samples.push((state, 0_u64));
+        let (store, now) = (&self.core.ports.store, self.core.ports.clock.now());
+        let known = store.authorizations().await?;
+        let known: BTreeMap<_, _> = known.iter().map(|known| (&known.instance, known)).collect();
+        let catalogue = self.core.catalogue().await?;
+        let mut states = Vec::new();
+        for instance in store.instances().await? {
+            let connector = catalogue.choose(instance.connector.as_str(), None);
+            let Some(declared) = connector.and_then(declared) else { continue };
+            let known = known.get(&instance.name);
+            states.push(
+                known.map_or(AuthorizationState::NeedsAuthorization, |known| state_of(declared, known, now)),
+            );
         }
-        for instance in self.core.ports.store.instances().await? {
-            let Some(view) = self.authorization(&instance.name).await? else { continue };
-            let of_state = samples.iter_mut().filter(|(state, _)| *state == view.state);
-            of_state.for_each(|(_, count)| *count += 1);
-        }
-        let samples = samples.into_iter();
-        let samples =
-            samples.map(|(state, count)| (vec![("state", state.to_string())], float(count))).collect();
+        let samples = AuthorizationState::ALL.map(|state| {
+            let count = states.iter().filter(|known| **known == state).count();
+            (vec![("state", state.to_string())], float(count as u64))
+        });
+        let samples = samples.into();
         let help = "Instances with OAuth 2.0 by the state of their authorisation.";
         Ok(Metric { name: "sluice_instances", help, kind: MetricKind::Gauge, samples })
     }

@@ -103,12 +103,12 @@ impl Engine {
         let stored = self.core.ports.store.hook_keys(flow.id).await?;
         let snapshot = self.core.snapshot();
         let Some(live) = snapshot.current(flow.id) else { return Ok(Vec::new()) };
-        let subscriptions = self.core.ports.store.subscriptions().await?;
+        let subscriptions = self.core.ports.store.subscriptions_of(flow.id).await?;
         let mut views = Vec::new();
         for step in hooks::steps(live) {
             let told = self.core.hooks.hook(live, step).is_some_and(|hook| hook.subscribes);
-            let confirmed = |one: &&Subscription| one.flow == flow.id && one.step == *step && one.confirmed;
-            let subscribed = told.then(|| subscriptions.iter().any(|one| confirmed(&one)));
+            let confirmed = |one: &Subscription| one.step == *step && one.confirmed;
+            let subscribed = told.then(|| subscriptions.iter().any(confirmed));
             let trouble = self.core.hooks.troubles().of(flow.id, step).map(str::to_owned);
             let keys = stored.iter().filter(|key| key.step == *step && key.works(now));
             let keys = keys.map(|key| {

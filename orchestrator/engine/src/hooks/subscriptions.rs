@@ -287,8 +287,8 @@ pub(crate) async fn secrets(
     flow: FlowId,
     step: &StepId,
 ) -> Result<Vec<SecretString>, PortError> {
-    let all = core.ports.store.subscriptions().await?;
-    let of_step = all.iter().filter(|one| one.flow == flow && one.step == *step);
+    let of_flow = core.ports.store.subscriptions_of(flow).await?;
+    let of_step = of_flow.iter().filter(|one| one.step == *step);
     let said = of_step
         .filter_map(|one| unseal(core, &(one.flow, one.step.clone(), one.fingerprint.clone()), &one.sealed));
     Ok(said

@@ -79,6 +79,8 @@ pub trait HookStore: Send + Sync {
     async fn put_subscription(&self, subscription: &Subscription) -> Result<(), PortError>;
     /// All subscriptions, by flow, step and fingerprint.
     async fn subscriptions(&self) -> Result<Vec<Subscription>, PortError>;
+    /// The subscriptions of a flow, by step and fingerprint.
+    async fn subscriptions_of(&self, flow: FlowId) -> Result<Vec<Subscription>, PortError>;
     /// Forgets a subscription. Idempotent.
     async fn remove_subscription(
         &self,

@@ -68,7 +68,12 @@ impl HookStore for SqliteStore {
     }
 
     async fn subscriptions(&self) -> Result<Vec<Subscription>, PortError> {
-        self.list_subscriptions().await.map_err(|failure| failure.of("list subscriptions"))
+        self.list_subscriptions(None).await.map_err(|failure| failure.of("list subscriptions"))
+    }
+
+    async fn subscriptions_of(&self, flow: FlowId) -> Result<Vec<Subscription>, PortError> {
+        let listed = self.list_subscriptions(Some(flow)).await;
+        listed.map_err(|failure| failure.of(format!("list the subscriptions of {flow}")))
     }
 
     async fn remove_subscription(

@@ -27,9 +27,18 @@ impl SqliteStore {
         Ok(write.commit().await?)
     }
 
-    pub(super) async fn list_subscriptions(&self) -> Outcome<Vec<Subscription>> {
-        let query = "SELECT * FROM hook_subscriptions ORDER BY flow, step, fingerprint";
-        let rows = sqlx::query(query).fetch_all(&self.readers).await?;
+    /// Those of a flow, or all.
+    pub(super) async fn list_subscriptions(&self, flow: Option<FlowId>) -> Outcome<Vec<Subscription>> {
+        let query = match flow {
+            Some(_) => "SELECT * FROM hook_subscriptions WHERE flow = ? ORDER BY step, fingerprint",
+            None => "SELECT * FROM hook_subscriptions ORDER BY flow, step, fingerprint",
+        };
+        let query = sqlx::query(query);
+        let query = match flow {
+            Some(flow) => query.bind(flow.to_string()),
+            None => query,
+        };
+        let rows = query.fetch_all(&self.readers).await?;
         rows.iter().map(subscription).collect()
     }
 

@@ -145,7 +145,13 @@ async fn subscriptions_outlive_their_flow(harness: &dyn StoreHarness) {
     }
     let confirmed = Subscription { confirmed: true, ..first.clone() };
     ok(store.put_subscription(&confirmed).await);
-    assert!(ok(store.subscriptions().await) == [confirmed.clone(), second, other.clone()]);
+    let foreign = Subscription { flow: flow(9, "z", 1).id, ..other.clone() };
+    ok(store.put_subscription(&foreign).await);
+    let of_flow = [confirmed.clone(), second, other.clone()];
+    assert!(ok(store.subscriptions_of(known.id).await) == of_flow);
+    assert_eq!(ok(store.subscriptions().await).len(), 4);
+    ok(store.remove_subscription(foreign.flow, &foreign.step, &foreign.fingerprint).await);
+    assert!(ok(store.subscriptions().await) == of_flow);
     assert_eq!(ok(store.sealing_keys().await)["k"], 3, "what they hold is sealed, and counted");
     ok(store.remove_subscription(known.id, &step("a"), "2").await);
     ok(store.remove_subscription(known.id, &step("a"), "2").await);

@@ -114,6 +114,11 @@ impl HookStore for MemoryStore {
         Ok(all)
     }
 
+    async fn subscriptions_of(&self, flow: FlowId) -> Result<Vec<Subscription>, PortError> {
+        let all = self.subscriptions().await?;
+        Ok(all.into_iter().filter(|one| one.flow == flow).collect())
+    }
+
     async fn remove_subscription(
         &self,
         flow: FlowId,
