@@ -44,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) step: StepKey,
     pub(crate) traceparent: Option<String>,
     pub(crate) instance: Option<String>,
+    /// The revision of the instance that the run has to use; the one of the assignments when absent.
+    pub(crate) revision: Option<u64>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) cancelled: CancellationToken,
     pub(crate) tick: Option<Box<RawValue>>,
@@ -139,7 +141,7 @@ impl Context {
     pub async fn credentials<S: DeserializeOwned, C: DeserializeOwned>(
         &self,
     ) -> Result<Credentials<S, C>, Error> {
-        let credentials = self.run.credentials.get(self.instance()).await?;
+        let credentials = self.run.credentials.get(self.instance(), self.run.revision).await?;
         self.given.store(credentials.version, Ordering::SeqCst);
         Ok(credentials)
     }

@@ -1,11 +1,11 @@
 //! The settings and secrets of an instance, as a function reads them.
 //!
-//! They are fetched when a run asks, kept for at most 30 seconds, and never logged: neither the cache nor the typed
-//! form prints its content.
+//! They are fetched when a run asks, kept for at most 30 seconds and only while the orchestrator names no other revision, and
+//! never logged: neither the cache nor the typed form prints its content.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -48,6 +48,8 @@ pub(crate) trait CredentialSource: Send + Sync {
 /// Fetched credentials by instance.
 pub(crate) struct CredentialCache {
     source: Arc<dyn CredentialSource>,
+    /// The revisions that the assignments name.
+    assigned: std::sync::Mutex<HashMap<String, u64>>,
     fetched: Mutex<HashMap<String, Arc<Mutex<Option<Entry>>>>>,
 }
 
@@ -59,21 +61,28 @@ struct Entry {
 
 impl CredentialCache {
     pub(crate) fn new(source: Arc<dyn CredentialSource>) -> Self {
-        Self { source, fetched: Mutex::new(HashMap::new()) }
+        Self { source, assigned: std::sync::Mutex::default(), fetched: Mutex::default() }
     }
 
-    /// The credentials of an instance; a step without one gets empty settings and secrets.
+    /// The credentials of an instance; a step without one gets empty settings and secrets. What is kept counts only if it
+    /// is of the named revision, or of the assigned one when none is named.
     pub(crate) async fn get<S: DeserializeOwned, C: DeserializeOwned>(
         &self,
         instance: Option<&str>,
+        revision: Option<u64>,
     ) -> Result<Credentials<S, C>, Error> {
         match instance {
             None => typed(0, &Map::new(), &Map::new()),
             Some(instance) => {
-                let raw = self.raw(instance).await?;
+                let raw = self.raw(instance, revision).await?;
                 typed(raw.version, &raw.settings, &raw.secrets)
             }
         }
+    }
+
+    /// Notes which revision each instance of the assignments has: what is kept of another one is not used any more.
+    pub(crate) fn assign(&self, revisions: HashMap<String, u64>) {
+        *self.assigned.lock().unwrap_or_else(PoisonError::into_inner) = revisions;
     }
 
     /// Forgets what is kept of an instance, so that the next run fetches it.
@@ -98,11 +107,22 @@ impl CredentialCache {
         Ok(changed)
     }
 
-    async fn raw(&self, instance: &str) -> Result<Arc<gateway::Credentials>, Error> {
+    fn assigned(&self, instance: &str) -> Option<u64> {
+        self.assigned.lock().unwrap_or_else(PoisonError::into_inner).get(instance).copied()
+    }
+
+    async fn raw(
+        &self,
+        instance: &str,
+        revision: Option<u64>,
+    ) -> Result<Arc<gateway::Credentials>, Error> {
         let slot = Arc::clone(self.fetched.lock().await.entry(instance.to_owned()).or_default());
         // One fetch per instance at a time: the others wait for its answer.
         let mut entry = slot.lock().await;
-        if let Some(known) = entry.as_ref().filter(|known| known.at.elapsed() < FRESH) {
+        let known = entry.as_ref().filter(|known| known.at.elapsed() < FRESH);
+        // Of another revision: somebody changed the instance since.
+        let revision = revision.or_else(|| self.assigned(instance));
+        if let Some(known) = known.filter(|known| revision.is_none_or(|one| one == known.credentials.revision)) {
             return Ok(Arc::clone(&known.credentials));
         }
         let credentials = Arc::new(self.source.fetch(instance).await?);

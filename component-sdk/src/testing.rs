@@ -252,6 +252,7 @@ impl Harness {
     fn context(&self, sink: Option<Arc<Collector>>) -> Context {
         let credentials = gateway::Credentials {
             version: 1,
+            revision: 1,
             settings: self.settings.clone().unwrap_or_default(),
             secrets: self.secrets.clone(),
         };
@@ -263,6 +264,7 @@ impl Harness {
             step: step(),
             traceparent: None,
             instance: self.settings.as_ref().map(|_| INSTANCE.to_owned()),
+            revision: None,
             deadline: None,
             cancelled: CancellationToken::new(),
             tick: None,

@@ -99,6 +99,9 @@ pub struct Assignment {
     /// The instance whose credentials it uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
+    /// The [`Credentials::revision`] of now: what is kept of another one is out of date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
     /// How many inputs of this step may run at a time.
     pub concurrency: u32,
     /// Milliseconds that one run may take.
@@ -131,6 +134,9 @@ pub enum Role {
 pub struct Credentials {
     /// Changes whenever the settings or secrets do.
     pub version: u64,
+    /// Changes whenever a person changes the settings or secrets, and not when an access token is replaced.
+    #[serde(default)]
+    pub revision: u64,
     /// Plain settings.
     pub settings: Map<String, Value>,
     /// Secrets. Never log them.

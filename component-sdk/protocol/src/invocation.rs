@@ -28,6 +28,10 @@ pub struct Invocation {
     /// The instance whose settings and secrets it uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
+    /// The [`Credentials::revision`](crate::gateway::Credentials::revision) of the instance when this was asked for: what
+    /// is kept of another one is out of date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
     /// Milliseconds that the run may take.
     pub timeout_ms: u64,
     /// The routing key of its outcomes.

@@ -12,6 +12,7 @@ use super::*;
 #[derive(Default)]
 struct Scripted {
     version: AtomicU64,
+    revision: AtomicU64,
     fetches: AtomicU64,
     refused: Mutex<Vec<u64>>,
     parked: std::sync::atomic::AtomicBool,
@@ -23,6 +24,7 @@ impl Scripted {
         let secrets = json!({ "access_token": format!("token-{version}") });
         gateway::Credentials {
             version,
+            revision: self.revision.load(Ordering::SeqCst),
             settings: Map::new(),
             secrets: secrets.as_object().cloned().unwrap_or_default(),
         }
@@ -54,8 +56,34 @@ fn cache() -> (Arc<Scripted>, CredentialCache) {
 }
 
 async fn token(cache: &CredentialCache) -> Value {
-    let got: Credentials<Value, Value> = cache.get(Some("inst")).await.unwrap();
+    token_of(cache, None).await
+}
+
+async fn token_of(cache: &CredentialCache, revision: Option<u64>) -> Value {
+    let got: Credentials<Value, Value> = cache.get(Some("inst"), revision).await.unwrap();
     got.secrets["access_token"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_changed_is_fetched_at_once() {
+    let (source, cache) = cache();
+    assert_eq!(token_of(&cache, Some(0)).await, "token-1");
+    source.version.store(6, Ordering::SeqCst);
+    source.revision.store(1, Ordering::SeqCst);
+    assert_eq!(token_of(&cache, Some(0)).await, "token-1", "nobody said that it changed");
+    assert_eq!(token_of(&cache, Some(1)).await, "token-7");
+    assert_eq!(token_of(&cache, Some(1)).await, "token-7");
+    assert_eq!(source.fetches.load(Ordering::SeqCst), 2);
+
+    let assign = |revision| cache.assign(HashMap::from([("inst".to_owned(), revision)]));
+    assign(1);
+    assert_eq!(token(&cache).await, "token-7");
+    source.version.store(8, Ordering::SeqCst);
+    source.revision.store(2, Ordering::SeqCst);
+    assign(2);
+    assert_eq!(token(&cache).await, "token-9");
+    assert_eq!(token(&cache).await, "token-9");
+    assert_eq!(source.fetches.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test(start_paused = true)]

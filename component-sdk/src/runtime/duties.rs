@@ -59,6 +59,8 @@ impl Duties {
 
     /// Brings what is served in line with `wanted`, leaving `own` queues alone, which belong to no step.
     pub(crate) fn apply(&mut self, wanted: &Assignments, own: &[&str]) {
+        let revisions = wanted.assignments.iter().filter_map(|one| one.instance.clone().zip(one.revision));
+        self.runner.credentials.assign(revisions.collect());
         let mut lanes = desired_lanes(&wanted.assignments);
         lanes.retain(|queue, _| !own.contains(&queue.as_str()));
         let gone: Vec<String> = self
@@ -185,8 +187,9 @@ pub(crate) fn bind_call(component: &Checked, assignment: &Assignment) -> Result<
 
 /// Whether a running step serves this assignment as it is. Pausing is a matter of its lane.
 fn serves(step: &Step, assignment: &Assignment) -> bool {
-    let wanted = Assignment { paused: step.served.assignment.paused, ..assignment.clone() };
-    step.served.assignment == wanted
+    let served = &step.served.assignment;
+    let wanted = Assignment { paused: served.paused, revision: served.revision, ..assignment.clone() };
+    *served == wanted
 }
 
 fn logged<T>(bound: Result<T, Error>, assignment: &Assignment) -> Result<T, Error> {
@@ -232,6 +235,7 @@ mod tests {
             timeout_ms: 1000,
             routing_key: "00".to_owned(),
             paused,
+            revision: None,
         }
     }
 

@@ -28,6 +28,7 @@ pub(crate) fn served(component: &Checked, step: &StepKey, invocation: &Invocatio
         queue: None,
         config: invocation.config.clone(),
         instance: invocation.instance.clone(),
+        revision: invocation.revision,
         concurrency: 1,
         timeout_ms: invocation.timeout_ms,
         routing_key: invocation.routing_key.clone(),

@@ -70,6 +70,7 @@ async fn run_once(assignment: &Assignment, listen: &Listen, runner: &Runner, sto
         step: assignment.step.clone(),
         traceparent: None,
         instance: assignment.instance.clone(),
+        revision: None,
         deadline: None,
         cancelled: stop.child_token(),
         tick: None,

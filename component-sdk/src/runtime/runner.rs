@@ -127,6 +127,7 @@ impl Runner {
             step: envelope.step.clone(),
             traceparent: envelope.traceparent.clone(),
             instance: step.assignment.instance.clone(),
+            revision: envelope.invocation.as_ref().and_then(|invocation| invocation.revision),
             deadline: Some(deadline),
             cancelled: cancelled.clone(),
             tick: (step.assignment.role == Role::Polling).then(|| envelope.body.clone()),

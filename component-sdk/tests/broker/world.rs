@@ -322,6 +322,7 @@ pub(crate) fn assignment(step: &str, function: &str, role: Role, config: Value) 
         queue: None,
         config,
         instance: None,
+        revision: None,
         concurrency: 1,
         timeout_ms: 20000,
         routing_key: "00".to_owned(),

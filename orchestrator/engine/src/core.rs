@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sluice_domain::{ContainerStartId, DeploymentId, DeploymentSpec};
+use sluice_domain::{ContainerStartId, DeploymentId, DeploymentSpec, Instance};
 use sluice_planner::Catalogue;
 use sluice_ports::runtime::Container;
+use sluice_ports::store::StoredInstance;
 use sluice_ports::{PortError, Ports};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -81,6 +82,16 @@ impl Core {
     /// All installed connectors, without instances.
     pub(crate) async fn catalogue(&self) -> Result<Arc<Catalogue>, PortError> {
         self.installed.catalogue(&*self.ports.store).await
+    }
+
+    /// Stores an instance and lets components know that what they keep of it is out of date.
+    pub(crate) async fn put_instance(&self, stored: &StoredInstance) -> Result<(), PortError> {
+        self.ports.store.put_instance(stored).await?;
+        let Instance { name, revision, .. } = &stored.instance;
+        self.table.change(|snapshot| {
+            Arc::make_mut(&mut snapshot.revisions).insert(name.clone(), *revision);
+        });
+        Ok(())
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {

@@ -125,9 +125,12 @@ async fn load(ports: &Ports) -> Result<Table, CommandError> {
     let flows = ports.store.flows().await?;
     let versions = ports.store.versions().await?;
     let parked = authorizations::parked(ports).await?;
+    let instances = ports.store.instances().await?;
     let table = Table::default();
     table.change(|snapshot| {
         snapshot.parked = parked;
+        let revisions = instances.into_iter().map(|instance| (instance.name, instance.revision));
+        snapshot.revisions = Arc::new(revisions.collect());
         snapshot.flows = flows.into_iter().map(|flow| (flow.id, flow)).collect();
         for compiled in versions {
             let key = (compiled.id, compiled.version);

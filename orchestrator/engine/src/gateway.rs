@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use sluice_domain::compiled::CompiledStep;
 use sluice_domain::oauth::OAuth2;
-use sluice_domain::{Connector, ContainerStart, DeploymentId, Flow, InstanceName, Intent, topology};
+use sluice_domain::{Connector, ContainerStart, DeploymentId, Flow, Instance, InstanceName, Intent, topology};
 use sluice_ports::PortError;
 use sluice_ports::store::StoredInstance;
 use sluice_protocol::MessageId;
@@ -156,7 +156,8 @@ impl Engine {
         }
         let secrets = opened(core, &stored, |_| true)?;
         let version = version_of(&stored.instance, None);
-        Ok(Credentials { version, settings: stored.instance.settings, secrets })
+        let revision = stored.instance.revision;
+        Ok(Credentials { version, revision, settings: stored.instance.settings, secrets })
     }
 }
 
@@ -175,7 +176,8 @@ async fn with_token(
     let wanted = connector.manifest().map(|manifest| manifest.auth.beside_token()).unwrap_or_default();
     let mut secrets = opened(core, &stored, |field| wanted.contains(&field))?;
     secrets.insert("access_token".to_owned(), Value::String(token.access.expose_secret().to_owned()));
-    Ok(Credentials { version: token.version, settings: stored.instance.settings, secrets })
+    let Instance { revision, settings, .. } = stored.instance;
+    Ok(Credentials { version: token.version, revision, settings, secrets })
 }
 
 /// Those secrets of an instance that are wanted.
@@ -240,6 +242,7 @@ fn assignments(snapshot: &Snapshot, deployment: DeploymentId) -> Vec<Assignment>
             }
             all.push(Assignment {
                 paused: waits || flow.intent == Intent::Pause,
+                revision: step.instance.as_ref().and_then(|name| snapshot.revisions.get(name).copied()),
                 ..assignment(live, flow, (id, step))
             });
         }
@@ -259,6 +262,7 @@ fn assignment(
         queue: (step.role != Role::Listener).then(|| step.lane.to_string()),
         config: step.config.clone(),
         instance: step.instance.as_ref().map(ToString::to_string),
+        revision: None,
         concurrency: step.concurrency,
         timeout_ms: step.timeout.millis(),
         routing_key: topology::routing_key(flow.id.shard()),

@@ -167,6 +167,8 @@ pub struct Snapshot {
     pub crowded: BTreeSet<FlowId>,
     /// The instances that a person has to authorise: their steps wait.
     pub parked: BTreeSet<InstanceName>,
+    /// The revisions of all instances, by which components see that what they keep of one is out of date.
+    pub revisions: Arc<BTreeMap<InstanceName, u64>>,
     /// The versions that are to end and of which nothing is under way any more: no container serves them.
     pub released: BTreeSet<(FlowId, FlowVersion)>,
 }

@@ -247,7 +247,7 @@ impl Engine {
         stored.instance.settings.extend(settings);
         stored.instance.revision += 1;
         stored.instance.updated_at = self.core.ports.clock.now();
-        Ok(store.put_instance(&stored).await?)
+        Ok(self.core.put_instance(&stored).await?)
     }
 
     /// The provider of an instance's tokens.

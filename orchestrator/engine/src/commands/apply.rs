@@ -92,7 +92,7 @@ impl Engine {
             self.core.news.spread();
         }
         for instance in &instances {
-            self.core.ports.store.put_instance(instance).await?;
+            self.core.put_instance(instance).await?;
         }
         for doc in templates {
             self.core.ports.store.put_template(&doc.template, &doc.source).await?;

@@ -1,5 +1,7 @@
 //! Looking at and deleting instances. They are made by `apply`.
 
+use std::sync::Arc;
+
 use sluice_domain::{Instance, InstanceName};
 use sluice_ports::{Fault, PortError};
 
@@ -44,7 +46,12 @@ impl Engine {
             return Err(CommandError::conflict("instance_in_use", text));
         }
         match self.core.ports.store.remove_instance(name).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.core.table.change(|snapshot| {
+                    Arc::make_mut(&mut snapshot.revisions).remove(name);
+                });
+                Ok(())
+            }
             Err(PortError { fault: Fault::NotFound, .. }) => Err(CommandError::not_found("instance", name)),
             Err(error) => Err(error.into()),
         }

@@ -278,6 +278,7 @@ fn record(
             role: prepared.role,
             config: prepared.config,
             instance: Some(request.instance.to_string()),
+            revision: core.snapshot().revisions.get(&request.instance).copied(),
             timeout_ms: millis(trial.run_for.map_or(left, |run_for| run_for.min(left))),
             routing_key: topology::routing_key(shard),
             expires_at: expires,
