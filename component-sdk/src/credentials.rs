@@ -111,18 +111,16 @@ impl CredentialCache {
         self.assigned.lock().unwrap_or_else(PoisonError::into_inner).get(instance).copied()
     }
 
-    async fn raw(
-        &self,
-        instance: &str,
-        revision: Option<u64>,
-    ) -> Result<Arc<gateway::Credentials>, Error> {
+    async fn raw(&self, instance: &str, revision: Option<u64>) -> Result<Arc<gateway::Credentials>, Error> {
         let slot = Arc::clone(self.fetched.lock().await.entry(instance.to_owned()).or_default());
         // One fetch per instance at a time: the others wait for its answer.
         let mut entry = slot.lock().await;
         let known = entry.as_ref().filter(|known| known.at.elapsed() < FRESH);
         // Of another revision: somebody changed the instance since.
         let revision = revision.or_else(|| self.assigned(instance));
-        if let Some(known) = known.filter(|known| revision.is_none_or(|one| one == known.credentials.revision)) {
+        if let Some(known) =
+            known.filter(|known| revision.is_none_or(|one| one == known.credentials.revision))
+        {
             return Ok(Arc::clone(&known.credentials));
         }
         let credentials = Arc::new(self.source.fetch(instance).await?);

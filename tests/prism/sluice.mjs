@@ -8,12 +8,14 @@ import yaml from 'js-yaml';
 
 const run = promisify(execFile);
 const url = process.env.SLUICE_URL ?? 'http://127.0.0.1:7400';
-/** What each kind of authorisation needs. */
-const SECRETS = {
-  basic: { username: 'user', password: 'pass' },
-  bearer: { token: 'token' },
-  api_key: { api_key: 'key' },
-};
+/** The secrets that a connector's `auth` needs, with values. */
+function secretsOf(auth) {
+  if (auth?.all) return Object.assign({}, ...auth.all.map(secretsOf));
+  if (auth?.type === 'basic') return { username: 'user', password: 'pass' };
+  if (auth?.type === 'bearer') return { token: 'token' };
+  if (auth?.type === 'api_key') return { [auth.secret ?? 'api_key']: 'key' };
+  return {};
+}
 
 /** Imports a document: the importer's report, and the connector. */
 export async function load(program, document, folder) {
@@ -32,13 +34,17 @@ export async function install(program, { connector, file }, address, folder) {
   const name = `prism-subject-${version.slice(4)}`;
   const wanted = Object.entries(connector.variables?.properties ?? {}).filter(([key]) => connector.variables.required?.includes(key));
   const settings = { ...Object.fromEntries(wanted.map(([key]) => [key, 'text'])), url: address };
-  const secrets = Object.entries(SECRETS[connector.auth?.type] ?? {}).map(([key, value]) => [key, { value }]);
+  const secrets = Object.entries(secretsOf(connector.auth)).map(([key, value]) => [key, { value }]);
   const plain = Object.fromEntries(secrets.map(([key, { value }]) => [key, { env: `PRISM_${key.toUpperCase()}` }]));
   const instance = { sluice: 1, kind: 'instance', name, connector: connector.name, settings, secrets: plain };
   const instanceFile = join(folder, 'instance.yaml');
   await writeFile(instanceFile, yaml.dump(instance));
   const env = { ...process.env, ...Object.fromEntries(secrets.map(([key, { value }]) => [`PRISM_${key.toUpperCase()}`, value])) };
-  for (const path of [file, instanceFile]) await run(program, ['apply', '-f', path], { env, maxBuffer: 64 << 20 });
+  const sluice = (...args) => run(program, args, { env, maxBuffer: 64 << 20 });
+  await sluice('apply', '-f', file);
+  // A version that is not the connector's first is in use only when somebody says so.
+  await sluice('connector', 'upgrade', connector.name, '--to', version, '--apply', '--force');
+  await sluice('apply', '-f', instanceFile);
   return { name, remove: () => run(program, ['instance', 'delete', name], { env }).catch(() => undefined) };
 }
 

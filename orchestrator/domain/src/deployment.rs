@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sluice_protocol::{ComponentName, MessageId};
 
-use crate::{Connector, DeploymentId, FlowId, ImageDigest, ImageRef, Isolation, Limits, PinnedImage, StepId};
+use crate::{
+    Connector, DeploymentId, FlowId, FlowName, ImageDigest, ImageRef, Isolation, Limits, Owned, PinnedImage,
+    StepId, TenantName,
+};
 
 /// What a deployment runs. Equal demands have equal ids and meet in one deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +33,10 @@ pub struct DeploymentSpec {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Every flow.
+    /// Every flow that belongs to no tenant.
     Shared,
+    /// Every flow of one tenant.
+    Tenant(TenantName),
     /// The steps of one flow.
     Flow(FlowId),
     /// One step of one flow.
@@ -39,14 +44,20 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The scope of a step with this isolation.
+    /// The scope of a step of a flow with this isolation. Tenants share nothing.
     #[must_use]
-    pub fn of(isolation: Isolation, flow: FlowId, step: &StepId) -> Self {
+    pub fn of(isolation: Isolation, (flow, name): (FlowId, &FlowName), step: &StepId) -> Self {
         match isolation {
-            Isolation::Shared => Self::Shared,
+            Isolation::Shared => Self::shared_by(name.tenant()),
             Isolation::Flow => Self::Flow(flow),
             Isolation::Step => Self::Step(flow, step.clone()),
         }
+    }
+
+    /// The widest scope of a tenant, or of what belongs to none.
+    #[must_use]
+    pub fn shared_by(tenant: Option<TenantName>) -> Self {
+        tenant.map_or(Self::Shared, Self::Tenant)
     }
 }
 
@@ -54,6 +65,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Shared => f.write_str("shared"),
+            Self::Tenant(tenant) => write!(f, "tenant {tenant}"),
             Self::Flow(flow) => write!(f, "flow {flow}"),
             Self::Step(flow, step) => write!(f, "step {flow}/{step}"),
         }

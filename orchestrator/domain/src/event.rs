@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sluice_protocol::ComponentName;
 
-use crate::InstanceName;
 use crate::oauth::AuthorizationState;
+use crate::{InstanceName, Owned, TenantName};
 
 /// Something that happened. In JSON: `id`, `at`, `type`, and `data` by its type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,18 @@ pub struct Event {
     /// What happened.
     #[serde(flatten)]
     pub what: Happened,
+}
+
+impl Event {
+    /// Whether it concerns this tenant: its own instances, and the connectors, which are everybody's. With none named
+    /// every event does.
+    #[must_use]
+    pub fn is_for(&self, tenant: Option<&TenantName>) -> bool {
+        match &self.what {
+            Happened::InstanceState { instance, .. } => tenant.is_none() || instance.is_of(tenant),
+            Happened::ConnectorVersion { .. } => true,
+        }
+    }
 }
 
 /// What happened.

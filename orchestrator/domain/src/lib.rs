@@ -40,7 +40,7 @@ pub use execution::{Execution, ExecutionStatus, RecordedBody, RunStatus, StepRun
 pub use flow::{Flow, FlowVersion, Intent, TemplateRef};
 pub use id::{ContainerStartId, DeadLetterId, DeploymentId, FlowId, TokenId};
 pub use instance::{Instance, SecretFields};
-pub use name::{Alias, FlowName, InstanceName, Name, NameError, StepId, TemplateName};
+pub use name::{Alias, FlowName, InstanceName, Name, NameError, Owned, StepId, TemplateName, TenantName};
 pub use resources::{Cpus, Limits, Memory, ResourceError};
 pub use retry::{Backoff, ErrorClass, RetryDecision, RetryPolicy, Tier};
 pub use schedule::{Schedule, ScheduleError, Timing};

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::TokenId;
+use crate::{TenantName, TokenId};
 
 /// An API token, without the token itself: only its hash is ever kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct ApiToken {
     pub name: String,
     /// SHA-256 of the token.
     pub hash: [u8; 32],
+    /// The tenant that it is limited to; everything when absent.
+    pub tenant: Option<TenantName>,
     /// What it may do.
     pub permissions: BTreeSet<Permission>,
     /// When it was made.

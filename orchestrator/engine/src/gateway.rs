@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use sluice_domain::compiled::CompiledStep;
 use sluice_domain::oauth::OAuth2;
-use sluice_domain::{Connector, ContainerStart, DeploymentId, Flow, Instance, InstanceName, Intent, topology};
+use sluice_domain::{
+    Connector, ContainerStart, DeploymentId, Flow, Instance, InstanceName, Intent, topology,
+};
 use sluice_ports::PortError;
 use sluice_ports::store::StoredInstance;
 use sluice_protocol::MessageId;

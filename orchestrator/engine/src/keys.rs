@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use sluice_domain::TenantName;
 use sluice_ports::{DataKey, Fault, PortError, Ports};
 use tracing::info;
-
-/// Whose secrets the data keys seal. There is one tenant.
-pub(crate) const TENANT: &str = "default";
 
 /// Learns the stored data keys, and makes the first one where there is none. Nothing is changed when a key is missing.
 ///
@@ -25,17 +23,26 @@ pub(crate) async fn prepare(ports: &Ports) -> Result<(), PortError> {
             return Err(refused(&id, "it is neither in the key file nor in the store"));
         }
     }
-    if keys.is_empty() {
-        let key = make_data_key(ports).await?;
-        info!(key = key.id, "made a data key");
+    ensure(ports, None).await
+}
+
+/// Makes the first data key of a tenant, or of what belongs to none.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(crate) async fn ensure(ports: &Ports, tenant: Option<&TenantName>) -> Result<(), PortError> {
+    let tenant = TenantName::or_default(tenant);
+    if !ports.store.data_keys().await?.iter().any(|key| key.tenant == tenant) {
+        let key = make_data_key(ports, tenant).await?;
+        info!(key = key.id, tenant, "made a data key");
     }
     Ok(())
 }
 
 /// Makes a data key, stores and learns it.
-pub(crate) async fn make_data_key(ports: &Ports) -> Result<DataKey, PortError> {
+pub(crate) async fn make_data_key(ports: &Ports, tenant: &str) -> Result<DataKey, PortError> {
     let failed = |error| PortError::new(Fault::Permanent, "make a data key", error);
-    let key = ports.vault.make_data_key(TENANT).map_err(failed)?;
+    let key = ports.vault.make_data_key(tenant).map_err(failed)?;
     ports.store.put_data_key(&key).await?;
     ports.vault.learn(&key).map_err(failed)?;
     Ok(key)

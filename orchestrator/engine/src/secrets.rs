@@ -1,7 +1,7 @@
 //! Secrets of instances, each sealed for the place where it is kept, so that nobody can move one.
 
 use secrecy::SecretString;
-use sluice_domain::InstanceName;
+use sluice_domain::{InstanceName, Owned, TenantName};
 use sluice_ports::{Fault, PortError, SealedSecret};
 
 use crate::core::Core;
@@ -32,7 +32,7 @@ impl Shelf {
         (instance, field): (&InstanceName, &str),
         secret: &SecretString,
     ) -> Result<SealedSecret, PortError> {
-        let sealed = core.ports.vault.seal(&self.place(instance, field), secret);
+        let sealed = core.ports.vault.seal(tenant_of(instance), &self.place(instance, field), secret);
         sealed.map_err(|error| PortError::new(Fault::Permanent, "seal a secret", error))
     }
 
@@ -46,4 +46,9 @@ impl Shelf {
         let opened = core.ports.vault.open(&self.place(instance, field), sealed);
         opened.map_err(|error| PortError::new(Fault::Permanent, "open a secret", error))
     }
+}
+
+/// Whose data key seals what belongs to this name.
+pub(crate) fn tenant_of(name: &impl Owned) -> &str {
+    name.text().split_once('.').map_or(TenantName::or_default(None), |(tenant, _)| tenant)
 }

@@ -8,11 +8,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use sluice_domain::{ApiToken, Permission, TokenId};
+use sluice_domain::{ApiToken, Permission, TenantName, TokenId};
 
 use crate::ApiState;
 use crate::oauth;
 use crate::problem::{Answer, ErrorCode, Refusal};
+use crate::scope;
 
 /// Whether callers need a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,17 +26,29 @@ pub enum Access {
 
 /// Who calls.
 #[derive(Debug, Clone)]
-pub(crate) struct Caller(Option<ApiToken>);
+pub(crate) struct Caller {
+    token: Option<ApiToken>,
+    tenant: Option<TenantName>,
+}
 
 impl Caller {
     /// The token that it sent, if it needed one.
     pub(crate) fn token(&self) -> Option<TokenId> {
-        self.0.as_ref().map(|token| token.id)
+        self.token.as_ref().map(|token| token.id)
+    }
+
+    /// The tenant whose things the request is about; everybody's when absent.
+    pub(crate) fn tenant(&self) -> Option<&TenantName> {
+        self.tenant.as_ref()
     }
 
     /// Tells callers apart.
     pub(crate) fn id(&self) -> String {
-        self.0.as_ref().map_or_else(|| "anybody".to_owned(), |token| token.id.to_string())
+        let token = self.token.as_ref().map_or_else(|| "anybody".to_owned(), |token| token.id.to_string());
+        match &self.tenant {
+            Some(tenant) => format!("{token} for {tenant}"),
+            None => token,
+        }
     }
 }
 
@@ -67,18 +80,29 @@ async fn admit(state: &ApiState, parts: &Parts) -> Answer<Caller> {
     let hook = route == Some(crate::ingress::ROUTE);
     let embedded = route.is_some_and(|route| route.starts_with(crate::embed::PREFIX));
     let open = hook || embedded || route.is_some_and(|route| OPEN.contains(&route)) && parts.method.is_safe();
-    if open || state.access == Access::Insecure {
-        return Ok(Caller(None));
+    if open {
+        return Ok(Caller { token: None, tenant: None });
     }
-    let token = bearer(&parts.headers).ok_or_else(unauthorized)?;
-    let token = state.engine.authenticate(token).await?.ok_or_else(unauthorized)?;
-    let needed = needed(&parts.method, route.unwrap_or_default());
-    if token.may(needed) {
-        return Ok(Caller(Some(token)));
+    let token = match state.access {
+        Access::Insecure => None,
+        Access::Tokens => {
+            let token = bearer(&parts.headers).ok_or_else(unauthorized)?;
+            Some(state.engine.authenticate(token).await?.ok_or_else(unauthorized)?)
+        }
+    };
+    let route = route.unwrap_or_default();
+    let needed = needed(&parts.method, route);
+    if let Some(token) = token.as_ref().filter(|token| !token.may(needed)) {
+        let detail =
+            format!("this needs the permission `{needed}`, which the token `{}` does not have", token.name);
+        return Err(Refusal::new(ErrorCode::Forbidden, detail));
     }
-    let detail =
-        format!("this needs the permission `{needed}`, which the token `{}` does not have", token.name);
-    Err(Refusal::new(ErrorCode::Forbidden, detail))
+    let tenant = scope::tenant_of(token.as_ref(), parts)?;
+    if tenant.is_some() && !scope::is_for_tenants(&parts.method, route) {
+        let detail = "this belongs to the whole installation and is not for tenants";
+        return Err(Refusal::new(ErrorCode::Forbidden, detail).because("tenant"));
+    }
+    Ok(Caller { token, tenant })
 }
 
 /// The permission that a route needs.

@@ -9,18 +9,19 @@ mod form;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{Method, header};
-use sluice_domain::{InstanceName, Session, SessionDeed};
+use sluice_domain::{InstanceName, Owned, Session, SessionDeed};
 use sluice_engine::{INVOKE_TIMEOUT, InvokeRequest};
+use sluice_protocol::FunctionName;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access::{bearer, unauthorized};
-use crate::extract::Named;
 use crate::problem::{Answer, ErrorCode, Refusal};
+use crate::scope::{Mine, MineAnd};
 use crate::{ApiState, dto};
 
 /// What all routes begin with.
@@ -65,9 +66,12 @@ impl FromRequestParts<ApiState> for Page {
 }
 
 impl Page {
-    fn check(&self, deed: SessionDeed, instance: &InstanceName) -> Answer<()> {
-        if self.0.may(deed, instance) {
-            return Ok(());
+    /// The instance in full, if the session may do this with it. A page need not name its tenant.
+    fn named(&self, deed: SessionDeed, instance: &InstanceName) -> Answer<InstanceName> {
+        let tenant = self.0.instances.first().and_then(Owned::tenant);
+        let full = instance.within(tenant.as_ref()).filter(|full| self.0.may(deed, full));
+        if let Some(full) = full {
+            return Ok(full);
         }
         // Whether there is such an instance is not for the page to know.
         let text = format!("this session does not allow `{deed}` for the instance `{instance}`");
@@ -82,9 +86,9 @@ impl Page {
 async fn status(
     State(state): State<ApiState>,
     page: Page,
-    Named(name): Named<InstanceName>,
+    Mine(name): Mine<InstanceName>,
 ) -> Answer<Json<dto::EmbeddedInstance>> {
-    page.check(SessionDeed::Status, &name)?;
+    let name = page.named(SessionDeed::Status, &name)?;
     show(&state, &name).await
 }
 
@@ -95,9 +99,9 @@ async fn status(
 async fn authorize(
     State(state): State<ApiState>,
     page: Page,
-    Named(name): Named<InstanceName>,
+    Mine(name): Mine<InstanceName>,
 ) -> Answer<Json<dto::Authorization>> {
-    page.check(SessionDeed::Authorize, &name)?;
+    let name = page.named(SessionDeed::Authorize, &name)?;
     Ok(Json(state.engine.authorize(&name).await?.into()))
 }
 
@@ -108,9 +112,9 @@ async fn authorize(
 async fn revoke(
     State(state): State<ApiState>,
     page: Page,
-    Named(name): Named<InstanceName>,
+    Mine(name): Mine<InstanceName>,
 ) -> Answer<Json<dto::EmbeddedInstance>> {
-    page.check(SessionDeed::Revoke, &name)?;
+    let name = page.named(SessionDeed::Revoke, &name)?;
     state.engine.revoke_authorization(&name).await?;
     show(&state, &name).await
 }
@@ -125,13 +129,10 @@ async fn revoke(
 async fn invoke(
     State(state): State<ApiState>,
     page: Page,
-    Path((instance, function)): Path<(String, String)>,
+    MineAnd(instance, function): MineAnd<InstanceName, FunctionName>,
     form::Asked(body): form::Asked,
 ) -> Answer<Json<dto::Invoked>> {
-    let wrong = |error: &dyn std::fmt::Display| Refusal::new(ErrorCode::BadPath, error.to_string());
-    let instance = instance.parse().map_err(|error| wrong(&error))?;
-    page.check(SessionDeed::Invoke, &instance)?;
-    let function = function.parse().map_err(|error| wrong(&error))?;
+    let instance = page.named(SessionDeed::Invoke, &instance)?;
     let dto::EmbeddedInvoke { input, config } = body;
     // What is told about requests to the other side is for operators only.
     let timeout = INVOKE_TIMEOUT;

@@ -10,11 +10,18 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use sluice_protocol::ComponentName;
 
 pub(crate) use body::{Body, OptionalBody, bytes};
 pub(crate) use json::read as read_json;
 
 use crate::problem::{ErrorCode, Refusal};
+
+/// What belongs to no tenant in particular. What a tenant may own is taken out of a path by [`Mine`](crate::scope::Mine).
+pub(crate) trait Common {}
+
+impl Common for ComponentName {}
+impl Common for String {}
 
 /// The one parameter of a path, parsed into what it names.
 pub(crate) struct Named<T>(pub(crate) T);
@@ -22,7 +29,7 @@ pub(crate) struct Named<T>(pub(crate) T);
 impl<S, T> FromRequestParts<S> for Named<T>
 where
     S: Send + Sync,
-    T: FromStr<Err: Display>,
+    T: FromStr<Err: Display> + Common,
 {
     type Rejection = Refusal;
 

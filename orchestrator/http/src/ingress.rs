@@ -17,7 +17,7 @@ use sluice_engine::{Answered, HookAnswer, HookError, HookRequest};
 use tokio::sync::Semaphore;
 
 use crate::ApiState;
-use crate::extract::{Named, bytes};
+use crate::extract::{Common, Named, bytes};
 use crate::problem::{Answer, ErrorCode, Refusal};
 use crate::request_id::Verbatim;
 
@@ -61,6 +61,8 @@ async fn take(State(state): State<ApiState>, Named(key): Named<Key>, request: Re
 
 /// A key; any text may be one.
 struct Key(String);
+
+impl Common for Key {}
 
 impl std::str::FromStr for Key {
     type Err = std::convert::Infallible;

@@ -21,6 +21,7 @@ mod page;
 mod problem;
 mod replay;
 mod request_id;
+mod scope;
 
 pub use access::Access;
 pub use api::{ApiState, openapi, router as api_router};
@@ -30,3 +31,4 @@ pub use gateway::router as gateway_router;
 pub use listen::{ServeLimits, serve};
 pub use metrics::router as metrics_router;
 pub use problem::ErrorCode;
+pub use scope::TENANT_HEADER;

@@ -19,5 +19,7 @@ mod hooks;
 mod keys;
 #[path = "api/resources.rs"]
 mod resources;
+#[path = "api/tenants.rs"]
+mod tenants;
 #[path = "api/upgrades.rs"]
 mod upgrades;

@@ -96,7 +96,7 @@ fn step(
     (step, resolved): (&Step, Resolved<'_>),
     config: Value,
 ) -> Option<CompiledStep> {
-    let scope = Scope::of(step.isolation, demand.flow, &step.id);
+    let scope = Scope::of(step.isolation, (demand.flow, &demand.name), &step.id);
     let (runner, pinned) = runner(resolved.connector, catalogue)?;
     let deployment = DeploymentSpec::new(runner, pinned, scope, step.limits);
     let (function, config) = callee(resolved.connector, &step.uses.function, resolved.function, config)?;

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sluice_declarative::Manifest;
-use sluice_domain::{Alias, Connector, FlowName, InstanceName, Source, Template, TemplateRef};
+use sluice_domain::{
+    Alias, Connector, FlowName, InstanceName, Owned, Source, Template, TemplateRef, TenantName,
+};
 use sluice_protocol::ComponentName;
 
 use crate::Places;
@@ -116,6 +118,34 @@ pub(crate) struct Gaps {
     pub(crate) steps: BTreeSet<String>,
     /// Whether anything is missing that references may mean.
     pub(crate) any: bool,
+}
+
+impl Documents {
+    /// The documents as a tenant means them: every name of an instance, a template and a flow is the tenant's own. A
+    /// template that the files of a flow do not hold may be the installation's too, which who looks it up decides.
+    #[must_use]
+    pub fn within(mut self, tenant: Option<&TenantName>) -> Self {
+        for doc in &mut self.templates {
+            own(&mut doc.template.name, tenant);
+        }
+        for doc in &mut self.instances {
+            own(&mut doc.name, tenant);
+            doc.instances.values_mut().for_each(|name| own(name, tenant));
+        }
+        for doc in &mut self.flows {
+            own(&mut doc.name, tenant);
+            own(&mut doc.template.name, tenant);
+            doc.instances.values_mut().for_each(|name| own(name, tenant));
+        }
+        self
+    }
+}
+
+/// What is read has no tenant, so it always becomes the tenant's.
+fn own<T: Owned>(name: &mut T, tenant: Option<&TenantName>) {
+    if let Some(owned) = name.within(tenant) {
+        *name = owned;
+    }
 }
 
 impl TemplateDoc {

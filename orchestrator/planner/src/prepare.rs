@@ -1,7 +1,7 @@
 //! From a function and an input to a run outside any flow.
 
 use serde_json::Value;
-use sluice_domain::{Connector, DeploymentSpec, Limits, Scope};
+use sluice_domain::{Connector, DeploymentSpec, Limits, PinnedImage, Scope, TenantName};
 use sluice_protocol::FunctionName;
 use sluice_protocol::gateway::Role;
 
@@ -15,6 +15,8 @@ use crate::schema::{Violation, violations};
 /// A function that is to run once.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
+    /// Whose instance it is.
+    pub tenant: Option<&'a TenantName>,
     /// The connector.
     pub connector: &'a Connector,
     /// Its function.
@@ -103,12 +105,7 @@ impl Run<'_> {
         let (runner, pinned) = runner(self.connector, catalogue).ok_or(PrepareError::NoRunner)?;
         let (name, config) = callee(self.connector, self.function, function, self.config.clone())
             .ok_or_else(|| self.unknown_function())?;
-        Ok(Prepared {
-            deployment: DeploymentSpec::new(runner, pinned, Scope::Shared, Limits::default()),
-            function: name,
-            role,
-            config,
-        })
+        Ok(Prepared { deployment: shared(runner, pinned, self.tenant), function: name, role, config })
     }
 
     fn unknown_function(&self) -> PrepareError {
@@ -129,6 +126,7 @@ impl Run<'_> {
 pub fn prepare_script(
     connector: &Connector,
     script: &FunctionName,
+    tenant: Option<&TenantName>,
     catalogue: &Catalogue,
 ) -> Result<Prepared, PrepareError> {
     let (runner, pinned) = runner(connector, catalogue).ok_or(PrepareError::NoRunner)?;
@@ -136,12 +134,12 @@ pub fn prepare_script(
         let connector = connector.name().to_string();
         PrepareError::UnknownScript { connector, script: script.clone() }
     })?;
-    Ok(Prepared {
-        deployment: DeploymentSpec::new(runner, pinned, Scope::Shared, Limits::default()),
-        function,
-        role: Role::Action,
-        config,
-    })
+    Ok(Prepared { deployment: shared(runner, pinned, tenant), function, role: Role::Action, config })
+}
+
+/// The deployment that a tenant's steps without limits of their own share.
+fn shared(runner: &Connector, pinned: &PinnedImage, tenant: Option<&TenantName>) -> DeploymentSpec {
+    DeploymentSpec::new(runner, pinned, Scope::shared_by(tenant.cloned()), Limits::default())
 }
 
 fn lines(what: &str, found: Vec<Violation>) -> Vec<String> {

@@ -28,11 +28,11 @@ pub struct DataKey {
 /// There are two kinds of keys. Master keys are outside the store and seal nothing but data keys. Data keys are stored,
 /// sealed; the vault has to learn them before it can use them. Before it learned one it seals with a master key.
 pub trait Vault: Send + Sync {
-    /// Seals a secret with the data key that was learned last.
+    /// Seals a secret of a tenant with its data key that was learned last.
     ///
     /// # Errors
-    /// [`VaultError`] when the secret cannot be sealed.
-    fn seal(&self, place: &[&str], secret: &SecretString) -> Result<SealedSecret, VaultError>;
+    /// [`VaultError`] when the secret cannot be sealed, or only other tenants have data keys.
+    fn seal(&self, tenant: &str, place: &[&str], secret: &SecretString) -> Result<SealedSecret, VaultError>;
 
     /// Opens a secret that was sealed at the same place.
     ///
@@ -46,7 +46,7 @@ pub trait Vault: Send + Sync {
     /// [`VaultError`] when it cannot be sealed.
     fn make_data_key(&self, tenant: &str) -> Result<DataKey, VaultError>;
 
-    /// Learns a data key: it opens what it sealed, and seals from now on.
+    /// Learns a data key: it opens what it sealed, and seals for its tenant from now on.
     ///
     /// # Errors
     /// [`VaultError`] when its master key is unknown, or it was changed or is another tenant's.
@@ -86,6 +86,9 @@ pub enum VaultError {
     /// It was changed, or moved from another place.
     #[error("the sealed secret was damaged or moved")]
     Damaged,
+    /// The tenant has no data key.
+    #[error("there is no data key of the tenant `{0}`")]
+    NoKey(String),
     /// The master keys cannot be kept.
     #[error("the key file cannot be written: {0}")]
     Keys(String),

@@ -23,7 +23,9 @@ mod wait;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sluice_domain::TenantName;
 
+use crate::context;
 use crate::failure::{Exit, Failure};
 use crate::output::{self, Format, Out};
 
@@ -42,6 +44,9 @@ pub(crate) struct Cli {
     /// Say nothing but the result.
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// Speak for this tenant: names mean its own, and nothing else is there. SLUICE_TENANT says the same.
+    #[arg(long, global = true, value_name = "NAME")]
+    tenant: Option<TenantName>,
 }
 
 const EXITS: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict or difference, 5 not authorised, \
@@ -105,6 +110,7 @@ enum Command {
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let out = Out { format: cli.output, quiet: cli.quiet };
+    context::speak_for(cli.tenant);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

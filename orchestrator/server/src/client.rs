@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sluice_http::dto;
+use sluice_http::{TENANT_HEADER, dto};
 use url::Url;
 
 use crate::context::Context;
@@ -143,7 +143,10 @@ impl Client {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        let request = self.http.request(method, url);
+        let mut request = self.http.request(method, url);
+        if let Some(tenant) = &self.context.tenant {
+            request = request.header(TENANT_HEADER, tenant.as_str());
+        }
         match &self.context.token {
             Some(token) => request.bearer_auth(token.expose_secret()),
             None => request,

@@ -1,12 +1,15 @@
-//! Which server to talk to, and with which token: `SLUICE_URL` and `SLUICE_TOKEN`, else what `sluice login` kept.
+//! Which server to talk to, with which token, and for whom: `SLUICE_URL`, `SLUICE_TOKEN` and `SLUICE_TENANT` (or
+//! `--tenant`), else what `sluice login` kept of the first two.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use sluice_domain::TenantName;
 use url::Url;
 
 use crate::failure::{Code, Failure};
@@ -14,10 +17,21 @@ use crate::failure::{Code, Failure};
 /// Where the API is when nobody says so.
 const LOCAL: &str = "http://127.0.0.1:7400";
 
-/// A server and a token for it.
+/// The tenant that the command line names.
+static TENANT: OnceLock<TenantName> = OnceLock::new();
+
+/// Notes that all requests of this process are for a tenant.
+pub(crate) fn speak_for(tenant: Option<TenantName>) {
+    if let Some(tenant) = tenant {
+        TENANT.set(tenant).ok();
+    }
+}
+
+/// A server, a token for it, and a tenant to speak for.
 pub(crate) struct Context {
     pub(crate) url: Url,
     pub(crate) token: Option<SecretString>,
+    pub(crate) tenant: Option<TenantName>,
 }
 
 #[derive(Default, Deserialize)]
@@ -36,7 +50,15 @@ impl Context {
         let same = url.is_none() || url.as_deref().map(trimmed) == kept.url.as_deref().map(trimmed);
         let token = given("SLUICE_TOKEN").or_else(|| kept.token.filter(|_| same)).map(SecretString::from);
         let url = parse(&url.or(kept.url).unwrap_or_else(|| LOCAL.to_owned()))?;
-        Ok(Self { url, token })
+        let tenant = match (TENANT.get(), given("SLUICE_TENANT")) {
+            (Some(named), _) => Some(named.clone()),
+            (None, Some(text)) => {
+                let named = text.parse();
+                Some(named.map_err(|error| Failure::new(Code::Usage, format!("SLUICE_TENANT: {error}")))?)
+            }
+            (None, None) => None,
+        };
+        Ok(Self { url, token, tenant })
     }
 
     /// Keeps the context in a file that only its owner may read.

@@ -5,8 +5,9 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::Row;
+use sluice_domain::FlowId;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::failure::{Failure, Outcome};
 
@@ -97,4 +98,20 @@ pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Outcome<String> {
 /// A count as a column holds it.
 pub(crate) fn to_count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Limits a query to the rows of some flows.
+pub(crate) fn of_flows(query: &mut QueryBuilder<Sqlite>, flows: Option<&[FlowId]>) -> Outcome<()> {
+    match flows {
+        None => {}
+        // An index gives these in their order.
+        Some([flow]) => {
+            query.push(" AND flow = ").push_bind(flow.to_string());
+        }
+        Some(flows) => {
+            let flows = to_json(&flows)?;
+            query.push(" AND flow IN (SELECT value FROM json_each(").push_bind(flows).push("))");
+        }
+    }
+    Ok(())
 }

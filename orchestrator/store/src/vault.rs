@@ -36,8 +36,8 @@ struct Keys {
     /// As they are in the file: the last one seals.
     master: Vec<MasterKey>,
     data: BTreeMap<String, Bytes>,
-    /// The data key that seals; none before one was learned.
-    current: Option<String>,
+    /// The data key that seals for each tenant; empty before one was learned.
+    current: BTreeMap<String, String>,
 }
 
 impl Keys {
@@ -75,7 +75,8 @@ impl FileVault {
     /// # Errors
     /// See [`KeyFileError`]. No error changes the file.
     pub fn open(path: &Path) -> Result<Self, KeyFileError> {
-        let keys = Keys { master: key_file::read_or_make(path)?, data: BTreeMap::new(), current: None };
+        let keys =
+            Keys { master: key_file::read_or_make(path)?, data: BTreeMap::new(), current: BTreeMap::new() };
         Ok(Self { path: path.to_owned(), keys: RwLock::new(keys) })
     }
 
@@ -89,11 +90,12 @@ impl FileVault {
 }
 
 impl Vault for FileVault {
-    fn seal(&self, place: &[&str], secret: &SecretString) -> Result<SealedSecret, VaultError> {
+    fn seal(&self, tenant: &str, place: &[&str], secret: &SecretString) -> Result<SealedSecret, VaultError> {
         let keys = self.keys();
-        let id = match &keys.current {
+        let id = match keys.current.get(tenant) {
             Some(id) => id,
-            None => &keys.newest_master()?.id,
+            None if keys.current.is_empty() => &keys.newest_master()?.id,
+            None => return Err(VaultError::NoKey(tenant.to_owned())),
         };
         encrypt((id, keys.find(id)?), place, secret.expose_secret().as_bytes())
     }
@@ -115,13 +117,13 @@ impl Vault for FileVault {
         let mut keys = self.keys_mut();
         let bytes = keys.unwrap(key)?;
         keys.data.insert(key.id.clone(), bytes);
-        keys.current = Some(key.id.clone());
+        keys.current.insert(key.tenant.clone(), key.id.clone());
         Ok(())
     }
 
     fn forget(&self, id: &str) {
         let mut keys = self.keys_mut();
-        if keys.current.as_deref() != Some(id) {
+        if !keys.current.values().any(|current| current == id) {
             keys.data.remove(id);
         }
     }

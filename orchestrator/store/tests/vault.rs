@@ -12,7 +12,8 @@ const PLACE: [&str; 2] = ["instance", "crm"];
 fn a_key_file_is_made_once_and_for_its_owner_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
-    let sealed = FileVault::open(&path).unwrap().seal(&PLACE, &SecretString::from("hunter2")).unwrap();
+    let sealed =
+        FileVault::open(&path).unwrap().seal("default", &PLACE, &SecretString::from("hunter2")).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(text.starts_with('#') && text.contains(&sealed.key_id), "{text}");
@@ -38,7 +39,8 @@ fn a_key_file_that_others_can_read_is_refused() {
 fn a_lost_key_is_named_and_an_added_one_seals() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (folder.path().join("first"), folder.path().join("second"));
-    let sealed = FileVault::open(&first).unwrap().seal(&PLACE, &SecretString::from("old")).unwrap();
+    let sealed =
+        FileVault::open(&first).unwrap().seal("default", &PLACE, &SecretString::from("old")).unwrap();
     let other = FileVault::open(&second).unwrap();
     let missing = other.open(&PLACE, &sealed).expect_err("the key is not there");
     assert_eq!(missing, VaultError::UnknownKey(sealed.key_id.clone()));
@@ -48,7 +50,7 @@ fn a_lost_key_is_named_and_an_added_one_seals() {
     std::fs::write(&first, both).unwrap();
     let rotated = FileVault::open(&first).unwrap();
     assert_eq!(rotated.open(&PLACE, &sealed).unwrap().expose_secret(), "old");
-    assert_ne!(rotated.seal(&PLACE, &SecretString::from("new")).unwrap().key_id, sealed.key_id);
+    assert_ne!(rotated.seal("default", &PLACE, &SecretString::from("new")).unwrap().key_id, sealed.key_id);
 }
 
 #[test]
@@ -69,5 +71,8 @@ fn the_same_secret_is_never_sealed_alike() {
     let folder = tempfile::tempdir().unwrap();
     let vault = FileVault::open(&folder.path().join("keys")).unwrap();
     let secret = SecretString::from("hunter2");
-    assert_ne!(vault.seal(&PLACE, &secret).unwrap().sealed, vault.seal(&PLACE, &secret).unwrap().sealed);
+    assert_ne!(
+        vault.seal("default", &PLACE, &secret).unwrap().sealed,
+        vault.seal("default", &PLACE, &secret).unwrap().sealed
+    );
 }

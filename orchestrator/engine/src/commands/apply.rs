@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use sluice_domain::oauth::AuthorizationState;
-use sluice_domain::{Alias, FlowId, FlowName, InstanceName, Intent, TemplateRef};
+use sluice_domain::{Alias, FlowId, FlowName, InstanceName, Intent, Owned, TemplateRef, TenantName};
 use sluice_planner::{
     Catalogue, Documents, InstanceFacts, Report, SourceFile, TemplateDoc, check_instance, check_template,
     read,
@@ -15,11 +15,13 @@ use sluice_ports::store::StoredAuthorization;
 use super::apply_flows::Wanted;
 use super::{apply_connectors, apply_instances};
 use crate::views::{Applied, PlanAction, PlanItem};
-use crate::{CommandError, Engine, installed};
+use crate::{CommandError, Engine, installed, keys};
 
 /// What to apply.
 #[derive(Default)]
 pub struct ApplyRequest {
+    /// Whose the instances, templates and flows of the files are; the installation's own when absent.
+    pub tenant: Option<TenantName>,
     /// The files.
     pub files: Vec<SourceFile>,
     /// Parameters for the one flow that the files make.
@@ -41,9 +43,14 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be read. Faults of the files are in the report.
-    pub async fn validate(&self, files: &[SourceFile]) -> Result<Report, CommandError> {
+    pub async fn validate(
+        &self,
+        files: &[SourceFile],
+        tenant: Option<&TenantName>,
+    ) -> Result<Report, CommandError> {
         let (documents, mut report) = read(files);
-        let catalogue = self.catalogue(&documents).await?;
+        let documents = documents.within(tenant);
+        let catalogue = self.catalogue(&documents, tenant).await?;
         check(&documents, &catalogue, &mut report);
         Ok(report.sorted())
     }
@@ -55,10 +62,22 @@ impl Engine {
     pub async fn apply(&self, request: ApplyRequest) -> Result<Applied, CommandError> {
         let _one_at_a_time = self.core.changing.lock().await;
         let (documents, mut report) = read(&request.files);
-        let catalogue = self.catalogue(&documents).await?;
+        let tenant = request.tenant.as_ref();
+        let documents = documents.within(tenant);
+        if let (Some(tenant), Some(doc)) = (tenant, documents.connectors.first()) {
+            let text = format!(
+                "connectors belong to the whole installation, so the tenant {tenant} cannot install the one of {}",
+                doc.file
+            );
+            return Err(CommandError::bad("tenant_connector", text));
+        }
+        let catalogue = self.catalogue(&documents, tenant).await?;
         check(&documents, &catalogue, &mut report);
         if report.has_errors() {
             return Err(CommandError::Invalid(report.sorted()));
+        }
+        if !request.dry_run {
+            keys::ensure(&self.core.ports, tenant).await?;
         }
         let mut items = Vec::new();
         let connectors = apply_connectors::plan(&self.core, &documents.connectors, &mut items).await?;
@@ -82,7 +101,7 @@ impl Engine {
             return Err(CommandError::Invalid(report.sorted()));
         }
         let report = report.sorted();
-        let pruned = if request.prune { self.plan_prune(&wanted, &mut items) } else { Vec::new() };
+        let pruned = if request.prune { self.plan_prune(&wanted, tenant, &mut items) } else { Vec::new() };
         if request.dry_run {
             return Ok(Applied { items, report, done: false });
         }
@@ -107,8 +126,19 @@ impl Engine {
         Ok(Applied { items, report, done: true })
     }
 
-    /// What is installed and configured, the instances of the files included.
-    pub(crate) async fn catalogue(&self, documents: &Documents) -> Result<Catalogue, CommandError> {
+    /// What is installed and configured for a tenant, the instances of the files included. Those of others are not in it.
+    pub(crate) async fn catalogue(
+        &self,
+        documents: &Documents,
+        tenant: Option<&TenantName>,
+    ) -> Result<Catalogue, CommandError> {
+        let mut catalogue = self.whole_catalogue(documents).await?;
+        catalogue.instances.retain(|name, _| name.is_of(tenant));
+        Ok(catalogue)
+    }
+
+    /// What is installed and configured for everybody.
+    pub(crate) async fn whole_catalogue(&self, documents: &Documents) -> Result<Catalogue, CommandError> {
         let store = &self.core.ports.store;
         let mut granted = granted(store.authorizations().await?);
         let mut instances = BTreeMap::new();
@@ -175,12 +205,18 @@ impl Engine {
         Ok(new)
     }
 
-    fn plan_prune(&self, wanted: &[Wanted], items: &mut Vec<PlanItem>) -> Vec<FlowId> {
+    fn plan_prune(
+        &self,
+        wanted: &[Wanted],
+        tenant: Option<&TenantName>,
+        items: &mut Vec<PlanItem>,
+    ) -> Vec<FlowId> {
         let names: BTreeSet<&FlowName> = wanted.iter().map(|flow| &flow.name).collect();
         let snapshot = self.core.snapshot();
         let gone = snapshot
             .flows
             .values()
+            .filter(|flow| flow.name.is_of(tenant))
             .filter(|flow| !names.contains(&flow.name) && flow.intent != Intent::Delete);
         gone.map(|flow| {
             items.push(PlanItem {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use sluice_domain::{
-    Alias, Flow, FlowId, FlowName, FlowVersion, InstanceName, Intent, Template, TemplateName, TemplateRef,
+    Alias, Flow, FlowId, FlowName, FlowVersion, InstanceName, Intent, Owned, Template, TemplateName,
+    TemplateRef,
 };
 use sluice_planner::{Catalogue, Demand, Documents, Report, SourceFile, TemplateDoc, compile, diff, read};
 use sluice_ports::store::NewVersion;
@@ -109,13 +110,30 @@ impl Engine {
         Ok(Some(Planned { item, new: Some(new) }))
     }
 
-    /// The newest template version that a flow asks for, from the files or the store.
+    /// The newest template version that a flow asks for, from the files or the store. What a tenant does not have itself
+    /// may be the installation's.
     async fn find_template(
         &self,
         wanted: &Wanted,
         documents: &Documents,
     ) -> Result<TemplateDoc, CommandError> {
         let reference = &wanted.template;
+        let names = [Some(reference.name.clone()), reference.name.general()];
+        for name in names.into_iter().flatten() {
+            let version = reference.version.clone();
+            if let Some(found) = self.newest_template(&TemplateRef { name, version }, documents).await? {
+                return Ok(found);
+            }
+        }
+        let at = wanted.place.as_ref().map(|(file, _)| format!(" (asked for in {file})")).unwrap_or_default();
+        Err(CommandError::not_found("template", format!("{reference}{at}")))
+    }
+
+    async fn newest_template(
+        &self,
+        reference: &TemplateRef,
+        documents: &Documents,
+    ) -> Result<Option<TemplateDoc>, CommandError> {
         let fits = |name: &TemplateName, version: &semver::Version| {
             *name == reference.name && reference.version.matches(version)
         };
@@ -128,19 +146,12 @@ impl Engine {
             .filter(|(template, _)| fits(&template.name, &template.version))
             .max_by(|a, b| a.0.version.cmp(&b.0.version));
         match (newest, stored) {
-            (Some(doc), Some((template, _))) if template.version <= doc.template.version => Ok(doc),
-            (Some(doc), None) => Ok(doc),
+            (Some(doc), Some((template, _))) if template.version <= doc.template.version => Ok(Some(doc)),
             (_, Some((template, text))) => {
-                parsed(&template, text).ok_or_else(|| CommandError::not_found("template", reference))
+                let doc = parsed(&template, text);
+                doc.map(Some).ok_or_else(|| CommandError::not_found("template", reference))
             }
-            (None, None) => {
-                let at = wanted
-                    .place
-                    .as_ref()
-                    .map(|(file, _)| format!(" (asked for in {file})"))
-                    .unwrap_or_default();
-                Err(CommandError::not_found("template", format!("{reference}{at}")))
-            }
+            (newest, None) => Ok(newest),
         }
     }
 
@@ -170,6 +181,6 @@ impl Engine {
 
 fn parsed(template: &Template, text: String) -> Option<TemplateDoc> {
     let name = format!("{}@{}", template.name, template.version);
-    let (mut read, _) = read(&[SourceFile { name, text }]);
-    read.templates.pop()
+    let (read, _) = read(&[SourceFile { name, text }]);
+    read.within(template.name.tenant().as_ref()).templates.pop()
 }

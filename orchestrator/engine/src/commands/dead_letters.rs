@@ -5,13 +5,13 @@
 
 use serde_json::Value;
 use serde_json::value::RawValue;
-use sluice_domain::{DeadLetter, DeadLetterId, DeadLetterState, DeadReason};
+use sluice_domain::{DeadLetter, DeadLetterId, DeadLetterState, DeadReason, FlowId};
 use sluice_ports::store::DeadLetterFilter;
 use sluice_ports::{Fault, PortError};
 use sluice_protocol::limits;
 
 use crate::router::record::Replay;
-use crate::{CommandError, Engine, FlowRef};
+use crate::{CommandError, Engine};
 
 /// Letters moved on per page of a bulk command.
 const PAGE: u32 = 200;
@@ -107,13 +107,13 @@ impl Engine {
         Ok(moved.map_err(|error| explain(id, error))?.is_some())
     }
 
-    /// Redrives all dead letters that wait, of one flow or of all; how many. Those whose step is gone stay.
+    /// Redrives all dead letters that wait, of some flows or of all; how many. Those whose step is gone stay.
     ///
     /// # Errors
-    /// When there is no such flow, or the broker or the store is away; what was done until then stays done.
-    pub async fn redrive_all(&self, flow: Option<&FlowRef>) -> Result<u64, CommandError> {
+    /// When the broker or the store is away; what was done until then stays done.
+    pub async fn redrive_all(&self, flows: Option<Vec<FlowId>>) -> Result<u64, CommandError> {
         let mut count = 0;
-        let mut filter = self.waiting(flow)?;
+        let mut filter = waiting(flows);
         loop {
             let page = self.dead_letters(&filter).await?;
             let Some(last) = page.last() else { return Ok(count) };
@@ -128,13 +128,13 @@ impl Engine {
         }
     }
 
-    /// Discards all dead letters that wait, of one flow or of all; how many.
+    /// Discards all dead letters that wait, of some flows or of all; how many.
     ///
     /// # Errors
-    /// When there is no such flow, or the store is away; what was done until then stays done.
-    pub async fn discard_all(&self, flow: Option<&FlowRef>) -> Result<u64, CommandError> {
+    /// When the store is away; what was done until then stays done.
+    pub async fn discard_all(&self, flows: Option<Vec<FlowId>>) -> Result<u64, CommandError> {
         let mut count = 0;
-        let mut filter = self.waiting(flow)?;
+        let mut filter = waiting(flows);
         loop {
             let page = self.dead_letters(&filter).await?;
             let Some(last) = page.last() else { return Ok(count) };
@@ -144,11 +144,10 @@ impl Engine {
             }
         }
     }
+}
 
-    fn waiting(&self, flow: Option<&FlowRef>) -> Result<DeadLetterFilter, CommandError> {
-        let flow = flow.map(|flow| self.resolve(flow)).transpose()?.map(|flow| flow.id);
-        Ok(DeadLetterFilter { flow, state: Some(DeadLetterState::Waiting), before: None, limit: PAGE })
-    }
+fn waiting(flows: Option<Vec<FlowId>>) -> DeadLetterFilter {
+    DeadLetterFilter { flows, state: Some(DeadLetterState::Waiting), before: None, limit: PAGE }
 }
 
 fn explain(id: DeadLetterId, error: PortError) -> CommandError {

@@ -1,7 +1,7 @@
 //! What happened, and what happens.
 
 use futures_util::Stream;
-use sluice_domain::Event;
+use sluice_domain::{Event, TenantName};
 
 use crate::{CommandError, Engine, events};
 
@@ -9,12 +9,28 @@ use crate::{CommandError, Engine, events};
 const PAGE: u32 = 100;
 
 impl Engine {
-    /// The events after a number, oldest first, at most `limit`.
+    /// The events after a number, oldest first, at most `limit`; of a tenant those that concern it.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>, CommandError> {
-        Ok(self.core.ports.store.events(after, limit).await?)
+    pub async fn events(
+        &self,
+        mut after: u64,
+        limit: u32,
+        tenant: Option<&TenantName>,
+    ) -> Result<Vec<Event>, CommandError> {
+        let mut found: Vec<Event> = Vec::new();
+        loop {
+            let page = self.core.ports.store.events(after, limit).await?;
+            let Some(last) = page.last().map(|event| event.id) else { return Ok(found) };
+            let whole = page.len() == limit as usize;
+            found.extend(page.into_iter().filter(|event| event.is_for(tenant)));
+            found.truncate(limit as usize);
+            if found.len() == limit as usize || !whole {
+                return Ok(found);
+            }
+            after = last;
+        }
     }
 
     /// The events after a number, and those to come; with nothing named only those to come. It ends when the store cannot be

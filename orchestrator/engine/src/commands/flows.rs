@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use sluice_domain::{Flow, FlowId, Intent, StepRun};
+use sluice_domain::{Flow, FlowId, Intent, Owned, StepRun, TenantName};
 use sluice_planner::graph;
 use sluice_ports::runtime::LogLine;
 use sluice_protocol::ComponentName;
@@ -24,13 +24,14 @@ pub struct LogEntry {
 }
 
 impl Engine {
-    /// All flows, by name.
+    /// All flows, or those of one tenant, by name.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn flows(&self) -> Result<Vec<FlowView>, CommandError> {
+    pub async fn flows(&self, tenant: Option<&TenantName>) -> Result<Vec<FlowView>, CommandError> {
         let snapshot = self.core.snapshot();
-        let mut flows: Vec<&Flow> = snapshot.flows.values().collect();
+        let sees = |flow: &&Flow| tenant.is_none() || flow.name.is_of(tenant);
+        let mut flows: Vec<&Flow> = snapshot.flows.values().filter(sees).collect();
         flows.sort_by(|a, b| a.name.cmp(&b.name));
         let mut views = Vec::with_capacity(flows.len());
         for flow in flows {
@@ -188,15 +189,25 @@ impl Engine {
         Ok(stream::select_all(streams).boxed())
     }
 
-    /// Follows the step runs of all flows as history records them, and says which flow the caller asked for.
+    /// Follows the step runs of all flows as history records them.
+    #[must_use]
+    pub fn tail(&self) -> broadcast::Receiver<StepRun> {
+        self.core.recorder.tail()
+    }
+
+    /// The flows of a tenant.
+    #[must_use]
+    pub fn flow_ids(&self, tenant: &TenantName) -> Vec<FlowId> {
+        let snapshot = self.core.snapshot();
+        let of_tenant = snapshot.flows.values().filter(|flow| flow.name.is_of(Some(tenant)));
+        of_tenant.map(|flow| flow.id).collect()
+    }
+
+    /// The id of the flow that a reference means.
     ///
     /// # Errors
     /// When there is no such flow.
-    pub async fn tail(
-        &self,
-        flow: Option<&FlowRef>,
-    ) -> Result<(Option<FlowId>, broadcast::Receiver<StepRun>), CommandError> {
-        let flow = flow.map(|flow| self.resolve(flow)).transpose()?;
-        Ok((flow.map(|flow| flow.id), self.core.recorder.tail()))
+    pub fn flow_id(&self, flow: &FlowRef) -> Result<FlowId, CommandError> {
+        Ok(self.resolve(flow)?.id)
     }
 }

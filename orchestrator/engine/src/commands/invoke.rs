@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sluice_declarative::Hook;
-use sluice_domain::{Connector, DeploymentId, Instance, InstanceName, topology};
+use sluice_domain::{Connector, DeploymentId, Instance, InstanceName, Owned, topology};
 use sluice_planner::{Catalogue, PrepareError, Prepared, Run, prepare_script};
 use sluice_ports::broker::{PublishError, Target};
 use sluice_protocol::invocation::{self, EXCHANGE_PORT, Invocation};
@@ -114,7 +114,14 @@ impl Engine {
         catalogue: &Catalogue,
     ) -> Result<Invoked, CommandError> {
         let input = (!trial.as_it_is).then_some(&request.input);
-        let run = Run { connector, function: &request.function, config: &request.config, input };
+        let tenant = request.instance.tenant();
+        let run = Run {
+            tenant: tenant.as_ref(),
+            connector,
+            function: &request.function,
+            config: &request.config,
+            input,
+        };
         let prepared = run.prepare(catalogue).map_err(refusal)?;
         run_prepared(&self.core, (request, trial), prepared).await
     }
@@ -126,7 +133,9 @@ impl Engine {
     pub(crate) async fn invoke_script(&self, request: InvokeRequest) -> Result<Invoked, CommandError> {
         let catalogue = self.core.catalogue().await?;
         let connector = chosen(&catalogue, &self.instance(&request.instance).await?)?;
-        let prepared = prepare_script(connector, &request.function, &catalogue).map_err(refusal)?;
+        let prepared =
+            prepare_script(connector, &request.function, request.instance.tenant().as_ref(), &catalogue);
+        let prepared = prepared.map_err(refusal)?;
         run_prepared(&self.core, (request, Trial::default()), prepared).await
     }
 

@@ -1,5 +1,7 @@
 //! The keys of secrets: which there are, new ones, and an end of old ones.
 
+use std::collections::BTreeMap;
+
 use sluice_domain::InstanceName;
 use sluice_ports::store::Slot;
 use sluice_ports::{DataKey, Fault, PortError, SealedSecret, VaultError};
@@ -30,10 +32,12 @@ pub struct KeyView {
 pub enum KeyKind {
     /// It is in the key file and seals data keys.
     Master,
-    /// It is in the store, sealed by this master key, and seals secrets.
+    /// It is in the store, sealed by this master key, and seals the secrets of one tenant.
     Data {
         /// The master key.
         by: String,
+        /// The tenant; `default` stands for what belongs to none.
+        tenant: String,
     },
 }
 
@@ -44,8 +48,8 @@ pub struct Rotated {
     pub master: String,
     /// The data keys that were sealed anew.
     pub rewrapped: u64,
-    /// The data key that seals now.
-    pub data: String,
+    /// The data keys that seal now, one of each tenant.
+    pub data: Vec<String>,
     /// The secrets that were sealed anew.
     pub resealed: u64,
 }
@@ -67,18 +71,18 @@ impl Engine {
             current: master.last() == Some(id),
             seals: wrapped(id) + secrets(id),
         });
-        let newest = data.last().map(|key| &key.id);
+        let newest = newest(&data);
         let of_store = data.iter().map(|key| KeyView {
             id: key.id.clone(),
-            kind: KeyKind::Data { by: key.sealed.key_id.clone() },
-            current: newest == Some(&key.id),
+            kind: KeyKind::Data { by: key.sealed.key_id.clone(), tenant: key.tenant.clone() },
+            current: newest.get(key.tenant.as_str()).is_some_and(|current| current.id == key.id),
             seals: secrets(&key.id),
         });
         Ok(of_file.chain(of_store).collect())
     }
 
-    /// Makes a new master key and seals the data keys with it; with `secrets` also a new data key, and every lasting secret
-    /// is sealed anew. A call after one that was interrupted finishes that one and makes no further keys. Old master keys
+    /// Makes a new master key and seals the data keys with it; with `secrets` also a new data key of each tenant, and every
+    /// lasting secret is sealed anew. A call after one that was interrupted finishes that one and makes no further keys. Old master keys
     /// stay until they are removed, old data keys go when they seal nothing.
     ///
     /// # Errors
@@ -95,10 +99,14 @@ impl Engine {
             ports.store.put_data_key(&key).await?;
             rewrapped += 1;
         }
-        let data = match before.last() {
-            Some(newest) if under_way || !secrets => newest.id.clone(),
-            _ => keys::make_data_key(ports).await?.id,
-        };
+        let mut data = Vec::new();
+        for (tenant, newest) in newest(&before) {
+            let made_before = under_way && before.iter().filter(|key| key.tenant == tenant).count() > 1;
+            data.push(match secrets && !made_before {
+                true => keys::make_data_key(ports, tenant).await?.id,
+                false => newest.id.clone(),
+            });
+        }
         let resealed = if secrets { self.reseal_all(&data).await? } else { 0 };
         self.forget_unused(&data).await?;
         Ok(Rotated { master, rewrapped, data, resealed })
@@ -129,13 +137,14 @@ impl Engine {
         vault.add_master_key().map_err(unsealed)
     }
 
-    /// Whether an earlier rotation made the newest data key and did not get to its end.
+    /// Whether an earlier rotation made new data keys and did not get to its end.
     async fn is_under_way(&self, data: &[DataKey]) -> Result<bool, PortError> {
-        let [_, .., newest] = data else { return Ok(false) };
-        Ok(!self.core.ports.store.sealed_otherwise(&newest.id, 1).await?.is_empty())
+        let newest: Vec<String> = newest(data).values().map(|key| key.id.clone()).collect();
+        // Without a second key of some tenant none was made.
+        Ok(newest.len() < data.len() && !self.core.ports.store.sealed_otherwise(&newest, 1).await?.is_empty())
     }
 
-    async fn reseal_all(&self, data: &str) -> Result<u64, CommandError> {
+    async fn reseal_all(&self, data: &[String]) -> Result<u64, CommandError> {
         let store = &self.core.ports.store;
         let mut resealed = 0;
         for _ in 0..LOOKS {
@@ -178,9 +187,9 @@ impl Engine {
 
     /// Removes the data keys that seal nothing any more. An attempt to authorise keeps one for some minutes; it goes with
     /// the next rotation then.
-    async fn forget_unused(&self, current: &str) -> Result<(), CommandError> {
+    async fn forget_unused(&self, current: &[String]) -> Result<(), CommandError> {
         let ports = &self.core.ports;
-        for key in ports.store.data_keys().await?.iter().filter(|key| key.id != current) {
+        for key in ports.store.data_keys().await?.iter().filter(|key| !current.contains(&key.id)) {
             match ports.store.remove_data_key(&key.id).await {
                 Ok(()) => ports.vault.forget(&key.id),
                 Err(error) if error.fault == Fault::Conflict => {}
@@ -189,6 +198,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The data key of each tenant that was made last.
+fn newest(data: &[DataKey]) -> BTreeMap<&str, &DataKey> {
+    data.iter().map(|key| (key.tenant.as_str(), key)).collect()
 }
 
 /// A slot for people.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
-use sluice_domain::{InstanceName, Permission, Session, SessionDeed, TokenId};
+use sluice_domain::{InstanceName, Owned, Permission, Session, SessionDeed, TenantName, TokenId};
 use sluice_ports::{Fault, PortError, SealedSecret};
 
 use crate::{CommandError, Engine};
@@ -54,6 +54,11 @@ impl Engine {
         for name in &instances {
             self.instance(name).await?;
         }
+        let tenants: BTreeSet<Option<TenantName>> = instances.iter().map(Owned::tenant).collect();
+        if tenants.len() > 1 {
+            let text = "a session is for one tenant; its instances belong to several";
+            return Err(CommandError::bad("session_instances", text));
+        }
         let lasts = expires_in.unwrap_or(USUAL);
         if !LASTS.contains(&lasts) {
             return Err(CommandError::bad("session_time", "a session lasts from one minute to one hour"));
@@ -63,7 +68,7 @@ impl Engine {
         let expires_at = self.core.ports.clock.now() + lasts;
         let session = Session { instances, allow, origin, issuer, expires_at };
         let text = serde_json::to_string(&session).expect("a session is plain JSON");
-        let sealed = self.core.ports.vault.seal(&PLACE, &text.into());
+        let sealed = self.core.ports.vault.seal(TenantName::or_default(None), &PLACE, &text.into());
         let sealed = sealed.map_err(|error| PortError::new(Fault::Permanent, "seal a session", error))?;
         let (key, sealed) = (URL_SAFE_NO_PAD.encode(&sealed.key_id), URL_SAFE_NO_PAD.encode(&sealed.sealed));
         Ok((session, format!("{PREFIX}{key}.{sealed}").into()))

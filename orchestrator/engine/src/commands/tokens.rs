@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use sluice_domain::{ApiToken, Permission, TokenId};
+use sluice_domain::{ApiToken, Permission, TenantName, TokenId};
 use sluice_ports::{Fault, PortError};
 
 use crate::{CommandError, Engine};
@@ -16,13 +16,14 @@ use crate::{CommandError, Engine};
 const PREFIX: &str = "sluice_api_";
 
 impl Engine {
-    /// Makes a token. The secret is returned once and never again.
+    /// Makes a token, limited to a tenant if one is named. The secret is returned once and never again.
     ///
     /// # Errors
     /// When the name or the permissions make no sense.
     pub async fn create_token(
         &self,
         name: &str,
+        tenant: Option<TenantName>,
         permissions: BTreeSet<Permission>,
         expires_in: Option<Duration>,
     ) -> Result<(ApiToken, SecretString), CommandError> {
@@ -50,6 +51,7 @@ impl Engine {
         let token = ApiToken {
             id: TokenId::from_bits(self.core.ports.entropy.bits()),
             name: name.to_owned(),
+            tenant,
             hash: hash(secret.expose_secret()),
             permissions,
             created_at: now,
@@ -100,7 +102,7 @@ impl Engine {
         if !self.core.ports.store.tokens().await?.is_empty() {
             return Ok(None);
         }
-        let (_, secret) = self.create_token("first", BTreeSet::from([Permission::Admin]), None).await?;
+        let (_, secret) = self.create_token("first", None, BTreeSet::from([Permission::Admin]), None).await?;
         Ok(Some(secret))
     }
 }

@@ -108,7 +108,7 @@ impl Engine {
                 format!("`{BUILTIN}` is built in and has no versions"),
             ));
         }
-        let mut catalogue = self.catalogue(&Documents::default()).await?;
+        let mut catalogue = self.whole_catalogue(&Documents::default()).await?;
         let not_installed = || CommandError::not_found("connector", name);
         let before = catalogue.choose(name.as_str(), None).ok_or_else(not_installed)?.clone();
         let after = self.target(request, &before, &catalogue).await?;

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use sluice_domain::{FlowId, StepId};
+use sluice_domain::{FlowId, Owned, StepId, TenantName};
 use sluice_ports::store::HookKey;
 use sluice_ports::{Fault, PortError, SealedSecret};
 
@@ -21,7 +21,8 @@ pub(crate) fn make(core: &Core, flow: FlowId, step: &StepId) -> Result<(HookKey,
     let key = SecretString::from(URL_SAFE_NO_PAD.encode(core.ports.entropy.secret()));
     let hash = hash(key.expose_secret());
     let (owner, place) = (flow.to_string(), hex(&hash));
-    let sealed = core.ports.vault.seal(&["hook", &owner, step.as_str(), &place], &key);
+    let sealed =
+        core.ports.vault.seal(&tenant_of(core, flow), &["hook", &owner, step.as_str(), &place], &key);
     let sealed =
         sealed.map_err(|error| PortError::new(Fault::Permanent, "seal the key of a webhook", error))?;
     let created_at = core.ports.clock.now();
@@ -37,7 +38,7 @@ pub(crate) fn seal_anew(
     let (owner, place) = (flow.to_string(), hex(hash));
     let place = ["hook", &owner, step.as_str(), &place];
     let key = core.ports.vault.open(&place, old);
-    let sealed = key.and_then(|key| core.ports.vault.seal(&place, &key));
+    let sealed = key.and_then(|key| core.ports.vault.seal(&tenant_of(core, flow), &place, &key));
     sealed.map_err(|error| PortError::new(Fault::Permanent, "seal the key of a webhook anew", error))
 }
 
@@ -46,4 +47,11 @@ pub(crate) fn open(core: &Core, key: &HookKey) -> Result<SecretString, PortError
     let (owner, place) = (key.flow.to_string(), hex(&key.hash));
     let opened = core.ports.vault.open(&["hook", &owner, key.step.as_str(), &place], &key.sealed);
     opened.map_err(|error| PortError::new(Fault::Permanent, "open the key of a webhook", error))
+}
+
+/// Whose data key seals what belongs to a flow.
+pub(super) fn tenant_of(core: &Core, flow: FlowId) -> String {
+    let snapshot = core.snapshot();
+    let tenant = snapshot.flows.get(&flow).and_then(|flow| flow.name.tenant());
+    TenantName::or_default(tenant.as_ref()).to_owned()
 }

@@ -306,7 +306,11 @@ fn place(key: &Key) -> [String; 4] {
 fn seal(core: &Core, key: &Key, said: &Said) -> Result<SealedSecret, PortError> {
     let text = serde_json::to_string(said).expect("it is plain JSON");
     let place = place(key);
-    let sealed = core.ports.vault.seal(&place.each_ref().map(String::as_str), &text.into());
+    let sealed = core.ports.vault.seal(
+        &super::key::tenant_of(core, key.0),
+        &place.each_ref().map(String::as_str),
+        &text.into(),
+    );
     sealed.map_err(|error| PortError::new(Fault::Permanent, "seal a subscription", error))
 }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use axum::Json;
 use axum::extract::State;
 use secrecy::SecretString;
-use sluice_domain::InstanceName;
+use sluice_domain::{FlowName, InstanceName};
 use sluice_engine::ApplyRequest;
 use sluice_planner::SourceFile;
 use utoipa_axum::router::OpenApiRouter;
@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 
 use crate::extract::Body;
 use crate::problem::{Answer, ErrorCode, Refusal};
+use crate::scope::Scope;
 use crate::{ApiState, dto};
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -28,8 +29,12 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         (status = 200, body = dto::Applied),
         (status = 422, description = "The files have errors.", body = dto::Problem),
     ))]
-async fn apply(State(state): State<ApiState>, Body(body): Body<dto::Apply>) -> Answer<Json<dto::Applied>> {
-    Ok(Json(state.engine.apply(request(body)?).await?.into()))
+async fn apply(
+    State(state): State<ApiState>,
+    scope: Scope,
+    Body(body): Body<dto::Apply>,
+) -> Answer<Json<dto::Applied>> {
+    Ok(Json(state.engine.apply(request(&scope, body)?).await?.into()))
 }
 
 /// Finds everything that is wrong with files.
@@ -37,9 +42,10 @@ async fn apply(State(state): State<ApiState>, Body(body): Body<dto::Apply>) -> A
     responses((status = 200, body = dto::Validated)))]
 async fn validate(
     State(state): State<ApiState>,
+    scope: Scope,
     Body(body): Body<dto::Validate>,
 ) -> Answer<Json<dto::Validated>> {
-    let report = state.engine.validate(&files(body.files)).await?;
+    let report = state.engine.validate(&files(body.files), scope.tenant()).await?;
     let diagnostics = report.iter().map(Into::into).collect();
     Ok(Json(dto::Validated { valid: !report.has_errors(), diagnostics }))
 }
@@ -48,22 +54,26 @@ fn files(files: Vec<dto::File>) -> Vec<SourceFile> {
     files.into_iter().map(|file| SourceFile { name: file.name, text: file.text }).collect()
 }
 
-fn request(body: dto::Apply) -> Answer<ApplyRequest> {
+fn request(scope: &Scope, body: dto::Apply) -> Answer<ApplyRequest> {
     let mut instances = BTreeMap::new();
     for (alias, name) in &body.instances {
-        instances.insert(name_in("instances", alias)?, name_in("instances", name)?);
+        let name: InstanceName = name_in("instances", name)?;
+        instances.insert(name_in("instances", alias)?, scope.named("instance", &name)?);
     }
     let mut secrets: BTreeMap<InstanceName, BTreeMap<String, SecretString>> = BTreeMap::new();
     for (instance, fields) in body.secrets {
         let fields = fields.into_iter().map(|(field, secret)| (field, SecretString::from(secret)));
-        secrets.insert(name_in("secrets", &instance)?, fields.collect());
+        let instance: InstanceName = name_in("secrets", &instance)?;
+        secrets.insert(scope.named("instance", &instance)?, fields.collect());
     }
+    let name: Option<FlowName> = body.name.as_deref().map(|name| name_in("name", name)).transpose()?;
     Ok(ApplyRequest {
         files: files(body.files),
         params: body.params,
         instances,
         secrets,
-        name: body.name.as_deref().map(|name| name_in("name", name)).transpose()?,
+        tenant: scope.tenant().cloned(),
+        name: name.map(|name| scope.named("flow", &name)).transpose()?,
         prune: body.prune,
         dry_run: body.dry_run,
     })

@@ -8,10 +8,10 @@ use sluice_ports::store::DeadLetterFilter;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::flows::{id_of, named};
-use crate::extract::{Body, Named, Query};
+use crate::extract::{Body, Query};
 use crate::page;
 use crate::problem::Answer;
+use crate::scope::{Mine, Scope};
 use crate::{ApiState, dto};
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -50,12 +50,13 @@ struct Of {
     responses((status = 200, body = dto::Page<dto::DeadLetter>)))]
 async fn list(
     State(state): State<ApiState>,
+    scope: Scope,
     Query(which): Query<Which>,
 ) -> Answer<Json<dto::Page<dto::DeadLetter>>> {
     let limit = page::limit(which.limit)?;
     let before = page::after(which.cursor.as_deref())?;
-    let flow = id_of(&state, which.flow.as_deref()).await?;
-    let filter = DeadLetterFilter { flow, state: which.state, before, limit };
+    let flows = scope.flows(&state, which.flow.as_deref()).await?;
+    let filter = DeadLetterFilter { flows, state: which.state, before, limit };
     let found =
         page::of_cut(state.engine.dead_letters(&filter).await?, limit, |found| (found.created_at, found.id));
     Ok(Json(found.map(Into::into)))
@@ -65,7 +66,7 @@ async fn list(
 #[utoipa::path(get, path = "/api/v1/dead-letters/{letter}", tag = "dead letters",
     params(("letter" = String, Path, description = "Its id")),
     responses((status = 200, body = dto::DeadLetter)))]
-async fn get(State(state): State<ApiState>, Named(id): Named<DeadLetterId>) -> Answer<Json<dto::DeadLetter>> {
+async fn get(State(state): State<ApiState>, Mine(id): Mine<DeadLetterId>) -> Answer<Json<dto::DeadLetter>> {
     Ok(Json(state.engine.dead_letter(id).await?.into()))
 }
 
@@ -76,7 +77,7 @@ async fn get(State(state): State<ApiState>, Named(id): Named<DeadLetterId>) -> A
     responses((status = 200, body = dto::DeadLetter)))]
 async fn edit(
     State(state): State<ApiState>,
-    Named(id): Named<DeadLetterId>,
+    Mine(id): Mine<DeadLetterId>,
     Body(edit): Body<dto::EditDeadLetter>,
 ) -> Answer<Json<dto::DeadLetter>> {
     Ok(Json(state.engine.edit_dead_letter(id, edit.body).await?.into()))
@@ -86,7 +87,7 @@ async fn edit(
 #[utoipa::path(post, path = "/api/v1/dead-letters/{letter}/redrive", tag = "dead letters",
     params(("letter" = String, Path, description = "Its id")),
     responses((status = 200, body = dto::Moved)))]
-async fn redrive(State(state): State<ApiState>, Named(id): Named<DeadLetterId>) -> Answer<Json<dto::Moved>> {
+async fn redrive(State(state): State<ApiState>, Mine(id): Mine<DeadLetterId>) -> Answer<Json<dto::Moved>> {
     Ok(Json(dto::Moved { moved: state.engine.redrive(id).await? }))
 }
 
@@ -94,7 +95,7 @@ async fn redrive(State(state): State<ApiState>, Named(id): Named<DeadLetterId>) 
 #[utoipa::path(post, path = "/api/v1/dead-letters/{letter}/discard", tag = "dead letters",
     params(("letter" = String, Path, description = "Its id")),
     responses((status = 200, body = dto::Moved)))]
-async fn discard(State(state): State<ApiState>, Named(id): Named<DeadLetterId>) -> Answer<Json<dto::Moved>> {
+async fn discard(State(state): State<ApiState>, Mine(id): Mine<DeadLetterId>) -> Answer<Json<dto::Moved>> {
     Ok(Json(dto::Moved { moved: state.engine.discard(id).await? }))
 }
 
@@ -102,16 +103,24 @@ async fn discard(State(state): State<ApiState>, Named(id): Named<DeadLetterId>) 
 #[utoipa::path(post, path = "/api/v1/dead-letters/redrive", tag = "dead letters",
     params(("flow" = Option<String>, Query, description = "Only of this flow: its name or id")),
     responses((status = 200, body = dto::Count)))]
-async fn redrive_all(State(state): State<ApiState>, Query(of): Query<Of>) -> Answer<Json<dto::Count>> {
-    let flow = named(of.flow.as_deref())?;
-    Ok(Json(dto::Count { count: state.engine.redrive_all(flow.as_ref()).await? }))
+async fn redrive_all(
+    State(state): State<ApiState>,
+    scope: Scope,
+    Query(of): Query<Of>,
+) -> Answer<Json<dto::Count>> {
+    let flows = scope.flows(&state, of.flow.as_deref()).await?;
+    Ok(Json(dto::Count { count: state.engine.redrive_all(flows).await? }))
 }
 
 /// Throws all waiting dead letters, or those of a flow, away.
 #[utoipa::path(post, path = "/api/v1/dead-letters/discard", tag = "dead letters",
     params(("flow" = Option<String>, Query, description = "Only of this flow: its name or id")),
     responses((status = 200, body = dto::Count)))]
-async fn discard_all(State(state): State<ApiState>, Query(of): Query<Of>) -> Answer<Json<dto::Count>> {
-    let flow = named(of.flow.as_deref())?;
-    Ok(Json(dto::Count { count: state.engine.discard_all(flow.as_ref()).await? }))
+async fn discard_all(
+    State(state): State<ApiState>,
+    scope: Scope,
+    Query(of): Query<Of>,
+) -> Answer<Json<dto::Count>> {
+    let flows = scope.flows(&state, of.flow.as_deref()).await?;
+    Ok(Json(dto::Count { count: state.engine.discard_all(flows).await? }))
 }

@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use crate::extract::Query;
 use crate::problem::{Answer, ErrorCode, Refusal};
+use crate::scope::Scope;
 use crate::{ApiState, dto, live};
 
 /// Most events of an answer.
@@ -35,12 +36,16 @@ struct Which {
         ("limit" = Option<u32>, Query, description = "1 to 1000"),
     ),
     responses((status = 200, body = Vec<dto::Event>)))]
-async fn list(State(state): State<ApiState>, Query(which): Query<Which>) -> Answer<Json<Vec<dto::Event>>> {
+async fn list(
+    State(state): State<ApiState>,
+    scope: Scope,
+    Query(which): Query<Which>,
+) -> Answer<Json<Vec<dto::Event>>> {
     let limit = which.limit.unwrap_or(100);
     if !(1..=MOST).contains(&limit) {
         return Err(Refusal::new(ErrorCode::BadQuery, format!("limit: {limit} is not between 1 and {MOST}")));
     }
-    let events = state.engine.events(which.after, limit).await?;
+    let events = state.engine.events(which.after, limit, scope.tenant()).await?;
     Ok(Json(events.into_iter().map(Into::into).collect()))
 }
 
@@ -60,6 +65,7 @@ struct Since {
     responses((status = 200, body = dto::Event, content_type = "text/event-stream")))]
 async fn follow(
     State(state): State<ApiState>,
+    scope: Scope,
     Query(since): Query<Since>,
     headers: HeaderMap,
 ) -> Answer<Response> {
@@ -68,7 +74,11 @@ async fn follow(
     let last =
         last.map_err(|_| Refusal::new(ErrorCode::BadQuery, "Last-Event-ID: it is no id of an event"))?;
     let events = state.engine.follow_events(last.or(since.after)).await?;
-    Ok(live::respond(&state, &headers, sent, events.map(dto::Event::from)))
+    let events = events.filter(move |event| {
+        let sees = event.is_for(scope.tenant());
+        async move { sees }
+    });
+    Ok(live::respond(&state, &headers, sent, Box::pin(events.map(dto::Event::from))))
 }
 
 fn sent(event: &dto::Event) -> axum::response::sse::Event {

@@ -10,11 +10,11 @@ use sluice_protocol::ExecutionId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::flows::id_of;
 use super::verbs::step;
-use crate::extract::{Named, OptionalBody, Query};
+use crate::extract::{OptionalBody, Query};
 use crate::page;
 use crate::problem::Answer;
+use crate::scope::{Mine, Scope};
 use crate::{ApiState, dto};
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -46,12 +46,13 @@ struct Which {
     responses((status = 200, body = dto::Page<dto::Execution>)))]
 async fn list(
     State(state): State<ApiState>,
+    scope: Scope,
     Query(which): Query<Which>,
 ) -> Answer<Json<dto::Page<dto::Execution>>> {
     let limit = page::limit(which.limit)?;
     let before = page::after(which.cursor.as_deref())?;
-    let flow = id_of(&state, which.flow.as_deref()).await?;
-    let filter = ExecutionFilter { flow, status: which.status, before, limit };
+    let flows = scope.flows(&state, which.flow.as_deref()).await?;
+    let filter = ExecutionFilter { flows, status: which.status, before, limit };
     let found =
         page::of_cut(state.engine.executions(&filter).await?, limit, |found| (found.started_at, found.id));
     Ok(Json(found.map(Into::into)))
@@ -63,7 +64,7 @@ async fn list(
     responses((status = 200, body = dto::ExecutionDetail)))]
 async fn get(
     State(state): State<ApiState>,
-    Named(id): Named<ExecutionId>,
+    Mine(id): Mine<ExecutionId>,
 ) -> Answer<Json<dto::ExecutionDetail>> {
     let (execution, runs) = state.engine.execution(id).await?;
     let step_runs = runs.into_iter().map(Into::into).collect();
@@ -77,7 +78,7 @@ async fn get(
     responses((status = 202, body = dto::Retried)))]
 async fn retry(
     State(state): State<ApiState>,
-    Named(id): Named<ExecutionId>,
+    Mine(id): Mine<ExecutionId>,
     OptionalBody(body): OptionalBody<dto::Retry>,
 ) -> Answer<(StatusCode, Json<dto::Retried>)> {
     let from = step("from", body.from.as_deref())?;

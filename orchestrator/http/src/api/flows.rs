@@ -4,14 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
-use sluice_domain::{FlowId, Intent};
+use sluice_domain::Intent;
 use sluice_engine::FlowRef;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::extract::{Named, Query};
+use crate::extract::Query;
 use crate::page::{self, PageQuery};
-use crate::problem::{Answer, ErrorCode, Refusal};
+use crate::problem::Answer;
+use crate::scope::{Mine, Scope};
 use crate::{ApiState, dto, etag};
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -24,9 +25,11 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     responses((status = 200, body = dto::Page<dto::Flow>)))]
 async fn list(
     State(state): State<ApiState>,
+    scope: Scope,
     Query(query): Query<PageQuery>,
 ) -> Answer<Json<dto::Page<dto::Flow>>> {
-    let items: Vec<dto::Flow> = state.engine.flows().await?.into_iter().map(Into::into).collect();
+    let items: Vec<dto::Flow> =
+        state.engine.flows(scope.tenant()).await?.into_iter().map(Into::into).collect();
     page::of_all(items, &query, |flow| flow.flow.name.clone()).map(Json)
 }
 
@@ -34,7 +37,7 @@ async fn list(
 #[utoipa::path(get, path = "/api/v1/flows/{flow}", tag = "flows",
     params(("flow" = String, Path, description = "Its name or id")),
     responses((status = 200, body = dto::Flow, headers(("etag" = String)))))]
-async fn get(State(state): State<ApiState>, Named(flow): Named<FlowRef>) -> Answer<impl IntoResponse> {
+async fn get(State(state): State<ApiState>, Mine(flow): Mine<FlowRef>) -> Answer<impl IntoResponse> {
     let view = state.engine.flow(&flow).await?;
     Ok((etag::header(&view.flow), Json(dto::Flow::from(view))))
 }
@@ -45,25 +48,10 @@ async fn get(State(state): State<ApiState>, Named(flow): Named<FlowRef>) -> Answ
     responses((status = 202, body = dto::FlowState)))]
 async fn delete(
     State(state): State<ApiState>,
-    Named(flow): Named<FlowRef>,
+    Mine(flow): Mine<FlowRef>,
     headers: HeaderMap,
 ) -> Answer<(StatusCode, Json<dto::FlowState>)> {
     etag::check(&state, &flow, &headers).await?;
     let flow = state.engine.set_intent(&flow, Intent::Delete).await?;
     Ok((StatusCode::ACCEPTED, Json(flow.into())))
-}
-
-/// The flow that a query names.
-pub(super) fn named(text: Option<&str>) -> Answer<Option<FlowRef>> {
-    let parsed = text.map(str::parse::<FlowRef>).transpose();
-    parsed.map_err(|error| Refusal::new(ErrorCode::BadQuery, format!("flow: {error}")))
-}
-
-/// The id of the flow that a query names.
-pub(super) async fn id_of(state: &ApiState, text: Option<&str>) -> Answer<Option<FlowId>> {
-    match named(text)? {
-        None => Ok(None),
-        Some(FlowRef::Id(id)) => Ok(Some(id)),
-        Some(flow @ FlowRef::Name(_)) => Ok(Some(state.engine.flow(&flow).await?.flow.id)),
-    }
 }

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use sluice_domain::{Delay, StepId};
 use sluice_engine::FlowRef;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::extract::{Named, OptionalBody};
+use crate::extract::OptionalBody;
 use crate::problem::{Answer, ErrorCode, Refusal};
+use crate::scope::{Mine, MineAnd};
 use crate::{ApiState, dto};
 
 /// How long old keys go on working when nothing else is said.
@@ -25,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 #[utoipa::path(get, path = "/api/v1/flows/{flow}/hooks", tag = "hooks",
     params(("flow" = String, Path, description = "Its name or id")),
     responses((status = 200, body = Vec<dto::Hook>)))]
-async fn list(State(state): State<ApiState>, Named(flow): Named<FlowRef>) -> Answer<Json<Vec<dto::Hook>>> {
+async fn list(State(state): State<ApiState>, Mine(flow): Mine<FlowRef>) -> Answer<Json<Vec<dto::Hook>>> {
     let hooks = state.engine.hooks(&flow).await?;
     Ok(Json(hooks.into_iter().map(|hook| dto::Hook::of(hook, state.public_url.as_deref())).collect()))
 }
@@ -37,10 +38,9 @@ async fn list(State(state): State<ApiState>, Named(flow): Named<FlowRef>) -> Ans
     responses((status = 200, body = dto::Hook)))]
 async fn rotate(
     State(state): State<ApiState>,
-    Path(place): Path<(String, String)>,
+    MineAnd(flow, step): MineAnd<FlowRef, StepId>,
     OptionalBody(body): OptionalBody<dto::RotateHook>,
 ) -> Answer<Json<dto::Hook>> {
-    let (flow, step) = parse(&place)?;
     let grace = body.grace.as_deref().map(str::parse::<Delay>).transpose();
     let grace = grace.map_err(|error| Refusal::new(ErrorCode::BadField, format!("`grace`: {error}")))?;
     let hook = state.engine.rotate_hook(&flow, &step, grace.map_or(GRACE, Delay::get)).await?;
@@ -51,16 +51,10 @@ async fn rotate(
 #[utoipa::path(delete, path = "/api/v1/flows/{flow}/hooks/{step}", tag = "hooks",
     params(("flow" = String, Path, description = "Its name or id"), ("step" = String, Path)),
     responses((status = 204)))]
-async fn revoke(State(state): State<ApiState>, Path(place): Path<(String, String)>) -> Answer<StatusCode> {
-    let (flow, step) = parse(&place)?;
+async fn revoke(
+    State(state): State<ApiState>,
+    MineAnd(flow, step): MineAnd<FlowRef, StepId>,
+) -> Answer<StatusCode> {
     state.engine.revoke_hook(&flow, &step).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn parse((flow, step): &(String, String)) -> Answer<(FlowRef, StepId)> {
-    let bad = |name: &str, error: &dyn std::fmt::Display| {
-        Refusal::new(ErrorCode::BadPath, format!("{name}: {error}"))
-    };
-    let flow = flow.parse().map_err(|error| bad("flow", &error))?;
-    Ok((flow, step.parse::<StepId>().map_err(|error| bad("step", &error))?))
 }

@@ -7,9 +7,10 @@ use sluice_domain::InstanceName;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::extract::{Named, Query};
+use crate::extract::Query;
 use crate::page::{self, PageQuery};
 use crate::problem::Answer;
+use crate::scope::{Mine, Scope};
 use crate::{ApiState, dto};
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -26,9 +27,11 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     responses((status = 200, body = dto::Page<dto::Instance>)))]
 async fn list(
     State(state): State<ApiState>,
+    scope: Scope,
     Query(query): Query<PageQuery>,
 ) -> Answer<Json<dto::Page<dto::Instance>>> {
-    let items: Vec<dto::Instance> = state.engine.instances().await?.into_iter().map(Into::into).collect();
+    let all = state.engine.instances().await?.into_iter();
+    let items = all.filter(|instance| scope.sees(&instance.name)).map(dto::Instance::from).collect();
     page::of_all(items, &query, |instance| instance.name.clone()).map(Json)
 }
 
@@ -36,7 +39,7 @@ async fn list(
 #[utoipa::path(get, path = "/api/v1/instances/{instance}", tag = "instances",
     params(("instance" = String, Path, description = "Its name")),
     responses((status = 200, body = dto::Instance)))]
-async fn get(State(state): State<ApiState>, Named(name): Named<InstanceName>) -> Answer<Json<dto::Instance>> {
+async fn get(State(state): State<ApiState>, Mine(name): Mine<InstanceName>) -> Answer<Json<dto::Instance>> {
     let mut instance: dto::Instance = state.engine.instance(&name).await?.into();
     instance.authorization = state.engine.authorization(&name).await?.map(Into::into);
     Ok(Json(instance))
@@ -46,7 +49,7 @@ async fn get(State(state): State<ApiState>, Named(name): Named<InstanceName>) ->
 #[utoipa::path(delete, path = "/api/v1/instances/{instance}", tag = "instances",
     params(("instance" = String, Path, description = "Its name")),
     responses((status = 204)))]
-async fn delete(State(state): State<ApiState>, Named(name): Named<InstanceName>) -> Answer<StatusCode> {
+async fn delete(State(state): State<ApiState>, Mine(name): Mine<InstanceName>) -> Answer<StatusCode> {
     state.engine.delete_instance(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -57,7 +60,7 @@ async fn delete(State(state): State<ApiState>, Named(name): Named<InstanceName>)
     responses((status = 200, body = dto::Authorization)))]
 async fn authorize(
     State(state): State<ApiState>,
-    Named(name): Named<InstanceName>,
+    Mine(name): Mine<InstanceName>,
 ) -> Answer<Json<dto::Authorization>> {
     Ok(Json(state.engine.authorize(&name).await?.into()))
 }
@@ -66,9 +69,6 @@ async fn authorize(
 #[utoipa::path(post, path = "/api/v1/instances/{instance}/revoke", tag = "instances",
     params(("instance" = String, Path, description = "Its name")),
     responses((status = 200, body = dto::Revoked)))]
-async fn revoke(
-    State(state): State<ApiState>,
-    Named(name): Named<InstanceName>,
-) -> Answer<Json<dto::Revoked>> {
+async fn revoke(State(state): State<ApiState>, Mine(name): Mine<InstanceName>) -> Answer<Json<dto::Revoked>> {
     Ok(Json(dto::Revoked { not_told: state.engine.revoke_authorization(&name).await? }))
 }

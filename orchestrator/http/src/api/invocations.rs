@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, State};
 use sluice_domain::InstanceName;
 use sluice_engine::{INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest};
+use sluice_protocol::FunctionName;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::extract::{Named, OptionalBody};
+use crate::extract::OptionalBody;
 use crate::problem::{Answer, ErrorCode, Refusal};
+use crate::scope::{Mine, MineAnd};
 use crate::{ApiState, dto};
 
 /// Most bytes of a body: what one message may have, and some for what is around it.
@@ -29,13 +31,12 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     responses((status = 200, body = dto::Invoked)))]
 async fn invoke(
     State(state): State<ApiState>,
-    Path((instance, function)): Path<(String, String)>,
+    MineAnd(instance, function): MineAnd<InstanceName, FunctionName>,
     OptionalBody(body): OptionalBody<dto::Invoke>,
 ) -> Answer<Json<dto::Invoked>> {
-    let wrong = |error: &dyn std::fmt::Display| Refusal::new(ErrorCode::BadPath, error.to_string());
     let request = InvokeRequest {
-        instance: instance.parse().map_err(|error| wrong(&error))?,
-        function: function.parse().map_err(|error| wrong(&error))?,
+        instance,
+        function,
         config: body.config,
         input: body.input,
         timeout: timeout(body.timeout_seconds)?,
@@ -49,7 +50,7 @@ async fn invoke(
 #[utoipa::path(post, path = "/api/v1/instances/{instance}/test", tag = "instances",
     params(("instance" = String, Path, description = "Its name")),
     responses((status = 200, body = dto::Invoked)))]
-async fn test(State(state): State<ApiState>, Named(name): Named<InstanceName>) -> Answer<Json<dto::Invoked>> {
+async fn test(State(state): State<ApiState>, Mine(name): Mine<InstanceName>) -> Answer<Json<dto::Invoked>> {
     Ok(Json(state.engine.test_instance(&name, false).await?.into()))
 }
 

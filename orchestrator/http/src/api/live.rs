@@ -1,19 +1,22 @@
 //! What goes on in flows while one looks.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
-use sluice_domain::{FlowId, StepRun};
+use sluice_domain::StepRun;
 use sluice_engine::FlowRef;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::extract::{Named, Query};
+use crate::extract::Query;
 use crate::problem::{Answer, ErrorCode, Refusal};
+use crate::scope::{Mine, Scope};
 use crate::{ApiState, dto, live};
 
 /// Most lines of the past that a log shows.
@@ -41,7 +44,7 @@ struct Lines {
     responses((status = 200, body = dto::LogLine, content_type = "application/x-ndjson")))]
 async fn logs(
     State(state): State<ApiState>,
-    Named(flow): Named<FlowRef>,
+    Mine(flow): Mine<FlowRef>,
     Query(query): Query<Lines>,
     headers: HeaderMap,
 ) -> Answer<Response> {
@@ -59,27 +62,33 @@ async fn logs(
     responses((status = 200, body = dto::StepRun, content_type = "text/event-stream")))]
 async fn tail(
     State(state): State<ApiState>,
-    Named(flow): Named<FlowRef>,
+    Mine(flow): Mine<FlowRef>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let (only, runs) = state.engine.tail(Some(&flow)).await?;
-    Ok(live::respond(&state, &headers, live::named("run"), heard(runs, only)))
+    let only = state.engine.flow_id(&flow)?;
+    let sees = move |run: &StepRun| run.flow == only;
+    Ok(live::respond(&state, &headers, live::named("run"), heard(state.engine.tail(), sees)))
 }
 
 /// The step runs of all flows as they happen.
 #[utoipa::path(get, path = "/api/v1/tail", tag = "flows",
     responses((status = 200, body = dto::StepRun, content_type = "text/event-stream")))]
-async fn tail_all(State(state): State<ApiState>, headers: HeaderMap) -> Answer<Response> {
-    let (only, runs) = state.engine.tail(None).await?;
-    Ok(live::respond(&state, &headers, live::named("run"), heard(runs, only)))
+async fn tail_all(State(state): State<ApiState>, scope: Scope, headers: HeaderMap) -> Answer<Response> {
+    let engine = Arc::clone(&state.engine);
+    let sees =
+        move |run: &StepRun| scope.tenant().is_none_or(|tenant| engine.flow_ids(tenant).contains(&run.flow));
+    Ok(live::respond(&state, &headers, live::named("run"), heard(state.engine.tail(), sees)))
 }
 
 /// A listener that is too slow misses runs; the recorded history has them.
-fn heard(runs: Receiver<StepRun>, only: Option<FlowId>) -> impl Stream<Item = dto::StepRun> + Send {
-    futures_util::stream::unfold(runs, move |mut runs| async move {
+fn heard(
+    runs: Receiver<StepRun>,
+    sees: impl Fn(&StepRun) -> bool + Send,
+) -> impl Stream<Item = dto::StepRun> + Send {
+    futures_util::stream::unfold((runs, sees), |(mut runs, sees)| async move {
         loop {
             match runs.recv().await {
-                Ok(run) if only.is_none_or(|flow| flow == run.flow) => return Some((run.into(), runs)),
+                Ok(run) if sees(&run) => return Some((run.into(), (runs, sees))),
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
             }

@@ -1,10 +1,12 @@
 //! Sessions for the pages of host applications, whose servers ask for them.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use secrecy::ExposeSecret;
-use sluice_domain::Delay;
+use sluice_domain::{Delay, InstanceName};
 use sluice_engine::SessionRequest;
 use tracing::info;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,6 +15,7 @@ use utoipa_axum::routes;
 use crate::access::Caller;
 use crate::extract::Body;
 use crate::problem::{Answer, ErrorCode, Refusal};
+use crate::scope::Scope;
 use crate::{ApiState, dto};
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -26,16 +29,21 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 async fn create(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
+    scope: Scope,
     Body(body): Body<dto::CreateSession>,
 ) -> Answer<(StatusCode, Json<dto::CreatedSession>)> {
     let bad = |field: &str, error: &dyn std::fmt::Display| {
         Refusal::new(ErrorCode::BadField, format!("`{field}`: {error}"))
     };
-    let instances = body.instances.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+    let mut instances = BTreeSet::new();
+    for text in &body.instances {
+        let name: InstanceName = text.parse().map_err(|error| bad("instances", &error))?;
+        instances.insert(scope.named("instance", &name)?);
+    }
     let allow = body.allow.iter().map(|text| text.parse()).collect::<Result<_, _>>();
     let expires_in = body.expires_in.as_deref().map(str::parse::<Delay>).transpose();
     let request = SessionRequest {
-        instances: instances.map_err(|error| bad("instances", &error))?,
+        instances,
         allow: allow.map_err(|error| bad("allow", &error))?,
         origin: body.origin,
         expires_in: expires_in.map_err(|error| bad("expires_in", &error))?.map(Delay::get),

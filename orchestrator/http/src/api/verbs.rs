@@ -9,8 +9,9 @@ use sluice_engine::FlowRef;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::extract::{Named, OptionalBody};
+use crate::extract::OptionalBody;
 use crate::problem::{Answer, ErrorCode, Refusal};
+use crate::scope::Mine;
 use crate::{ApiState, dto, etag};
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -39,7 +40,7 @@ async fn want(
     responses((status = 202, body = dto::FlowState)))]
 async fn start(
     State(state): State<ApiState>,
-    Named(flow): Named<FlowRef>,
+    Mine(flow): Mine<FlowRef>,
     headers: HeaderMap,
 ) -> Answer<impl IntoResponse> {
     want(&state, &flow, &headers, Intent::Run).await
@@ -51,7 +52,7 @@ async fn start(
     responses((status = 202, body = dto::FlowState)))]
 async fn pause(
     State(state): State<ApiState>,
-    Named(flow): Named<FlowRef>,
+    Mine(flow): Mine<FlowRef>,
     headers: HeaderMap,
 ) -> Answer<impl IntoResponse> {
     want(&state, &flow, &headers, Intent::Pause).await
@@ -63,7 +64,7 @@ async fn pause(
     responses((status = 202, body = dto::FlowState)))]
 async fn stop(
     State(state): State<ApiState>,
-    Named(flow): Named<FlowRef>,
+    Mine(flow): Mine<FlowRef>,
     headers: HeaderMap,
 ) -> Answer<impl IntoResponse> {
     want(&state, &flow, &headers, Intent::Stop).await
@@ -75,7 +76,7 @@ async fn stop(
     responses((status = 202, body = dto::Triggered)))]
 async fn trigger(
     State(state): State<ApiState>,
-    Named(flow): Named<FlowRef>,
+    Mine(flow): Mine<FlowRef>,
     OptionalBody(body): OptionalBody<dto::Trigger>,
 ) -> Answer<(StatusCode, Json<dto::Triggered>)> {
     let step = step("step", body.step.as_deref())?;

@@ -14,6 +14,9 @@ pub struct Key {
     /// The master key that seals it, if it is a data key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed_by: Option<String>,
+    /// Whose secrets it seals, if it is a data key: a tenant's, or `default` for those of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// Whether it seals what is sealed now.
     pub current: bool,
     /// How many keys or secrets it seals.
@@ -34,8 +37,8 @@ pub struct RotateKeys {
 pub struct RotatedKeys {
     /// The master key that seals now.
     pub master: String,
-    /// The data key that seals now.
-    pub data: String,
+    /// The data keys that seal now, one of each tenant.
+    pub data: Vec<String>,
     /// The data keys that were sealed anew.
     pub rewrapped: u64,
     /// The secrets that were sealed anew.
@@ -44,11 +47,11 @@ pub struct RotatedKeys {
 
 impl From<sluice_engine::KeyView> for Key {
     fn from(key: sluice_engine::KeyView) -> Self {
-        let (kind, sealed_by) = match key.kind {
-            KeyKind::Master => ("master", None),
-            KeyKind::Data { by } => ("data", Some(by)),
+        let (kind, sealed_by, tenant) = match key.kind {
+            KeyKind::Master => ("master", None, None),
+            KeyKind::Data { by, tenant } => ("data", Some(by), Some(tenant)),
         };
-        Self { id: key.id, kind: kind.to_owned(), sealed_by, current: key.current, seals: key.seals }
+        Self { id: key.id, kind: kind.to_owned(), sealed_by, tenant, current: key.current, seals: key.seals }
     }
 }
 

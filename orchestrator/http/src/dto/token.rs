@@ -11,6 +11,9 @@ pub struct Token {
     pub id: String,
     /// What it is for.
     pub name: String,
+    /// The tenant that it is limited to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// What it may do: `read`, `write`, `admin`. Each includes those before it.
     pub permissions: Vec<String>,
     /// When it was made.
@@ -51,6 +54,7 @@ impl From<sluice_domain::ApiToken> for Token {
         Self {
             id: token.id.to_string(),
             name: token.name,
+            tenant: token.tenant.map(Into::into),
             permissions: token.permissions.iter().map(ToString::to_string).collect(),
             created_at: token.created_at,
             expires_at: token.expires_at,

@@ -98,7 +98,7 @@ impl Server {
             Engine::start(ports, Settings { workers: 1, ..Settings::default() }, stop.clone()).await.unwrap();
         let mut tokens = Vec::new();
         for permission in [Permission::Read, Permission::Write, Permission::Admin] {
-            let token = engine.create_token("test", BTreeSet::from([permission]), None).await.unwrap();
+            let token = engine.create_token("test", None, BTreeSet::from([permission]), None).await.unwrap();
             tokens.push(token.1.expose_secret().to_owned());
         }
         let router = api_router(ApiState::new(engine.clone(), Access::Tokens, stop.clone()));

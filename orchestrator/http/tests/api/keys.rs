@@ -93,7 +93,7 @@ async fn keys_are_replaced_and_old_ones_removed() {
         (200, &json!(1), &json!(0)),
         "{rotated}"
     );
-    assert_eq!(rotated["data"], json!(data[0].0));
+    assert_eq!(rotated["data"], json!([data[0].0]));
     let (_, rotated) = rotate(&server, true).await;
     assert_eq!((&rotated["rewrapped"], &rotated["resealed"]), (&json!(1), &json!(3)), "{rotated}");
     let after = keys(&server).await;

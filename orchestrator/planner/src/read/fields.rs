@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use sluice_domain::Owned;
+
 use crate::document::{Kind, Member, Node};
 use crate::near::{nearest, quote};
 use crate::{Code, Diagnostic, Mark, Report};
@@ -135,6 +137,29 @@ impl Reader<'_> {
     {
         let node = self.required(fields, key)?;
         self.parse(node, &format!("`{key}`"), code)
+    }
+
+    /// A name of what a tenant may own. Files name no tenant: who applies them says whose they are.
+    pub(crate) fn own_name<T: Owned>(&mut self, node: &Node, what: &str) -> Option<T> {
+        let name: T = self.parse(node, what, Code::Name)?;
+        self.is_bare(node, &name).then_some(name)
+    }
+
+    /// A field that must be there and names what a tenant may own.
+    pub(crate) fn required_name<T: Owned>(&mut self, fields: &Fields<'_>, key: &str) -> Option<T> {
+        let node = self.required(fields, key)?;
+        self.own_name(node, &format!("`{key}`"))
+    }
+
+    /// Whether a name has no tenant; a fault otherwise.
+    pub(crate) fn is_bare<T: Owned>(&mut self, node: &Node, name: &T) -> bool {
+        if let Some(tenant) = name.tenant() {
+            let message = format!("{} names a tenant, which files do not", quote(name.text()));
+            let help = format!("leave `{tenant}.` out, and apply the file in the name of the tenant");
+            self.fault_with_help(Code::Name, node.mark, message, help);
+            return false;
+        }
+        true
     }
 
     /// A whole number in a range.

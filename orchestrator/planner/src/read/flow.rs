@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use sluice_domain::{Alias, InstanceName};
+use sluice_domain::{Alias, InstanceName, TemplateRef};
 
 use super::fields::{Reader, clean};
 use crate::Code;
@@ -15,8 +15,10 @@ const FIELDS: [&str; 6] = ["sluice", "kind", "name", "template", "params", "inst
 /// Reads a flow.
 pub(crate) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<FlowDoc> {
     let fields = reader.fields(root, "a flow", &FIELDS)?;
-    let name = reader.required_parse(&fields, "name", Code::Name);
-    let template = reader.required_parse(&fields, "template", Code::Name);
+    let name = reader.required_name(&fields, "name");
+    let template: Option<TemplateRef> = reader.required_parse(&fields, "template", Code::Name);
+    let template = template
+        .filter(|template| fields.get("template").is_some_and(|node| reader.is_bare(node, &template.name)));
     let params = fields
         .get("params")
         .and_then(|node| reader.mapping(node, "`params`").map(|_| node.to_value()))
@@ -36,7 +38,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<FlowDoc> {
 pub(super) fn bindings(reader: &mut Reader<'_>, node: &Node) -> BTreeMap<Alias, InstanceName> {
     let mut bindings = BTreeMap::new();
     for member in reader.mapping(node, "`instances`").unwrap_or_default() {
-        let instance = reader.parse::<InstanceName>(&member.value, "an instance name", Code::Name);
+        let instance = reader.own_name::<InstanceName>(&member.value, "an instance name");
         match (member.key.parse::<Alias>(), instance) {
             (Ok(alias), Some(instance)) => {
                 bindings.insert(alias, instance);

@@ -16,7 +16,7 @@ const FIELDS: [&str; 7] = ["sluice", "kind", "name", "connector", "settings", "s
 /// Reads an instance.
 pub(crate) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<InstanceDoc> {
     let fields = reader.fields(root, "an instance", &FIELDS)?;
-    let name = reader.required_parse(&fields, "name", Code::Name);
+    let name = reader.required_name(&fields, "name");
     let connector = reader.required_parse(&fields, "connector", Code::Name);
     let settings = fields.get("settings").map(|node| settings(reader, node)).unwrap_or_default();
     let secrets = fields.get("secrets").map(|node| secrets(reader, node)).unwrap_or_default();

@@ -20,7 +20,7 @@ const STEPS: usize = 500;
 /// Reads a template. Without a name and a version it cannot be told from others, and is not returned.
 pub(crate) fn read(reader: &mut Reader<'_>, document: &Document) -> Option<TemplateDoc> {
     let fields = reader.fields(&document.root, "a template", &FIELDS)?;
-    let name = reader.required_parse(&fields, "name", Code::Name);
+    let name = reader.required_name(&fields, "name");
     let version = reader.required(&fields, "version").and_then(|node| self::version(reader, node));
     let title = fields.get("title").and_then(|node| reader.text(node, "`title`")).map(str::to_owned);
     let description = fields.get("description").and_then(|node| reader.text(node, "`description`"));

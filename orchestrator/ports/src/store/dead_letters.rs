@@ -9,8 +9,8 @@ use crate::PortError;
 /// Which dead letters to list.
 #[derive(Debug, Clone, Default)]
 pub struct DeadLetterFilter {
-    /// Only of this flow.
-    pub flow: Option<FlowId>,
+    /// Only of these flows.
+    pub flows: Option<Vec<FlowId>>,
     /// Only those that stand like this.
     pub state: Option<DeadLetterState>,
     /// Only those older than this one (the last of the page before).

@@ -37,8 +37,8 @@ pub struct CounterDelta {
 /// Which executions to list.
 #[derive(Debug, Clone, Default)]
 pub struct ExecutionFilter {
-    /// Only of this flow.
-    pub flow: Option<FlowId>,
+    /// Only of these flows.
+    pub flows: Option<Vec<FlowId>>,
     /// Only those that stand like this.
     pub status: Option<ExecutionStatus>,
     /// Only those older than this one (the last of the page before).

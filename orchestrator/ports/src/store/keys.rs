@@ -52,8 +52,12 @@ pub trait KeyStore: Send + Sync {
     async fn remove_data_key(&self, id: &str) -> Result<(), PortError>;
     /// How many secrets each key seals; keys that seal none are left out. Data keys do not count as secrets.
     async fn sealing_keys(&self) -> Result<BTreeMap<String, u64>, PortError>;
-    /// Lasting secrets that are not sealed with this key, at most `limit`, each once.
-    async fn sealed_otherwise(&self, key: &str, limit: u32) -> Result<Vec<(Slot, SealedSecret)>, PortError>;
+    /// Lasting secrets that are sealed with none of these keys, at most `limit`, each once.
+    async fn sealed_otherwise(
+        &self,
+        keys: &[String],
+        limit: u32,
+    ) -> Result<Vec<(Slot, SealedSecret)>, PortError>;
     /// Replaces a sealed secret with the same one sealed anew. `Ok(false)`, and nothing happens, when it is no longer
     /// what it was.
     async fn reseal(&self, slot: &Slot, old: &SealedSecret, new: &SealedSecret) -> Result<bool, PortError>;

@@ -34,11 +34,14 @@ impl Keys {
                 let body = dto::RotateKeys { secrets };
                 let rotated: dto::RotatedKeys =
                     client.post(&["api", "v1", "keys", "rotate"], &[], &body).await?;
-                let names = || vec![rotated.master.clone(), rotated.data.clone()];
+                let names = || [vec![rotated.master.clone()], rotated.data.clone()].concat();
                 out.show(&rotated, names, || {
                     format!(
                         "Master key {} seals {} data keys anew; data key {} seals {} secrets anew. Back up the key file.",
-                        rotated.master, rotated.rewrapped, rotated.data, rotated.resealed
+                        rotated.master,
+                        rotated.rewrapped,
+                        rotated.data.join(", "),
+                        rotated.resealed
                     )
                 })
             }
@@ -56,11 +59,12 @@ impl Keys {
 fn list(out: &Out, keys: &[dto::Key]) -> Result<(), Failure> {
     let names = || keys.iter().map(|key| key.id.clone()).collect();
     out.show(keys, names, || {
-        let mut table = Table::new(&["id", "kind", "sealed by", "in use", "seals"]);
+        let mut table = Table::new(&["id", "kind", "tenant", "sealed by", "in use", "seals"]);
         for key in keys {
             table.row([
                 key.id.clone(),
                 key.kind.clone(),
+                key.tenant.clone().unwrap_or_default(),
                 key.sealed_by.clone().unwrap_or_default(),
                 if key.current { "yes".to_owned() } else { String::new() },
                 key.seals.to_string(),

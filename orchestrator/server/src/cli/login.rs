@@ -40,9 +40,10 @@ impl Login {
             return Err(Failure::new(Code::Usage, "there is no token")
                 .help("the first start of `sluice serve` prints one"));
         }
-        let client = Client::new(Context { url: url.clone(), token: Some(token.clone().into()) })?;
+        let client =
+            Client::new(Context { url: url.clone(), token: Some(token.clone().into()), tenant: None })?;
         let _: Value = client.get(&["api", "v1", "flows"], &[("limit", "1".to_owned())]).await?;
-        let path = Context { url: url.clone(), token: Some(token.into()) }.keep()?;
+        let path = Context { url: url.clone(), token: Some(token.into()), tenant: None }.keep()?;
         out.done(&format!("Logged in to {url}; kept in {}.", path.display()));
         Ok(())
     }

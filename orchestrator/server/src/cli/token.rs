@@ -76,11 +76,13 @@ fn list(out: &Out, tokens: &[dto::Token]) -> Result<(), Failure> {
         tokens,
         || tokens.iter().map(|one| one.id.clone()).collect(),
         || {
-            let mut table = Table::new(&["id", "name", "permissions", "made", "expires", "revoked"]);
+            let mut table =
+                Table::new(&["id", "name", "tenant", "permissions", "made", "expires", "revoked"]);
             for one in tokens {
                 table.row([
                     one.id.clone(),
                     one.name.clone(),
+                    one.tenant.clone().unwrap_or_default(),
                     one.permissions.join(", "),
                     age(one.created_at),
                     one.expires_at.map(|at| at.to_rfc3339()).unwrap_or_default(),

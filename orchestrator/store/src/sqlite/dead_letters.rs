@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection};
 
 use crate::failure::{Failure, Outcome};
-use crate::row::{get, json, maybe_json, maybe_parsed, named, parsed, time, to_json};
+use crate::row::{get, json, maybe_json, maybe_parsed, named, of_flows, parsed, time, to_json};
 use crate::sqlite::SqliteStore;
 
 #[async_trait]
@@ -70,9 +70,7 @@ impl SqliteStore {
 
     async fn list_letters(&self, filter: &DeadLetterFilter) -> Outcome<Vec<DeadLetter>> {
         let mut query = QueryBuilder::new("SELECT * FROM dead_letters WHERE true");
-        if let Some(flow) = filter.flow {
-            query.push(" AND flow = ").push_bind(flow.to_string());
-        }
+        of_flows(&mut query, filter.flows.as_deref())?;
         if let Some(state) = filter.state {
             query.push(" AND state = ").push_bind(state.as_str());
         }

@@ -10,7 +10,7 @@ use sqlx::QueryBuilder;
 use sqlx::sqlite::SqliteRow;
 
 use crate::failure::{Failure, Outcome};
-use crate::row::{count, get, maybe_parsed, named, parsed, time};
+use crate::row::{count, get, maybe_parsed, named, of_flows, parsed, time};
 use crate::sqlite::SqliteStore;
 use crate::sqlite::step_runs::step_run;
 
@@ -55,9 +55,7 @@ impl SqliteStore {
         let mut query = QueryBuilder::new(
             "SELECT executions.*, retry_of FROM executions LEFT JOIN retries ON execution = id WHERE true",
         );
-        if let Some(flow) = filter.flow {
-            query.push(" AND flow = ").push_bind(flow.to_string());
-        }
+        of_flows(&mut query, filter.flows.as_deref())?;
         if let Some(status) = filter.status {
             query.push(" AND status = ").push_bind(status_name(status));
         }

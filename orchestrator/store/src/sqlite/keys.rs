@@ -8,7 +8,7 @@ use sluice_ports::{DataKey, PortError, SealedSecret};
 use sqlx::sqlite::SqliteRow;
 
 use crate::failure::{Failure, Outcome};
-use crate::row::{get, hash, parsed};
+use crate::row::{get, hash, parsed, to_json};
 use crate::sqlite::SqliteStore;
 
 /// All that is sealed, by the keys that seal it.
@@ -40,9 +40,13 @@ impl KeyStore for SqliteStore {
         self.count_sealed().await.map_err(|failure| failure.of("count what keys seal"))
     }
 
-    async fn sealed_otherwise(&self, key: &str, limit: u32) -> Result<Vec<(Slot, SealedSecret)>, PortError> {
-        let listed = self.list_sealed_otherwise(key, limit).await;
-        listed.map_err(|failure| failure.of(format!("list what {key} does not seal")))
+    async fn sealed_otherwise(
+        &self,
+        keys: &[String],
+        limit: u32,
+    ) -> Result<Vec<(Slot, SealedSecret)>, PortError> {
+        let listed = self.list_sealed_otherwise(keys, limit).await;
+        listed.map_err(|failure| failure.of("list what is sealed otherwise"))
     }
 
     async fn reseal(&self, slot: &Slot, old: &SealedSecret, new: &SealedSecret) -> Result<bool, PortError> {
@@ -93,7 +97,8 @@ impl SqliteStore {
         rows.iter().map(|row| Ok((get(row, "key_id")?, crate::row::count(row, "uses")?))).collect()
     }
 
-    async fn list_sealed_otherwise(&self, key: &str, limit: u32) -> Outcome<Vec<(Slot, SealedSecret)>> {
+    async fn list_sealed_otherwise(&self, keys: &[String], limit: u32) -> Outcome<Vec<(Slot, SealedSecret)>> {
+        let keys = to_json(&keys)?;
         let mut found = Vec::new();
         for (query, slot) in [
             ("SELECT instance, field, key_id, sealed FROM instance_secrets", instance as fn(&SqliteRow) -> _),
@@ -104,9 +109,9 @@ impl SqliteStore {
         ] {
             // A missing token has no key, and is not found.
             let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-                "SELECT * FROM ({query}) WHERE key_id <> ? LIMIT ?"
+                "SELECT * FROM ({query}) WHERE key_id NOT IN (SELECT value FROM json_each(?)) LIMIT ?"
             )))
-            .bind(key)
+            .bind(&keys)
             .bind(limit)
             .fetch_all(&self.readers)
             .await?;

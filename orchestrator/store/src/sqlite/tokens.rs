@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sluice_domain::{ApiToken, TokenId};
+use sluice_domain::{ApiToken, TenantName, TokenId};
 use sluice_ports::PortError;
 use sluice_ports::store::TokenStore;
 use sqlx::sqlite::SqliteRow;
 
 use crate::failure::{Failure, Outcome};
-use crate::row::{get, hash, json, maybe_time, parsed, time, to_json};
+use crate::row::{get, hash, json, maybe_parsed, maybe_time, parsed, time, to_json};
 use crate::sqlite::SqliteStore;
 
 #[async_trait]
@@ -33,7 +33,7 @@ impl TokenStore for SqliteStore {
 impl SqliteStore {
     async fn insert_token(&self, token: &ApiToken) -> Outcome<()> {
         let mut write = self.begin().await?;
-        sqlx::query("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?)")
+        sqlx::query("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(token.id.to_string())
             .bind(&token.name)
             .bind(token.hash.as_slice())
@@ -41,6 +41,7 @@ impl SqliteStore {
             .bind(token.created_at.timestamp_millis())
             .bind(token.expires_at.map(|time| time.timestamp_millis()))
             .bind(token.revoked_at.map(|time| time.timestamp_millis()))
+            .bind(token.tenant.as_ref().map(TenantName::as_str))
             .execute(&mut *write)
             .await?;
         Ok(write.commit().await?)
@@ -79,6 +80,7 @@ fn token(row: &SqliteRow) -> Outcome<ApiToken> {
     Ok(ApiToken {
         id: parsed(row, "id")?,
         name: get(row, "name")?,
+        tenant: maybe_parsed(row, "tenant")?,
         hash: hash(row, "hash")?,
         permissions: json(row, "permissions")?,
         created_at: time(row, "created_at")?,

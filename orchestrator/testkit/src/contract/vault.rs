@@ -14,12 +14,13 @@ pub fn suite(vault: &dyn Vault) {
     an_unknown_key_is_named(vault);
     data_keys_seal_once_they_are_learned(vault);
     a_data_key_belongs_to_its_tenant_and_master_key(vault);
+    each_tenant_has_a_data_key_of_its_own(vault);
     master_keys_come_and_go(vault);
 }
 
 fn sealed(vault: &dyn Vault, text: &str) -> SealedSecret {
     let secret = SecretString::from(text);
-    vault.seal(&["instance", "crm", "password"], &secret).expect("a secret can be sealed")
+    vault.seal("default", &["instance", "crm", "password"], &secret).expect("a secret can be sealed")
 }
 
 fn what_was_sealed_opens_at_its_place(vault: &dyn Vault) {
@@ -103,6 +104,19 @@ fn a_data_key_belongs_to_its_tenant_and_master_key(vault: &dyn Vault) {
     let foreign = DataKey { sealed: foreign, ..key };
     assert_eq!(vault.learn(&foreign), Err(VaultError::UnknownKey("foreign".to_owned())));
     assert!(vault.rewrap(&foreign).is_err());
+}
+
+fn each_tenant_has_a_data_key_of_its_own(vault: &dyn Vault) {
+    let (place, secret) = (["instance", "acme.crm", "password"], SecretString::from("hunter2"));
+    let refused = vault.seal("acme", &place, &secret).map(|_| "sealed");
+    assert_eq!(refused, Err(VaultError::NoKey("acme".to_owned())), "no other tenant's key seals");
+    let key = vault.make_data_key("acme").expect("a data key can be made");
+    vault.learn(&key).expect("it opens");
+    let of_acme = vault.seal("acme", &place, &secret).expect("its key is known");
+    assert_eq!(of_acme.key_id, key.id);
+    assert_ne!(sealed(vault, "x").key_id, key.id, "the others keep theirs");
+    vault.forget(&key.id);
+    assert!(vault.open(&place, &of_acme).is_ok(), "the one that seals is not forgotten");
 }
 
 fn master_keys_come_and_go(vault: &dyn Vault) {

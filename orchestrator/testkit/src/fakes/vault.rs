@@ -14,7 +14,8 @@ pub struct MemoryVault(Mutex<Keys>);
 #[derive(Debug)]
 struct Keys {
     master: Vec<String>,
-    data: Vec<String>,
+    /// The ids of the data keys and their tenants, as learned.
+    data: Vec<(String, String)>,
     made: u32,
 }
 
@@ -27,6 +28,10 @@ impl Default for MemoryVault {
 impl Keys {
     fn newest_master(&self) -> String {
         self.master.last().cloned().unwrap_or_default()
+    }
+
+    fn current(&self, tenant: &str) -> Option<&str> {
+        self.data.iter().rev().find(|(_, of)| of == tenant).map(|(id, _)| id.as_str())
     }
 
     fn next(&mut self, kind: char) -> String {
@@ -57,9 +62,13 @@ impl MemoryVault {
 }
 
 impl Vault for MemoryVault {
-    fn seal(&self, place: &[&str], secret: &SecretString) -> Result<SealedSecret, VaultError> {
+    fn seal(&self, tenant: &str, place: &[&str], secret: &SecretString) -> Result<SealedSecret, VaultError> {
         let keys = self.keys();
-        let key_id = keys.data.last().cloned().unwrap_or_else(|| keys.newest_master());
+        let key_id = match keys.current(tenant) {
+            Some(id) => id.to_owned(),
+            None if keys.data.is_empty() => keys.newest_master(),
+            None => return Err(VaultError::NoKey(tenant.to_owned())),
+        };
         let secret = secret.expose_secret().as_bytes();
         let mut sealed = sum(&[place, &[key_id.as_str()]].concat(), secret).to_be_bytes().to_vec();
         sealed.extend_from_slice(secret);
@@ -68,7 +77,7 @@ impl Vault for MemoryVault {
 
     fn open(&self, place: &[&str], sealed: &SealedSecret) -> Result<SecretString, VaultError> {
         let keys = self.keys();
-        if !keys.data.contains(&sealed.key_id) && !keys.master.contains(&sealed.key_id) {
+        if !keys.data.iter().any(|(id, _)| *id == sealed.key_id) && !keys.master.contains(&sealed.key_id) {
             return Err(VaultError::UnknownKey(sealed.key_id.clone()));
         }
         let (before, secret) = sealed.sealed.split_first_chunk::<8>().ok_or(VaultError::Damaged)?;
@@ -88,15 +97,16 @@ impl Vault for MemoryVault {
     fn learn(&self, key: &DataKey) -> Result<(), VaultError> {
         let mut keys = self.keys();
         keys.check(key)?;
-        keys.data.retain(|known| *known != key.id);
-        keys.data.push(key.id.clone());
+        keys.data.retain(|(known, _)| *known != key.id);
+        keys.data.push((key.id.clone(), key.tenant.clone()));
         Ok(())
     }
 
     fn forget(&self, id: &str) {
         let mut keys = self.keys();
-        if keys.data.last().is_some_and(|last| last != id) {
-            keys.data.retain(|known| known != id);
+        let tenant = keys.data.iter().find(|(known, _)| known == id).map(|(_, tenant)| tenant.clone());
+        if tenant.is_some_and(|tenant| keys.current(&tenant) != Some(id)) {
+            keys.data.retain(|(known, _)| known != id);
         }
     }
 

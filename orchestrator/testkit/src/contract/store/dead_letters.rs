@@ -44,10 +44,12 @@ async fn dead_letters_are_paged_newest_first(harness: &dyn StoreHarness) {
     assert_eq!(list(all.clone()).await, [5, 4, 3, 2, 1]);
     let before = Some((letters[3].created_at, letters[3].id));
     assert_eq!(list(DeadLetterFilter { before, limit: 2, ..all.clone() }).await, [3, 2]);
-    let flow = Some(FlowId::from_bits(1));
-    assert_eq!(list(DeadLetterFilter { flow, ..all.clone() }).await, [5, 4, 3, 1]);
+    let of = |flows: &[u128]| Some(flows.iter().map(|bits| FlowId::from_bits(*bits)).collect());
+    assert_eq!(list(DeadLetterFilter { flows: of(&[1]), ..all.clone() }).await, [5, 4, 3, 1]);
+    assert_eq!(list(DeadLetterFilter { flows: of(&[1, 77]), ..all.clone() }).await, [5, 4, 3, 1]);
+    assert!(list(DeadLetterFilter { flows: of(&[]), ..all.clone() }).await.is_empty());
     let state = Some(DeadLetterState::Waiting);
-    assert_eq!(list(DeadLetterFilter { flow, state, ..all.clone() }).await, [5, 4, 1]);
+    assert_eq!(list(DeadLetterFilter { flows: of(&[1]), state, ..all.clone() }).await, [5, 4, 1]);
     let state = Some(DeadLetterState::Discarded);
     assert_eq!(list(DeadLetterFilter { state, ..all }).await, [3]);
     assert_eq!(ok(store.count_waiting().await), 4);

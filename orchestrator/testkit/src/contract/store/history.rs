@@ -134,8 +134,11 @@ async fn executions_are_paged_newest_first(harness: &dyn StoreHarness) {
         pages.push(page.iter().map(|execution| execution.id.bits()).collect::<Vec<_>>());
     }
     assert_eq!(pages, [vec![7, 6, 5], vec![4, 3, 2], vec![1]]);
-    let filter =
-        ExecutionFilter { flow: Some(FlowId::from_bits(2)), limit: 1000, ..ExecutionFilter::default() };
+    let filter = ExecutionFilter {
+        flows: Some(vec![FlowId::from_bits(2)]),
+        limit: 1000,
+        ..ExecutionFilter::default()
+    };
     let ids: Vec<_> = ok(store.executions(&filter).await).iter().map(|e| e.id.bits()).collect();
     assert_eq!(ids, [7, 5, 3, 1]);
     let none = ExecutionFilter { status: Some(ExecutionStatus::Failed), ..filter };

@@ -71,9 +71,11 @@ async fn each_lasting_secret_is_found_and_moved(harness: &dyn StoreHarness) {
     let store = harness.store().await;
     let slots = fill(&*store).await;
     assert_eq!(ok(store.sealing_keys().await), BTreeMap::from([("d1".to_owned(), 4)]));
-    assert!(ok(store.sealed_otherwise("d1", 10).await).is_empty());
-    assert_eq!(ok(store.sealed_otherwise("d2", 3).await).len(), 3, "no more than asked for");
-    let found = ok(store.sealed_otherwise("d2", 10).await);
+    assert!(ok(store.sealed_otherwise(&["d1".to_owned()], 10).await).is_empty());
+    let both = ["d2".to_owned(), "d1".to_owned()];
+    assert!(ok(store.sealed_otherwise(&both, 10).await).is_empty());
+    assert_eq!(ok(store.sealed_otherwise(&["d2".to_owned()], 3).await).len(), 3, "no more than asked for");
+    let found = ok(store.sealed_otherwise(&["d2".to_owned()], 10).await);
     let mut of_slots: Vec<Slot> = found.iter().map(|(slot, _)| slot.clone()).collect();
     of_slots.sort();
     let mut expect = slots;

@@ -22,7 +22,7 @@ impl DeadLetterStore for MemoryStore {
         let state = self.read("list dead letters")?;
         let fits = |letter: &&DeadLetter| {
             let flow = letter.step.as_ref().map(|step| step.flow);
-            filter.flow.is_none_or(|wanted| flow == Some(wanted))
+            filter.flows.as_ref().is_none_or(|wanted| flow.is_some_and(|flow| wanted.contains(&flow)))
                 && filter.state.is_none_or(|wanted| letter.state == wanted)
                 && filter.before.is_none_or(|before| (letter.created_at, letter.id) < before)
         };

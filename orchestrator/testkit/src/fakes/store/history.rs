@@ -32,7 +32,7 @@ impl HistoryStore for MemoryStore {
     async fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<Execution>, PortError> {
         let state = self.read("list executions")?;
         let fits = |execution: &Execution| {
-            filter.flow.is_none_or(|wanted| execution.flow == wanted)
+            filter.flows.as_ref().is_none_or(|wanted| wanted.contains(&execution.flow))
                 && filter.status.is_none_or(|wanted| execution.status == wanted)
                 && filter.before.is_none_or(|before| (execution.started_at, execution.id) < before)
         };

@@ -38,9 +38,13 @@ impl KeyStore for MemoryStore {
         Ok(sealing(&mut *self.read("count what keys seal")?))
     }
 
-    async fn sealed_otherwise(&self, key: &str, limit: u32) -> Result<Vec<(Slot, SealedSecret)>, PortError> {
-        let mut state = self.read(format!("list what {key} does not seal"))?;
-        let all = slots(&mut state).into_iter().filter(|(_, sealed)| sealed.key_id != key);
+    async fn sealed_otherwise(
+        &self,
+        keys: &[String],
+        limit: u32,
+    ) -> Result<Vec<(Slot, SealedSecret)>, PortError> {
+        let mut state = self.read("list what is sealed otherwise")?;
+        let all = slots(&mut state).into_iter().filter(|(_, sealed)| !keys.contains(&sealed.key_id));
         Ok(all.map(|(slot, sealed)| (slot, sealed.clone())).take(limit as usize).collect())
     }
 
