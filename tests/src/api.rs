@@ -9,6 +9,7 @@ pub struct Api {
     http: reqwest::Client,
     base: String,
     token: String,
+    tenant: Option<String>,
 }
 
 impl Api {
@@ -18,7 +19,13 @@ impl Api {
     /// When the HTTP client cannot be made.
     pub fn new(base: &str, token: &str) -> Result<Self> {
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
-        Ok(Self { http, base: base.to_owned(), token: token.to_owned() })
+        Ok(Self { http, base: base.to_owned(), token: token.to_owned(), tenant: None })
+    }
+
+    /// A client that speaks for a tenant.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &str) -> Self {
+        Self { tenant: Some(tenant.to_owned()), ..self.clone() }
     }
 
     /// The base URL.
@@ -40,6 +47,9 @@ impl Api {
     pub async fn raw(&self, method: &str, path: &str, body: Option<String>) -> Result<(u16, Value)> {
         let mut request =
             self.http.request(method.parse()?, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        if let Some(tenant) = &self.tenant {
+            request = request.header("sluice-tenant", tenant);
+        }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }

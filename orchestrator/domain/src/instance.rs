@@ -20,6 +20,10 @@ pub struct Instance {
     pub settings: Map<String, Value>,
     /// The names of the secrets it has.
     pub secret_fields: SecretFields,
+    /// The revision with which each secret came, which it is sealed for: an older one that is put back does not open.
+    /// Secrets from before this was noted have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secret_revisions: BTreeMap<String, u64>,
     /// The instances whose actions its scripts may call, by the aliases of its connector.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub uses: BTreeMap<Alias, InstanceName>,

@@ -190,7 +190,7 @@ fn opened(
 ) -> Result<Map<String, Value>, GatewayError> {
     let name = &stored.instance.name;
     let fields = stored.secrets.iter().filter(|(field, _)| wanted(field));
-    let secrets = fields.map(|(field, sealed)| match Shelf::Instance.open(core, (name, field), sealed) {
+    let secrets = fields.map(|(field, sealed)| match Shelf::of(&stored.instance, field).open(core, (name, field), sealed) {
         Ok(secret) => Ok((field.clone(), Value::String(secret.expose_secret().to_owned()))),
         Err(error) => {
             warn!(instance.name = %name, field, error = crate::chain(&error), "a secret cannot be opened");

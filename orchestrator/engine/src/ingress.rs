@@ -253,11 +253,12 @@ impl Engine {
         let Some(stored) = self.core.ports.store.instance(name).await? else {
             return Ok((Value::Object(Map::new()), Vec::new()));
         };
+        let shelf = Shelf::of(&stored.instance, SIGNING_SECRET);
         let vars = Value::Object(stored.instance.settings);
         let Some(sealed) = stored.secrets.get(SIGNING_SECRET).filter(|_| signed) else {
             return Ok((vars, Vec::new()));
         };
-        let opened = Shelf::Instance.open(&self.core, (name, SIGNING_SECRET), sealed)?;
+        let opened = shelf.open(&self.core, (name, SIGNING_SECRET), sealed)?;
         let secrets = opened.expose_secret().lines().map(|line| SecretString::from(line.to_owned()));
         Ok((vars, secrets.collect()))
     }

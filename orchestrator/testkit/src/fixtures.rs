@@ -67,6 +67,7 @@ pub fn instance(name: &str) -> Instance {
         connector: "crm".parse().expect("a valid name"),
         settings: json!({ "url": "https://crm.example" }).as_object().cloned().unwrap_or_default(),
         secret_fields: BTreeSet::from(["password".to_owned()]),
+        secret_revisions: BTreeMap::from([("password".to_owned(), 1)]),
         uses: [("billing".parse().expect("a valid name"), "billing-main".parse().expect("a valid name"))]
             .into(),
         revision: 1,

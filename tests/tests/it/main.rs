@@ -22,4 +22,5 @@ mod polling;
 mod sharing;
 mod subscriptions;
 mod surfaces;
+mod tenants;
 mod webhooks;

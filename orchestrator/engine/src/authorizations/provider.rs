@@ -112,7 +112,7 @@ fn value(text: &str, vars: &Value) -> Result<Value, CommandError> {
 /// A secret of an instance, opened.
 fn secret(core: &Core, stored: &StoredInstance, field: &str) -> Result<Option<SecretString>, CommandError> {
     let Some(sealed) = stored.secrets.get(field) else { return Ok(None) };
-    Ok(Some(Shelf::Instance.open(core, (&stored.instance.name, field), sealed)?))
+    Ok(Some(Shelf::of(&stored.instance, field).open(core, (&stored.instance.name, field), sealed)?))
 }
 
 fn internal(operation: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CommandError {

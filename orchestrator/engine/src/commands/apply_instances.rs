@@ -26,18 +26,26 @@ pub(crate) async fn plan(
 ) -> Result<PlannedInstance, CommandError> {
     let before = core.ports.store.instance(&doc.name).await?;
     let given = request.secrets.get(&doc.name);
+    let revision = before.as_ref().map_or(1, |stored| stored.instance.revision + 1);
+    let mut revisions =
+        before.as_ref().map(|stored| stored.instance.secret_revisions.clone()).unwrap_or_default();
+    revisions.retain(|field, _| doc.secrets.contains_key(field));
     let mut sealed = BTreeMap::new();
     let mut changed = Vec::new();
     for field in doc.secrets.keys() {
         let old = before.as_ref().and_then(|stored| stored.secrets.get(field));
         match (given.and_then(|fields| fields.get(field)), old) {
             (Some(secret), old) => {
-                let same = old.is_some_and(|old| opens_to(core, (&doc.name, field), old, secret));
+                let shelf = before.as_ref().map(|stored| Shelf::of(&stored.instance, field));
+                let opens = |(shelf, old)| opens_to((core, shelf), (&doc.name, field), old, secret);
+                let same = shelf.zip(old).is_some_and(opens);
                 if let (true, Some(old)) = (same, old) {
                     sealed.insert(field.clone(), old.clone());
                 } else {
                     changed.push(format!("secret {field}"));
-                    sealed.insert(field.clone(), Shelf::Instance.seal(core, (&doc.name, field), secret)?);
+                    let shelf = Shelf::Instance(Some(revision));
+                    sealed.insert(field.clone(), shelf.seal(core, (&doc.name, field), secret)?);
+                    revisions.insert(field.clone(), revision);
                 }
             }
             (None, Some(old)) => {
@@ -49,14 +57,18 @@ pub(crate) async fn plan(
             }
         }
     }
-    Ok(compare(core, doc, before, (sealed, changed)))
+    Ok(compare(core, doc, before, (sealed, revisions, changed)))
 }
 
 fn compare(
     core: &Core,
     doc: &InstanceDoc,
     before: Option<StoredInstance>,
-    (secrets, mut changed): (BTreeMap<String, sluice_ports::SealedSecret>, Vec<String>),
+    (secrets, secret_revisions, mut changed): (
+        BTreeMap<String, sluice_ports::SealedSecret>,
+        BTreeMap<String, u64>,
+        Vec<String>,
+    ),
 ) -> PlannedInstance {
     let now = core.ports.clock.now();
     let item = |action, reason: &str, details| PlanItem {
@@ -71,6 +83,7 @@ fn compare(
         connector: doc.connector.clone(),
         settings: doc.settings.clone(),
         secret_fields: secrets.keys().cloned().collect(),
+        secret_revisions,
         uses: doc.instances.clone(),
         revision: 1,
         created_at: now,
@@ -105,11 +118,11 @@ fn compare(
 }
 
 fn opens_to(
-    core: &Core,
+    (core, shelf): (&Core, Shelf),
     place: (&InstanceName, &str),
     sealed: &sluice_ports::SealedSecret,
     secret: &SecretString,
 ) -> bool {
-    let opened = Shelf::Instance.open(core, place, sealed);
+    let opened = shelf.open(core, place, sealed);
     opened.is_ok_and(|opened| opened.expose_secret() == secret.expose_secret())
 }

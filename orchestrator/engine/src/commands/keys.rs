@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sluice_domain::InstanceName;
+use sluice_domain::{Instance, InstanceName};
 use sluice_ports::store::Slot;
 use sluice_ports::{DataKey, Fault, PortError, SealedSecret, VaultError};
 
@@ -146,6 +146,9 @@ impl Engine {
 
     async fn reseal_all(&self, data: &[String]) -> Result<u64, CommandError> {
         let store = &self.core.ports.store;
+        // Nobody changes them meanwhile.
+        let instances = store.instances().await?;
+        let instances: BTreeMap<_, _> = instances.iter().map(|instance| (&instance.name, instance)).collect();
         let mut resealed = 0;
         for _ in 0..LOOKS {
             let page = store.sealed_otherwise(data, PAGE).await?;
@@ -153,7 +156,7 @@ impl Engine {
                 return Ok(resealed);
             }
             for (slot, old) in &page {
-                let new = self.sealed_anew(slot, old)?;
+                let new = self.sealed_anew(slot, old, &instances)?;
                 // What changed meanwhile was sealed with the new key, or is on the next page.
                 resealed += u64::from(store.reseal(slot, old, &new).await?);
             }
@@ -161,14 +164,22 @@ impl Engine {
         Err(CommandError::TimedOut("secrets change faster than they are sealed anew; repeat it".to_owned()))
     }
 
-    fn sealed_anew(&self, slot: &Slot, old: &SealedSecret) -> Result<SealedSecret, CommandError> {
+    fn sealed_anew(
+        &self,
+        slot: &Slot,
+        old: &SealedSecret,
+        instances: &BTreeMap<&InstanceName, &Instance>,
+    ) -> Result<SealedSecret, CommandError> {
         let core = &self.core;
         let anew = |shelf: Shelf, instance: &InstanceName, field: &str| {
             let secret = shelf.open(core, (instance, field), old)?;
             shelf.seal(core, (instance, field), &secret)
         };
         let sealed = match slot {
-            Slot::Instance { instance, field } => anew(Shelf::Instance, instance, field),
+            Slot::Instance { instance, field } => {
+                let known = instances.get(instance);
+                anew(known.map_or(Shelf::Instance(None), |known| Shelf::of(known, field)), instance, field)
+            }
             Slot::Access(instance) => anew(Shelf::Authorization, instance, "access_token"),
             Slot::Refresh(instance) => anew(Shelf::Authorization, instance, "refresh_token"),
             Slot::Hook { flow, step, hash } => hooks::seal_anew(core, (*flow, step, hash), old),

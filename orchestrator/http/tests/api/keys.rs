@@ -1,6 +1,7 @@
 //! The keys of secrets: seen, replaced, and removed, with interruptions at every write.
 
 use serde_json::{Value, json};
+use sluice_ports::store::CatalogueStore;
 
 use crate::harness::Server;
 
@@ -136,4 +137,22 @@ async fn a_rotation_that_was_interrupted_anywhere_is_finished_by_the_next() {
         assert_eq!(url_of_hook(&server).await, url);
         assert!(writes < 8 || done, "eight writes are all");
     }
+}
+
+#[tokio::test]
+async fn an_old_secret_that_is_put_back_does_not_open() {
+    let server = with_secrets().await;
+    let name = "crm-1".parse().unwrap();
+    let before = server.store.instance(&name).await.unwrap().unwrap();
+    let newer = files().replace("hunter2", "hunter3");
+    assert_eq!(server.call("POST", "/api/v1/apply", Some(&newer)).await.status, 200);
+    let mut after = server.store.instance(&name).await.unwrap().unwrap();
+    assert_eq!(rotate(&server, true).await.0, 200);
+    let rotated = server.store.instance(&name).await.unwrap().unwrap();
+    assert_eq!(rotated.instance, after.instance, "what is sealed anew is the same secret");
+
+    after.secrets.insert("password".to_owned(), before.secrets["password"].clone());
+    server.store.put_instance(&after).await.unwrap();
+    let (status, answer) = rotate(&server, true).await;
+    assert_eq!((status, &answer["reason"]), (409, &json!("secret_damaged")), "{answer}");
 }

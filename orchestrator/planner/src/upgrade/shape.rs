@@ -27,6 +27,8 @@ const SHOWN: usize = 50;
 /// What says something about a schema and nothing about values.
 const NOTES: [&str; 8] =
     ["title", "description", "examples", "default", "$comment", "$defs", "definitions", "datatypes"];
+/// The types of JSON Schema.
+const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
 /// What is compared by its meaning.
 const JUDGED: [&str; 6] = ["type", "properties", "required", "items", "enum", "additionalProperties"];
 
@@ -90,8 +92,15 @@ impl<'s> Comparison<'s> {
 
     fn types(&mut self, old: &Map<String, Value>, new: &Map<String, Value>, path: &str) {
         let (old, new) = (types(old), types(new));
-        let all =
-            |types: &BTreeSet<String>| types.iter().map(String::as_str).collect::<Vec<_>>().join(" or ");
+        let all = |types: &BTreeSet<String>| match types.len() == TYPES.len() {
+            true => "anything".to_owned(),
+            // Every integer is a number.
+            false => {
+                let integers = |name: &&String| *name == "integer" && types.contains("number");
+                let told = types.iter().filter(|name| !integers(name));
+                told.map(String::as_str).collect::<Vec<_>>().join(" or ")
+            }
+        };
         // Fewer types are taken, or more come out.
         let broken = match self.way {
             Way::In => old.difference(&new).next().is_some(),
@@ -175,7 +184,7 @@ fn types(schema: &Map<String, Value>) -> BTreeSet<String> {
     let named = match schema.get("type") {
         Some(Value::String(name)) => vec![name.as_str()],
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
-        _ => vec!["array", "boolean", "null", "number", "object", "string"],
+        _ => TYPES.to_vec(),
     };
     let mut types: BTreeSet<String> = named.into_iter().map(str::to_owned).collect();
     // Every integer is a number.
@@ -242,14 +251,21 @@ mod tests {
         let new = json!({ "properties": { "b": { "type": "integer" }, "c": {} } });
         assert_eq!(
             told(Way::In, &old, &new),
-            ["`a`: it is gone", "!`b`: it is integer instead of integer or number", "`c`: it is new"]
+            ["`a`: it is gone", "!`b`: it is integer instead of number", "`c`: it is new"]
         );
         assert_eq!(
             told(Way::Out, &old, &new),
-            ["!`a`: it is gone", "`b`: it is integer instead of integer or number", "`c`: it is new"]
+            ["!`a`: it is gone", "`b`: it is integer instead of number", "`c`: it is new"]
         );
         let closed = json!({ "properties": { "b": { "type": "number" } }, "additionalProperties": false });
         assert_eq!(told(Way::In, &old, &closed), ["!`a`: it is gone", "!it takes no other names any more"]);
+    }
+
+    #[test]
+    fn a_schema_without_a_type_takes_anything() {
+        let (open, text) = (json!({ "description": "x" }), json!({ "type": "string" }));
+        assert_eq!(told(Way::In, &open, &text), ["!it is string instead of anything"]);
+        assert_eq!(told(Way::In, &text, &open), ["it is anything instead of string"]);
     }
 
     #[test]

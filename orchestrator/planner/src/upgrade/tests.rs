@@ -70,6 +70,7 @@ fn an_instance_is_held_against_another_version() {
         connector: "crm".parse().unwrap(),
         settings: serde_json::from_value(json!({ "url": "x" })).unwrap(),
         secret_fields: std::collections::BTreeSet::new(),
+        secret_revisions: BTreeMap::new(),
         uses: std::collections::BTreeMap::new(),
         revision: 1,
         created_at: chrono::DateTime::UNIX_EPOCH,
