@@ -23,8 +23,22 @@ pub struct NameError {
     pub given: String,
 }
 
-macro_rules! convert_name {
-    ($name:ident) => {
+/// A text in a type of its own; the rule of its kind is in its `FromStr`.
+macro_rules! define_text {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The text form.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl TryFrom<String> for $name {
             type Error = NameError;
 
@@ -49,18 +63,7 @@ macro_rules! convert_name {
 
 macro_rules! define_name {
     ($(#[$meta:meta])* $name:ident, $what:literal, $extra:pat, $rule:literal) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
-
-        impl $name {
-            /// The text form.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
+        define_text!($(#[$meta])* $name);
 
         impl Name for $name {
             const RULE: &'static str = $rule;
@@ -79,8 +82,6 @@ macro_rules! define_name {
                 }
             }
         }
-
-        convert_name!($name);
     };
 }
 
@@ -120,18 +121,7 @@ pub trait Owned: Name + Clone {
 
 macro_rules! define_owned_name {
     ($(#[$meta:meta])* $name:ident, $what:literal) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
-
-        impl $name {
-            /// The text form.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
+        define_text!($(#[$meta])* $name);
 
         impl Name for $name {
             const RULE: &'static str = OWNED_RULE;
@@ -156,8 +146,6 @@ macro_rules! define_owned_name {
                 }
             }
         }
-
-        convert_name!($name);
     };
 }
 
@@ -185,10 +173,10 @@ define_owned_name!(
     InstanceName, "instance name"
 );
 
-/// The name of a tenant: the owner of instances, templates, flows and tokens.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct TenantName(Box<str>);
+define_text!(
+    /// The name of a tenant: the owner of instances, templates, flows and tokens.
+    TenantName
+);
 
 /// What stands for the installation itself where a tenant could stand.
 const NOBODY: &str = "default";
@@ -198,12 +186,6 @@ impl TenantName {
     #[must_use]
     pub fn or_default(tenant: Option<&Self>) -> &str {
         tenant.map_or(NOBODY, Self::as_str)
-    }
-
-    /// The text form.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
@@ -224,8 +206,6 @@ impl FromStr for TenantName {
         }
     }
 }
-
-convert_name!(TenantName);
 
 define_name!(
     /// The name that a template gives to an instance it asks for.
