@@ -38,7 +38,7 @@ pub use duration::{Delay, DelayError};
 pub use event::{Event, Happened};
 pub use execution::{Execution, ExecutionStatus, RecordedBody, RunStatus, StepRun};
 pub use flow::{Flow, FlowVersion, Intent, TemplateRef};
-pub use id::{ContainerStartId, DeadLetterId, DeploymentId, FlowId, TokenId};
+pub use id::{AttachmentId, ContainerStartId, DeadLetterId, DeploymentId, FlowId, TokenId};
 pub use instance::{Instance, SecretFields};
 pub use name::{Alias, FlowName, InstanceName, Name, NameError, Owned, StepId, TemplateName, TenantName};
 pub use resources::{Cpus, Limits, Memory, ResourceError};
