@@ -68,7 +68,7 @@ enum Command {
     Apply(apply::Apply),
     /// As plan, with exit code 4 when there are differences.
     Diff(apply::Files),
-    /// Components, for their authors: init, inspect, build, test.
+    /// Components, for their authors: init, inspect, build, run, test.
     #[command(subcommand)]
     Component(component::Component),
     /// Connectors: list, get, install, import, upgrade, remove.
