@@ -23,6 +23,11 @@ define_id!(
     "tok"
 );
 define_id!(
+    /// The id of a session of a browser. Not its token.
+    SessionId,
+    "ses"
+);
+define_id!(
     /// The id of one start of one container, or of one process in the place of a container.
     ContainerStartId,
     "run"

@@ -24,7 +24,7 @@ mod upgrade;
 
 pub use apply::{Applied, Apply, File, PlanItem, Validate, Validated};
 pub use attachment::{
-    AttachableDeployment, Attach, AttachedBoot, Attachment, RenewAttachment, StartAttached,
+    Attach, AttachableDeployment, AttachedBoot, Attachment, RenewAttachment, StartAttached,
 };
 pub use authorization::{Authorization, AuthorizationState, Revoked};
 pub use connector::{Connector, Function, InstallConnector};
@@ -41,7 +41,7 @@ pub use key::{Key, RotateKeys, RotatedKeys};
 pub use mapping::{Evaluate, Evaluated};
 pub use page::Page;
 pub use problem::{Diagnostic, Problem};
-pub use session::{CreateSession, CreatedSession, EmbeddedInstance, EmbeddedInvoke};
+pub use session::{CreateSession, CreatedSession, EmbeddedInstance, EmbeddedInvoke, Session};
 pub use template::{AskedInstance, Template, TemplateVersion};
 pub use token::{CreateToken, CreatedToken, Token};
 pub use upgrade::{ConnectorChange, ConnectorUpgrade, UpgradeConnector, UpgradedFlow, UpgradedInstance};

@@ -90,6 +90,13 @@ fn discarding_everything_needs_a_yes() {
 }
 
 #[test]
+fn sessions_are_about_instances_and_known_deeds() {
+    check(&["session", "create"], "", 2, "", "required");
+    check(&["session", "create", "crm", "--allow", "status,everything"], "", 2, "", "everything");
+    check(&["session", "create", "crm", "--allow", "status,invoke"], "", 1, "", "error[A0101]");
+}
+
+#[test]
 fn what_is_run_here_is_a_folder_or_a_file() {
     check(&["component", "run", "sluice/log:1"], "", 2, "", "error[A0106]");
     let folder = tempfile::tempdir().unwrap();
