@@ -23,9 +23,19 @@ define_id!(
     "tok"
 );
 define_id!(
-    /// The id of one start of one container.
+    /// The id of a session of a browser. Not its token.
+    SessionId,
+    "ses"
+);
+define_id!(
+    /// The id of one start of one container, or of one process in the place of a container.
     ContainerStartId,
     "run"
+);
+define_id!(
+    /// The id of an attachment: processes of an author in the place of a component's containers.
+    AttachmentId,
+    "att"
 );
 
 impl FlowId {

@@ -7,12 +7,13 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{InstanceName, TokenId};
+use crate::{InstanceName, SessionId, TokenId};
 
-/// A session of a browser: some instances, some deeds, one origin, a short time. It is kept nowhere: its token holds it,
-/// sealed.
+/// A session of a browser: some instances, some deeds, one origin, a short time. Its token holds it, sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
+    /// Its id.
+    pub id: SessionId,
     /// The instances that it is about.
     pub instances: BTreeSet<InstanceName>,
     /// What it may do with them.
@@ -21,8 +22,27 @@ pub struct Session {
     pub origin: Option<String>,
     /// The API token that it was made with. Where that ends, the session ends.
     pub issuer: Option<TokenId>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
     /// When it ends.
     pub expires_at: DateTime<Utc>,
+}
+
+/// A session as it is kept: without its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptSession {
+    /// The session.
+    pub session: Session,
+    /// When it was revoked.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+impl KeptSession {
+    /// Whether its token works at `now`, as far as it is about the session itself.
+    #[must_use]
+    pub fn is_valid(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && now < self.session.expires_at
+    }
 }
 
 impl Session {

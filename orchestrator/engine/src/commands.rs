@@ -4,6 +4,7 @@ mod apply;
 mod apply_connectors;
 mod apply_flows;
 mod apply_instances;
+mod attach;
 mod authorize;
 mod connectors;
 mod dead_letters;

@@ -11,6 +11,7 @@ use sluice_ports::{PortError, Ports};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::attachments::Attachments;
 use crate::authorizations::Authorizations;
 use crate::events::News;
 use crate::hooks::Hooks;
@@ -31,6 +32,8 @@ pub(crate) struct Core {
     pub(crate) recorder: Recorder,
     pub(crate) exits: Exits,
     pub(crate) invocations: Invocations,
+    /// Processes of authors in the place of containers.
+    pub(crate) attachments: Attachments,
     /// Requests of webhooks that wait for an answer.
     pub(crate) replies: Replies,
     pub(crate) authorizations: Authorizations,

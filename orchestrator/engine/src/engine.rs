@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, info, info_span, warn};
 
+use crate::attachments::Attachments;
 use crate::authorizations::{self, Authorizations};
 use crate::core::Core;
 use crate::events::News;
@@ -64,6 +65,7 @@ impl Engine {
             recorder: recorder.clone(),
             exits,
             invocations,
+            attachments: Attachments::default(),
             replies: replies.clone(),
             authorizations: Authorizations::default(),
             installed: Installed::default(),

@@ -8,6 +8,7 @@
 //! - the **recorder** writes history and counters;
 //! - **commands**, one file per verb or noun, are what operators and components ask for.
 
+mod attachments;
 mod authorizations;
 mod backlog;
 mod calls;
@@ -50,6 +51,6 @@ pub use settings::{ComponentBroker, Settings};
 pub use table::{LiveFlow, LoadError, Snapshot, Table};
 pub use task::chain;
 pub use views::{
-    Applied, AuthorizationView, ContainerView, DeploymentStatus, DeploymentView, FlowStatus, FlowView,
-    PlanAction, PlanItem, Readiness, StepView,
+    Applied, AttachedDeployment, AttachmentView, AuthorizationView, ContainerView, DeploymentStatus,
+    DeploymentView, FlowStatus, FlowView, PlanAction, PlanItem, Readiness, StepView,
 };

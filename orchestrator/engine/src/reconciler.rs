@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::attachments;
 use crate::core::Core;
 
 /// The longest that a change in the world goes unnoticed.
@@ -65,6 +66,7 @@ fn next_start(core: &Core) -> Option<Duration> {
 }
 
 async fn reconcile(core: &Core, declared: &mut Declared) -> Result<(), sluice_ports::PortError> {
+    attachments::sweep(core).await;
     let wanted = desired::desired(core).await;
     if core.snapshot().released != wanted.released {
         // Containers that they share with other flows let go of their lanes.

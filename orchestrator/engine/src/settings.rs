@@ -37,6 +37,8 @@ pub struct Settings {
     /// The base of the URLs that browsers and other systems reach the operator API by, for example
     /// `https://sluice.example`.
     pub public_url: String,
+    /// Whether processes outside of the container engine may take the place of a component's containers.
+    pub attach: bool,
     /// How components reach the gateway; set once it listens.
     pub gateway_url: String,
     /// How components reach the broker.
@@ -81,6 +83,7 @@ impl Default for Settings {
             liveness: Duration::from_secs(90),
             keep_warm: Duration::from_secs(600),
             public_url: "http://127.0.0.1:7400".to_owned(),
+            attach: false,
             gateway_url: String::new(),
             broker: ComponentBroker {
                 host: "127.0.0.1".to_owned(),

@@ -4,9 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sluice_domain::oauth::AuthorizationState;
 use sluice_domain::{
-    ContainerStartId, Counters, DeploymentId, DeploymentSpec, ExitInfo, Flow, FlowName, StepId,
+    AttachmentId, ContainerStartId, Counters, DeploymentId, DeploymentSpec, ExitInfo, Flow, FlowName, Scope,
+    StepId,
 };
 use sluice_planner::Report;
+use sluice_protocol::ComponentName;
 
 /// How the authorisation of an instance stands.
 #[derive(Debug, Clone)]
@@ -113,6 +115,41 @@ pub enum DeploymentStatus {
     CrashLoop,
     /// No flow needs it any more.
     Stopping,
+    /// A process outside of the container engine is to serve it: its container ends, or the process has not asked for work
+    /// lately.
+    Attaching,
+    /// A process outside of the container engine serves it.
+    Attached,
+}
+
+/// Processes of an author in the place of a component's containers.
+#[derive(Debug, Clone)]
+pub struct AttachmentView {
+    /// Its id.
+    pub id: AttachmentId,
+    /// The component.
+    pub component: ComponentName,
+    /// The version of it that was in use when it began.
+    pub version: semver::Version,
+    /// When it began.
+    pub attached_at: DateTime<Utc>,
+    /// What is to be served in its place now, by id.
+    pub deployments: Vec<AttachedDeployment>,
+}
+
+/// A deployment that an attachment takes over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachedDeployment {
+    /// Its id.
+    pub id: DeploymentId,
+    /// Who shares it.
+    pub scope: Scope,
+    /// Whether its container is gone, so that a process may begin.
+    pub free: bool,
+    /// Whether a process serves it.
+    pub served: bool,
+    /// The flows that use it.
+    pub flows: Vec<FlowName>,
 }
 
 /// A container of a deployment.

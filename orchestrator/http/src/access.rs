@@ -108,8 +108,8 @@ async fn admit(state: &ApiState, parts: &Parts) -> Answer<Caller> {
 /// The permission that a route needs.
 fn needed(method: &Method, route: &str) -> Permission {
     let keys = route.starts_with("/api/v1/tokens") || route.starts_with("/api/v1/keys");
-    let connectors = route.starts_with("/api/v1/connectors");
-    if keys || (connectors && !method.is_safe()) {
+    let programs = route.starts_with("/api/v1/connectors") || route.starts_with("/api/v1/attachments");
+    if keys || (programs && !method.is_safe()) {
         Permission::Admin
     } else if (method.is_safe() && !REVEALS.contains(&route)) || EVALUATES.contains(&route) {
         Permission::Read
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_and_connectors_are_the_administrators_affair() {
+    fn tokens_and_programs_are_the_administrators_affair() {
         for (method, route, expect) in [
             (Method::GET, "/api/v1/flows", Permission::Read),
             (Method::POST, "/api/v1/flows/{flow}/start", Permission::Write),
@@ -167,6 +167,8 @@ mod tests {
             (Method::GET, "/api/v1/keys", Permission::Admin),
             (Method::GET, "/api/v1/connectors", Permission::Read),
             (Method::POST, "/api/v1/connectors", Permission::Admin),
+            (Method::GET, "/api/v1/attachments", Permission::Read),
+            (Method::POST, "/api/v1/attachments/{attachment}/starts", Permission::Admin),
             (Method::GET, "/api/v1/flows/{flow}/hooks", Permission::Write),
             (Method::DELETE, "/", Permission::Write),
         ] {

@@ -1,6 +1,7 @@
 //! The operator's API: one file per resource, each with its routes.
 
 mod apply;
+mod attachments;
 mod connectors;
 mod dead_letters;
 mod deployments;
@@ -128,6 +129,7 @@ fn routes(replayed: impl Fn(OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState>)
         .merge(executions::routes())
         .merge(dead_letters::routes())
         .merge(deployments::routes())
+        .merge(attachments::routes())
         .merge(events::routes())
         .merge(tokens::routes())
         .merge(keys::routes())

@@ -1,6 +1,7 @@
 //! What the API says in JSON. The command line reads the same types. Secrets come in, and never go out.
 
 mod apply;
+mod attachment;
 mod authorization;
 mod connector;
 mod dead_letter;
@@ -22,6 +23,9 @@ mod token;
 mod upgrade;
 
 pub use apply::{Applied, Apply, File, PlanItem, Validate, Validated};
+pub use attachment::{
+    Attach, AttachableDeployment, AttachedBoot, Attachment, RenewAttachment, StartAttached,
+};
 pub use authorization::{Authorization, AuthorizationState, Revoked};
 pub use connector::{Connector, Function, InstallConnector};
 pub use dead_letter::{Count, DeadLetter, EditDeadLetter, Exit, Moved};
@@ -37,7 +41,7 @@ pub use key::{Key, RotateKeys, RotatedKeys};
 pub use mapping::{Evaluate, Evaluated};
 pub use page::Page;
 pub use problem::{Diagnostic, Problem};
-pub use session::{CreateSession, CreatedSession, EmbeddedInstance, EmbeddedInvoke};
+pub use session::{CreateSession, CreatedSession, EmbeddedInstance, EmbeddedInvoke, Session};
 pub use template::{AskedInstance, Template, TemplateVersion};
 pub use token::{CreateToken, CreatedToken, Token};
 pub use upgrade::{ConnectorChange, ConnectorUpgrade, UpgradeConnector, UpgradedFlow, UpgradedInstance};

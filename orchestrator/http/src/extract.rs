@@ -10,6 +10,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use sluice_domain::AttachmentId;
 use sluice_protocol::ComponentName;
 
 pub(crate) use body::{Body, OptionalBody, bytes};
@@ -20,6 +21,7 @@ use crate::problem::{ErrorCode, Refusal};
 /// What belongs to no tenant in particular. What a tenant may own is taken out of a path by [`Mine`](crate::scope::Mine).
 pub(crate) trait Common {}
 
+impl Common for AttachmentId {}
 impl Common for ComponentName {}
 impl Common for String {}
 

@@ -10,7 +10,10 @@ use std::str::FromStr;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::Method;
 use axum::http::request::Parts;
-use sluice_domain::{ApiToken, DeadLetterId, FlowId, InstanceName, Owned, TemplateName, TenantName, TokenId};
+use sluice_domain::{
+    ApiToken, DeadLetterId, FlowId, InstanceName, KeptSession, Owned, SessionId, TemplateName, TenantName,
+    TokenId,
+};
 use sluice_engine::FlowRef;
 use sluice_protocol::ExecutionId;
 
@@ -186,6 +189,19 @@ impl Scoped for TokenId {
         let tokens = state.engine.tokens().await?;
         let own = tokens.iter().any(|token| token.id == self && token.tenant.as_ref() == scope.tenant());
         own.then_some(self).ok_or_else(|| Refusal::not_found("token", self))
+    }
+}
+
+impl Scoped for SessionId {
+    /// Whose a session is its instances say.
+    async fn scoped(self, scope: &Scope, state: &ApiState) -> Answer<Self> {
+        if scope.tenant().is_none() {
+            return Ok(self);
+        }
+        let sessions = state.engine.sessions().await?;
+        let sees = |kept: &KeptSession| kept.session.instances.iter().all(|name| scope.sees(name));
+        let own = sessions.iter().any(|kept| kept.session.id == self && sees(kept));
+        own.then_some(self).ok_or_else(|| Refusal::not_found("session", self))
     }
 }
 

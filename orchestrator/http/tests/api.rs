@@ -3,6 +3,8 @@
 
 #[path = "api/answers.rs"]
 mod answers;
+#[path = "api/attachments.rs"]
+mod attachments;
 #[path = "api/attacks.rs"]
 mod attacks;
 #[path = "api/document.rs"]

@@ -13,6 +13,7 @@ mod flows;
 mod history;
 mod hooks;
 mod keys;
+mod sessions;
 mod tokens;
 
 pub use authorizations::{AuthorizationAttempt, AuthorizationStore, StoredAuthorization};
@@ -24,6 +25,7 @@ pub use flows::{Activity, FlowStore, NewVersion, TickState};
 pub use history::{CounterDelta, ExecutionFilter, HistoryBatch, HistoryStore, Retention};
 pub use hooks::{HookKey, HookStore, Subscription};
 pub use keys::{KeyStore, Slot};
+pub use sessions::SessionStore;
 pub use tokens::TokenStore;
 
 /// Everything the store can do.
@@ -34,6 +36,7 @@ pub trait Store:
     + HistoryStore
     + DeadLetterStore
     + TokenStore
+    + SessionStore
     + ContainerStore
     + HookStore
     + KeyStore
@@ -50,6 +53,7 @@ impl<T> Store for T where
         + HistoryStore
         + DeadLetterStore
         + TokenStore
+        + SessionStore
         + ContainerStore
         + HookStore
         + KeyStore

@@ -15,6 +15,7 @@ mod keys;
 mod login;
 mod map;
 mod serve;
+mod session;
 mod template;
 mod token;
 mod validate;
@@ -68,7 +69,7 @@ enum Command {
     Apply(apply::Apply),
     /// As plan, with exit code 4 when there are differences.
     Diff(apply::Files),
-    /// Components, for their authors: init, inspect, build, test.
+    /// Components, for their authors: init, inspect, build, run, test.
     #[command(subcommand)]
     Component(component::Component),
     /// Connectors: list, get, install, import, upgrade, remove.
@@ -97,6 +98,9 @@ enum Command {
     /// API tokens: create, list, revoke.
     #[command(subcommand, visible_alias = "tokens")]
     Token(token::Token),
+    /// Sessions of browsers, tokens for pages of host applications: create, list, revoke.
+    #[command(subcommand, visible_alias = "sessions")]
+    Session(session::Session),
     /// The keys that seal secrets: list, rotate, remove.
     #[command(subcommand, visible_alias = "key")]
     Keys(keys::Keys),
@@ -157,6 +161,7 @@ async fn dispatch(command: Command, out: Out) -> Done {
         Command::Deployment(command) => command.run(out).await,
         Command::Events(args) => args.run(out).await,
         Command::Token(command) => command.run(out).await,
+        Command::Session(command) => command.run(out).await,
         Command::Keys(command) => command.run(out).await,
         Command::Map(args) => args.run(out),
         Command::Completion(args) => args.run(),

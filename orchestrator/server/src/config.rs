@@ -51,6 +51,8 @@ pub(crate) struct Configuration {
     pub(crate) grace: Duration,
     /// The engine's numbers.
     pub(crate) engine: EngineNumbers,
+    /// Whether processes of authors may take the place of containers.
+    pub(crate) attach: bool,
     /// Whom to tell of events.
     pub(crate) webhook: Option<EventWebhook>,
     /// Whether logs are JSON.

@@ -80,6 +80,7 @@ codes! {
     Lab "A0116" Failed "a component cannot be tried out"
     Build "A0117" Failed "an image cannot be built"
     Project "A0118" Failed "a project cannot be made"
+    Run "A0119" Failed "a component cannot be run here"
 }
 
 impl Failure {

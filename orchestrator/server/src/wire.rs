@@ -176,6 +176,7 @@ fn settings(configuration: &Configuration, network: &Network, gateway_url: Strin
             .public_url
             .clone()
             .unwrap_or_else(|| format!("http://{}", configuration.api_listen)),
+        attach: configuration.attach,
         gateway_url,
         broker: ComponentBroker {
             host: place

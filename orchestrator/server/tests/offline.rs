@@ -90,6 +90,28 @@ fn discarding_everything_needs_a_yes() {
 }
 
 #[test]
+fn sessions_are_about_instances_and_known_deeds() {
+    check(&["session", "create"], "", 2, "", "required");
+    check(&["session", "create", "crm", "--allow", "status,everything"], "", 2, "", "everything");
+    check(&["session", "create", "crm", "--allow", "status,invoke"], "", 1, "", "error[A0101]");
+}
+
+#[test]
+fn what_is_run_here_is_a_folder_or_a_file() {
+    check(&["component", "run", "sluice/log:1"], "", 2, "", "error[A0106]");
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().to_str().unwrap();
+    check(&["component", "run", at], "", 1, "", "error[A0102]");
+    let descriptor =
+        r#"{"name":"log","version":"1.0.0","title":"Log","actions":{"write":{"title":"Write"}}}"#;
+    std::fs::write(folder.path().join("component.json"), descriptor).unwrap();
+    check(&["component", "run", at], "", 2, "", "--command");
+    check(&["component", "run", at, "--command", "cat", "-x"], "", 1, "", "error[A0101]");
+    std::fs::write(folder.path().join("component.json"), "{}").unwrap();
+    check(&["component", "run", at, "--command", "cat"], "", 1, "C0202", "");
+}
+
+#[test]
 fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
         check(&["completion", shell], "", 0, "sluice", "");

@@ -18,6 +18,7 @@ mod open;
 mod prune;
 mod record;
 mod releases;
+mod sessions;
 mod step_runs;
 mod subscriptions;
 mod templates;

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod answers;
+mod attaching;
 mod attacks;
 mod authoring;
 mod browser;

@@ -49,7 +49,7 @@ fn view(state: &DeploymentState) -> DeploymentView {
     }
 }
 
-fn users(snapshot: &Snapshot, state: &DeploymentState) -> Vec<FlowName> {
+pub(super) fn users(snapshot: &Snapshot, state: &DeploymentState) -> Vec<FlowName> {
     let mut names: Vec<FlowName> = snapshot
         .versions
         .values()

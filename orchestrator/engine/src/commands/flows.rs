@@ -93,8 +93,8 @@ impl Engine {
             };
             there = true;
             match state.status {
-                DeploymentStatus::Running | DeploymentStatus::Stopping => {}
-                DeploymentStatus::Starting => starting = true,
+                DeploymentStatus::Running | DeploymentStatus::Stopping | DeploymentStatus::Attached => {}
+                DeploymentStatus::Starting | DeploymentStatus::Attaching => starting = true,
                 DeploymentStatus::CrashLoop => failing = true,
             }
             if let Some(reason) = &state.reason {

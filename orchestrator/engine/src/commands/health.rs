@@ -142,10 +142,12 @@ impl Engine {
                     ("component", state.spec.component.to_string()),
                     ("deployment", state.spec.id.to_string()),
                 ];
-                (labels, float(u64::from(state.status == DeploymentStatus::Running)))
+                let up = matches!(state.status, DeploymentStatus::Running | DeploymentStatus::Attached);
+                (labels, float(u64::from(up)))
             })
             .collect();
-        let help = "1 when the deployment's container runs and has asked for work.";
+        let help =
+            "1 when the deployment's container, or a process in its place, runs and has asked for work.";
         Metric { name: "sluice_deployment_up", help, kind: MetricKind::Gauge, samples }
     }
 }

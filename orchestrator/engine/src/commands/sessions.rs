@@ -1,4 +1,5 @@
-//! Sessions of browsers: tokens that hold what they allow, sealed, so that nothing has to be stored or cleaned up.
+//! Sessions of browsers: tokens that hold what they allow, sealed. What is kept of a session is for operators who look at it
+//! or revoke it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,7 +7,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
-use sluice_domain::{InstanceName, Owned, Permission, Session, SessionDeed, TenantName, TokenId};
+use sluice_domain::{
+    InstanceName, KeptSession, Owned, Permission, Session, SessionDeed, SessionId, TenantName, TokenId,
+};
 use sluice_ports::{Fault, PortError, SealedSecret};
 
 use crate::{CommandError, Engine};
@@ -65,17 +68,42 @@ impl Engine {
         }
         let origin = origin.map(|text| known_origin(&text)).transpose()?;
         let allow = if allow.is_empty() { SessionDeed::ALL.into() } else { allow };
-        let expires_at = self.core.ports.clock.now() + lasts;
-        let session = Session { instances, allow, origin, issuer, expires_at };
+        let now = self.core.ports.clock.now();
+        let expires_at = now + lasts;
+        let id = SessionId::from_bits(self.core.ports.entropy.bits());
+        let session = Session { id, instances, allow, origin, issuer, created_at: now, expires_at };
         let text = serde_json::to_string(&session).expect("a session is plain JSON");
         let sealed = self.core.ports.vault.seal(TenantName::or_default(None), &PLACE, &text.into());
         let sealed = sealed.map_err(|error| PortError::new(Fault::Permanent, "seal a session", error))?;
+        self.core.ports.store.put_session(&session, now).await?;
         let (key, sealed) = (URL_SAFE_NO_PAD.encode(&sealed.key_id), URL_SAFE_NO_PAD.encode(&sealed.sealed));
         Ok((session, format!("{PREFIX}{key}.{sealed}").into()))
     }
 
-    /// The session that a token holds, if it is valid now: whole, not at its end, and made with an API token that still
-    /// is good for it.
+    /// The sessions that are not at their end, oldest first; also those that were revoked. Without their tokens.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn sessions(&self) -> Result<Vec<KeptSession>, CommandError> {
+        let now = self.core.ports.clock.now();
+        let all = self.core.ports.store.sessions().await?;
+        Ok(all.into_iter().filter(|kept| now < kept.session.expires_at).collect())
+    }
+
+    /// Revokes a session at once.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn revoke_session(&self, id: SessionId) -> Result<(), CommandError> {
+        match self.core.ports.store.revoke_session(id, self.core.ports.clock.now()).await {
+            Ok(()) => Ok(()),
+            Err(PortError { fault: Fault::NotFound, .. }) => Err(CommandError::not_found("session", id)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The session that a token holds, if it is valid now: whole, not at its end, not revoked, and made with an API token
+    /// that still is good for it.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -84,6 +112,9 @@ impl Engine {
         let Some(session) = self.unseal(token).filter(|session| now < session.expires_at) else {
             return Ok(None);
         };
+        if !self.core.ports.store.session(session.id).await?.is_some_and(|kept| kept.is_valid(now)) {
+            return Ok(None);
+        }
         let Some(issuer) = session.issuer else { return Ok(Some(session)) };
         let tokens = self.core.ports.store.tokens().await?;
         let good = tokens

@@ -172,9 +172,12 @@ impl Engine {
             UpgradeTo::Before => {
                 let releases = self.core.ports.store.releases().await?;
                 let mut of_it = releases.iter().rev().filter(|release| release.connector == *name);
-                let before = of_it.find(|release| release.version != *now.version());
+                let there = |version: &Version| installed().any(|connector| connector.version() == version);
+                let before =
+                    of_it.find(|release| release.version != *now.version() && there(&release.version));
                 let none = || {
-                    let text = format!("no other version of {name} was in use before {}", now.version());
+                    let text =
+                        format!("no other installed version of {name} was in use before {}", now.version());
                     CommandError::conflict("no_release_before", text)
                 };
                 before.ok_or_else(none)?.version.clone()

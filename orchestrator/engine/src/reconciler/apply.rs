@@ -26,6 +26,9 @@ use crate::views::DeploymentStatus;
 const STABLE: Duration = Duration::from_secs(60);
 /// A container that is neither running nor ended for longer than this was left over by a process that died.
 const NEVER_STARTED: Duration = Duration::from_secs(60);
+/// A process in the place of a container that asked for work this long ago counts as one that serves. Somewhat more than
+/// components let themselves be kept waiting.
+const HEARD: Duration = Duration::from_secs(45);
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_MOST: Duration = Duration::from_secs(60);
 
@@ -58,6 +61,10 @@ pub(crate) fn take_in(
         state.container = None;
         if !wanted.deployments.contains_key(&state.spec.id) {
             state.status = DeploymentStatus::Stopping;
+        } else if let Some(start) = wanted.attached.get(&state.spec.id) {
+            attached(core, state, *start);
+        } else if is_attached(state) {
+            *state = DeploymentState { starts: state.starts, ..DeploymentState::new(state.spec.clone()) };
         }
     }
     for container in &observed.containers {
@@ -73,7 +80,7 @@ pub(crate) fn take_in(
                     }
                     known
                 };
-                if state.status != DeploymentStatus::Stopping {
+                if state.status != DeploymentStatus::Stopping && !is_attached(state) {
                     state.status = if spoke { DeploymentStatus::Running } else { DeploymentStatus::Starting };
                     if spoke {
                         state.reason = None;
@@ -83,6 +90,9 @@ pub(crate) fn take_in(
             }
             ContainerState::Exited(exit) => {
                 core.exits.lock().unwrap_or_else(PoisonError::into_inner).insert(container.deployment, exit);
+                if is_attached(state) {
+                    continue;
+                }
                 let age = (core.ports.clock.now() - container.created_at).to_std().unwrap_or_default();
                 let memory = if exit.out_of_memory { ", out of memory" } else { "" };
                 note_failure(state, age, format!("its container ended with code {}{memory}", exit.code));
@@ -90,6 +100,22 @@ pub(crate) fn take_in(
         }
     }
     states.retain(|id, state| wanted.deployments.contains_key(id) || state.container.is_some());
+}
+
+/// A deployment that a process of an author is to serve. What its containers did before counts no more.
+fn attached(core: &Core, state: &mut DeploymentState, start: Option<ContainerStartId>) {
+    let heard = |start| core.contacts().get(&start).is_some_and(|at| at.elapsed() < HEARD);
+    (state.failures, state.not_before) = (0, None);
+    if start.is_some_and(heard) {
+        (state.status, state.reason) = (DeploymentStatus::Attached, None);
+    } else {
+        let reason = "it waits for a process that is attached in the place of its container";
+        (state.status, state.reason) = (DeploymentStatus::Attaching, Some(reason.to_owned()));
+    }
+}
+
+fn is_attached(state: &DeploymentState) -> bool {
+    matches!(state.status, DeploymentStatus::Attaching | DeploymentStatus::Attached)
 }
 
 /// The first failure after a stable run is mended at once; each further one waits twice as long as the one before.

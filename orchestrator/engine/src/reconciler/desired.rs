@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_domain::topology::LaneName;
-use sluice_domain::{DeploymentId, DeploymentSpec, FlowId, FlowVersion, Intent};
+use sluice_domain::{ContainerStartId, DeploymentId, DeploymentSpec, FlowId, FlowVersion, Intent};
 
 use super::retire::{is_drained, is_quiet};
 use crate::core::Core;
@@ -13,6 +13,9 @@ use crate::core::Core;
 pub(crate) struct Desired {
     pub(crate) deployments: BTreeMap<DeploymentId, DeploymentSpec>,
     pub(crate) lanes: BTreeSet<LaneName>,
+    /// Those of the deployments that have no container because a process of an author takes its place, with the start of
+    /// that process if there is one.
+    pub(crate) attached: BTreeMap<DeploymentId, Option<ContainerStartId>>,
     /// Versions that are to end and of which nothing is under way any more.
     pub(crate) released: BTreeSet<(FlowId, FlowVersion)>,
 }
@@ -47,6 +50,9 @@ pub(crate) async fn desired(core: &Core) -> Desired {
     }
     for spec in core.invocations.warm(core.settings.keep_warm) {
         wanted.deployments.insert(spec.id, spec);
+    }
+    for spec in wanted.deployments.values() {
+        wanted.attached.extend(core.attachments.over(spec).map(|start| (spec.id, start)));
     }
     wanted
 }

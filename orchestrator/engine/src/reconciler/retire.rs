@@ -101,7 +101,8 @@ pub(crate) async fn sweep(
     containers: &[Container],
 ) -> Result<(), PortError> {
     let idle = |id: &DeploymentId| {
-        !is_needed(core, *id) && !containers.iter().any(|container| container.deployment == *id)
+        let held = core.attachments.holds(*id);
+        !held && !is_needed(core, *id) && !containers.iter().any(|container| container.deployment == *id)
     };
     for id in declared.deployments.iter().copied().filter(idle).collect::<Vec<_>>() {
         forget(core, id).await?;
@@ -151,7 +152,8 @@ async fn remove(core: &Core, declared: &mut Declared, versions: &BTreeSet<Key>) 
     // What invocations keep running goes later, by `sweep`.
     let unused = deployments.difference(&kept).filter(|id| !core.invocations.keeps(**id));
     for deployment in unused {
-        if containers.iter().any(|container| container.deployment == *deployment) {
+        let there = containers.iter().any(|container| container.deployment == *deployment);
+        if there || core.attachments.holds(*deployment) {
             return Ok(false);
         }
         forget(core, *deployment).await?;

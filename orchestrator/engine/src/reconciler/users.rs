@@ -16,7 +16,8 @@ pub(crate) async fn sweep(core: &Core) {
     let Some(users) = &core.ports.users else { return };
     forget_starts(core).await;
     let (Ok(there), Ok(known)) = (users.list().await, core.ports.store.starts().await) else { return };
-    let known: BTreeSet<ContainerStartId> = known.into_iter().map(|start| start.id).collect();
+    let mut known: BTreeSet<ContainerStartId> = known.into_iter().map(|start| start.id).collect();
+    known.extend(core.attachments.starts());
     for start in there.into_iter().filter(|start| !known.contains(start)) {
         match users.revoke(start).await {
             Ok(()) => info!(start.id = %start, "the broker user of a container that is gone is deleted"),

@@ -22,7 +22,8 @@ pub struct Deployment {
     pub digest: String,
     /// Who may share it: `shared`, `flow …` or `step …`.
     pub scope: String,
-    /// How it stands: `starting`, `running`, `crash_loop` or `stopping`.
+    /// How it stands: `starting`, `running`, `crash_loop` or `stopping`; `attaching` or `attached` where a process takes
+    /// the place of its container.
     pub status: String,
     /// Why, where there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +64,8 @@ impl From<DeploymentView> for Deployment {
             DeploymentStatus::Running => "running",
             DeploymentStatus::CrashLoop => "crash_loop",
             DeploymentStatus::Stopping => "stopping",
+            DeploymentStatus::Attaching => "attaching",
+            DeploymentStatus::Attached => "attached",
         };
         Self {
             id: view.spec.id.to_string(),

@@ -6,6 +6,30 @@ use utoipa::ToSchema;
 
 use super::{AuthorizationState, Instance};
 
+/// A session, without its token.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    /// Its id.
+    pub id: String,
+    /// The names of the instances that it is about.
+    pub instances: Vec<String>,
+    /// What it may do with them.
+    pub allow: Vec<String>,
+    /// The origin of the pages that may use it; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// The id of the API token that it was made with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
 /// What session to make.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +50,8 @@ pub struct CreateSession {
 /// A new session. This is the only time that its token is shown.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct CreatedSession {
+    /// The id of the session, to revoke it by.
+    pub id: String,
     /// What the page sends as `Authorization: Bearer …`.
     pub token: String,
     /// When it ends.
@@ -71,6 +97,22 @@ pub struct EmbeddedInvoke {
     /// What a step's config would be.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub config: serde_json::Value,
+}
+
+impl From<sluice_domain::KeptSession> for Session {
+    fn from(kept: sluice_domain::KeptSession) -> Self {
+        let session = kept.session;
+        Self {
+            id: session.id.to_string(),
+            instances: session.instances.iter().map(ToString::to_string).collect(),
+            allow: session.allow.iter().map(ToString::to_string).collect(),
+            origin: session.origin,
+            issuer: session.issuer.map(|token| token.to_string()),
+            created_at: session.created_at,
+            expires_at: session.expires_at,
+            revoked_at: kept.revoked_at,
+        }
+    }
 }
 
 impl EmbeddedInstance {

@@ -57,7 +57,8 @@ async fn every_route_asks_for_a_token_and_for_the_right_permission() {
         let reveals = path == "/api/v1/flows/x/hooks";
         let changes = reveals || (method != "GET" && !EVALUATES.contains(&path.as_str()));
         let secret = path.starts_with("/api/v1/tokens") || path.starts_with("/api/v1/keys");
-        let admin = secret || (changes && path.starts_with("/api/v1/connectors"));
+        let programs = path.starts_with("/api/v1/connectors") || path.starts_with("/api/v1/attachments");
+        let admin = secret || (changes && programs);
         assert_eq!(read == 403, changes || admin, "{method} {path} answers {read} to a token that may read");
         if admin {
             let write = status(&server, &method, &path, Some(server.token(Permission::Write))).await;

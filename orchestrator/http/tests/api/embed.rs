@@ -235,6 +235,38 @@ async fn a_session_that_makes_no_sense_is_not_made() {
 }
 
 #[tokio::test]
+async fn a_session_is_listed_without_its_token_until_its_end_and_may_be_revoked() {
+    let server = start().await;
+    let body = json!({ "instances": ["crm-a"], "origin": ORIGIN, "allow": ["status"], "expires_in": "10m" });
+    let (mine, other) =
+        (create(&server, Permission::Write, &body).await, create(&server, Permission::Write, &body).await);
+    let (mine, other) = (mine.json(), other.json());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (id, token) = (text(&mine["id"]), text(&mine["token"]));
+    let listed = server.call("GET", "/api/v1/sessions", None).await;
+    let seen: Vec<Value> = listed.json()["items"].as_array().unwrap().clone();
+    let of_mine = seen.iter().find(|one| one["id"] == *id).unwrap();
+    let part = (&of_mine["instances"], &of_mine["allow"], &of_mine["origin"], &of_mine["expires_at"]);
+    assert_eq!(part, (&json!(["crm-a"]), &json!(["status"]), &json!(ORIGIN), &json!("2026-01-01T12:10:00Z")));
+    assert!(seen.len() == 2 && !listed.text.contains("sluice_session_"), "{}", listed.text);
+
+    let status = async |token: &str| visit(&server, "GET", MINE, token, Some(ORIGIN)).await.status;
+    assert_eq!((status(&token).await, status(&text(&other["token"])).await), (200, 200));
+    for _ in 0..2 {
+        let path = format!("/api/v1/sessions/{id}");
+        assert_eq!(server.call("DELETE", &path, None).await.status, 204, "once more changes nothing");
+    }
+    assert_eq!((status(&token).await, status(&text(&other["token"])).await), (401, 200));
+    let listed = server.call("GET", "/api/v1/sessions", None).await.json();
+    let revoked = listed["items"].as_array().unwrap().iter().filter(|one| one["revoked_at"].is_string());
+    assert_eq!(revoked.count(), 1, "{listed}");
+    let unknown = "/api/v1/sessions/ses_00000000000000000000000000";
+    assert_eq!(server.call("DELETE", unknown, None).await.status, 404);
+    server.clock.advance(Duration::from_secs(600));
+    assert_eq!(server.call("GET", "/api/v1/sessions", None).await.json()["items"], json!([]));
+}
+
+#[tokio::test]
 async fn only_these_routes_answer_to_other_origins() {
     let server = start().await;
     for (path, open) in [

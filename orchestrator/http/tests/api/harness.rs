@@ -25,6 +25,7 @@ pub(crate) struct Server {
     router: Router,
     pub(crate) engine: Arc<Engine>,
     pub(crate) broker: Arc<MemoryBroker>,
+    pub(crate) runtime: Arc<MemoryRuntime>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) notifier: Arc<MemoryNotifier>,
     pub(crate) clock: Arc<ManualClock>,
@@ -60,6 +61,10 @@ const IMAGE: &str = "sluice/demo:1.0.0";
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::start_with(Settings::default()).await
+    }
+
+    pub(crate) async fn start_with(settings: Settings) -> Self {
         let clock = Arc::new(ManualClock::default());
         let runtime = Arc::new(MemoryRuntime::new(clock.clone()));
         let descriptor = serde_json::json!({
@@ -87,15 +92,15 @@ impl Server {
             notifier: Some(notifier.clone()),
             broker: broker.clone(),
             users: Some(Arc::new(MemoryUsers::default())),
-            runtime,
+            runtime: runtime.clone(),
             store: store.clone(),
             vault: Arc::new(MemoryVault::default()),
             clock: clock.clone(),
             entropy: Arc::new(CountingEntropy::default()),
         };
         let stop = CancellationToken::new();
-        let engine =
-            Engine::start(ports, Settings { workers: 1, ..Settings::default() }, stop.clone()).await.unwrap();
+        let settings = Settings { workers: 1, ..settings };
+        let engine = Engine::start(ports, settings, stop.clone()).await.unwrap();
         let mut tokens = Vec::new();
         for permission in [Permission::Read, Permission::Write, Permission::Admin] {
             let token = engine.create_token("test", None, BTreeSet::from([permission]), None).await.unwrap();
@@ -106,6 +111,7 @@ impl Server {
             router,
             engine,
             broker,
+            runtime,
             store,
             notifier,
             clock,

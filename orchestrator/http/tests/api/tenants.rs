@@ -108,6 +108,9 @@ async fn no_route_tells_or_changes_what_belongs_to_another() {
     let [flow, execution, letter] = two.history().await;
     let token = two.send(&two.acme, "GET", "/api/v1/tokens", None).await.json()["items"][0]["id"].clone();
     let token = token.as_str().unwrap();
+    let session = json!({ "instances": ["crm"] }).to_string();
+    let session = two.send(&two.acme, "POST", "/api/v1/sessions", Some(&session)).await.json();
+    let session = session["id"].as_str().unwrap().to_owned();
     let document = serde_json::to_value(sluice_http::openapi()).unwrap();
     let mut refused = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -122,9 +125,11 @@ async fn no_route_tells_or_changes_what_belongs_to_another() {
                 .replace("{execution}", &execution)
                 .replace("{letter}", &letter)
                 .replace("{token}", token)
+                .replace("{session}", &session)
                 .replace("{step}", "hear")
                 .replace("{function}", "act")
                 .replace("{connector}", "demo")
+                .replace("{attachment}", "att_00000000000000000000000000")
                 .replace("{key}", "k0");
             assert!(!filled.contains('{'), "{filled} has a parameter that this test does not know");
             for method in methods.as_object().unwrap().keys().filter(|key| key.len() < 7 && *key != "servers")
@@ -136,7 +141,7 @@ async fn no_route_tells_or_changes_what_belongs_to_another() {
                 if filled == *path {
                     // A list, or something about nothing in particular.
                     assert!(!answer.text.contains("acme"), "{about}");
-                } else if filled.contains("/connectors/") || filled.contains("/keys/") {
+                } else if ["/connectors/", "/keys/", "/attachments/"].iter().any(|it| filled.contains(it)) {
                     assert!([200, 403].contains(&answer.status), "{about}");
                     assert!(method == "GET" || answer.status == 403, "{about}");
                 } else {
@@ -147,6 +152,8 @@ async fn no_route_tells_or_changes_what_belongs_to_another() {
         }
     }
     assert!(refused > 40, "{refused} refusals");
+    let own = two.send(&two.acme, "GET", "/api/v1/sessions", None).await.json();
+    assert!(own["items"][0]["id"] == session && own["items"][0]["revoked_at"].is_null(), "{own}");
     // All of it is still there.
     assert_eq!(two.names(&two.acme, "/api/v1/flows").await, ["acme.demo"]);
     for path in [format!("/api/v1/executions/{execution}"), format!("/api/v1/dead-letters/{letter}")] {

@@ -107,6 +107,17 @@ async fn a_version_comes_into_use_when_it_is_upgraded_to_and_goes_again() {
 }
 
 #[tokio::test]
+async fn going_back_passes_over_versions_that_were_removed() {
+    let server = with_two_versions(&connector("1.1.0+dev.1", "create", "url")).await;
+    assert_eq!(upgrade(&server, json!({ "version": "1.1.0+dev.1" })).await.0, 200);
+    assert_eq!(upgrade(&server, json!({ "version": "1.0.0" })).await.0, 200);
+    let removed = server.call("DELETE", "/api/v1/connectors/crm?version=1.1.0%2Bdev.1", None).await;
+    assert_eq!(removed.status, 204, "{}", removed.text);
+    let (status, refused) = upgrade(&server, json!({ "rollback": true })).await;
+    assert_eq!((status, &refused["reason"]), (409, &json!("no_release_before")), "{refused}");
+}
+
+#[tokio::test]
 async fn what_would_break_is_refused_with_names_and_may_be_forced() {
     let server = with_two_versions(&connector("2.0.0", "make", "url, region")).await;
     let (_, plan) = upgrade(&server, json!({ "dry_run": true })).await;

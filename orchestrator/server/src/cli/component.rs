@@ -5,8 +5,10 @@ mod file;
 mod init;
 mod inspect;
 mod inspected;
+mod run;
 mod target;
 mod test;
+mod tool;
 
 use clap::Subcommand;
 
@@ -21,6 +23,9 @@ pub(crate) enum Component {
     Inspect(inspect::Inspect),
     /// Build the image of a component's folder, and inspect it.
     Build(build::Build),
+    /// Run a component here, in the place of its containers, while flows of a running Sluice use it; or a connector file that
+    /// changes.
+    Run(run::Run),
     /// Run the acceptance suite that every component must pass, on an engine made for it.
     Test(Box<test::Test>),
 }
@@ -31,6 +36,7 @@ impl Component {
             Self::Init(args) => args.run(out).await.map(|()| None),
             Self::Inspect(args) => args.run(out).await,
             Self::Build(args) => args.run(out).await,
+            Self::Run(args) => args.run(out).await,
             Self::Test(args) => args.run(out).await,
         }
     }

@@ -51,6 +51,7 @@ pub(super) const KEYS: &[Key] = &[
     key("history.body_bytes", "65536"),
     key("history.age", "7d"),
     key("history.count", "10000"),
+    key("development.attach", "false"),
     unset("events.webhook_url"),
     unset("events.webhook_secret"),
     key("log.format", "text"),

@@ -157,6 +157,7 @@ impl Reader {
         let limits = self.limits();
         let grace = self.optional::<Delay>("limits.grace");
         let engine = self.engine();
+        let attach = self.optional("development.attach");
         let webhook = self.webhook();
         let log_json = self.log_format();
         Some(Configuration {
@@ -174,6 +175,7 @@ impl Reader {
             limits: limits?,
             grace: grace?.get(),
             engine: engine?,
+            attach: attach?,
             webhook: webhook?,
             log_json: log_json?,
             log_level: self.text("log.level")?,

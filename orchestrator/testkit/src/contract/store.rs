@@ -10,6 +10,7 @@ mod history;
 mod hooks;
 mod keys;
 mod prune;
+mod sessions;
 mod tokens;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub async fn suite(harness: &dyn StoreHarness) {
     prune::suite(harness).await;
     dead_letters::suite(harness).await;
     tokens::suite(harness).await;
+    sessions::suite(harness).await;
     containers::suite(harness).await;
     hooks::suite(harness).await;
     keys::suite(harness).await;

@@ -17,7 +17,8 @@ use chrono::{DateTime, Utc};
 use sluice_domain::compiled::CompiledFlow;
 use sluice_domain::{
     ApiToken, Connector, ContainerStart, ContainerStartId, DeadLetter, DeadLetterId, Event, Execution, Flow,
-    FlowId, FlowVersion, InstanceName, StepCounters, StepId, StepRun, Template, TemplateName, TokenId,
+    FlowId, FlowVersion, InstanceName, KeptSession, SessionId, StepCounters, StepId, StepRun, Template,
+    TemplateName, TokenId,
 };
 use sluice_ports::store::{
     AuthorizationAttempt, HookKey, Release, StoredAuthorization, StoredInstance, Subscription, TickState,
@@ -62,6 +63,7 @@ struct State {
     retries: BTreeMap<ExecutionId, ExecutionId>,
     letters: BTreeMap<DeadLetterId, DeadLetter>,
     tokens: BTreeMap<TokenId, ApiToken>,
+    sessions: BTreeMap<SessionId, KeptSession>,
     starts: BTreeMap<ContainerStartId, ContainerStart>,
     /// In the order in which they were made.
     hook_keys: Vec<HookKey>,

@@ -59,6 +59,22 @@ async fn a_container_that_hangs_or_whose_token_is_unknown_is_replaced() {
     assert!(plan.to_string().contains("it hangs"), "{plan}");
 }
 
+#[tokio::test]
+async fn a_container_makes_room_for_an_attached_process_and_comes_back_after_it() {
+    let mut attached = wanted([1, 2]);
+    attached.attached.insert(spec(1).id, None);
+    let running = |flow| container(&spec(flow), flow, ContainerState::Running);
+    let starts: BTreeSet<_> = [1, 2].map(ContainerStartId::from_bits).into();
+    let both = Observed { containers: vec![running(1), running(2)], starts, ..Observed::default() };
+    let plan = make(&attached, &both);
+    assert_eq!((plan.removals.len(), plan.starts.len()), (1, 0), "{plan}");
+    assert!(plan.removals[0].deployment == spec(1).id && plan.removals[0].gracefully);
+    let other = Observed { containers: vec![running(2)], ..both };
+    assert!(make(&attached, &other).is_empty());
+    let plan = make(&wanted([1, 2]), &other);
+    assert_eq!(plan.starts.iter().map(|start| start.spec.id).collect::<Vec<_>>(), [spec(1).id]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deployment_that_failed_waits_for_its_turn() {
     let mut state = DeploymentState::new(spec(1));

@@ -1,8 +1,6 @@
 //! `sluice component build`.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
@@ -12,6 +10,7 @@ use tokio::process::Command;
 
 use super::inspect::inspect_image;
 use super::inspected::Inspected;
+use super::tool;
 use crate::cli::Done;
 use crate::failure::{Code, Failure};
 use crate::files;
@@ -89,27 +88,12 @@ impl Build {
 
     /// A folder with the Dockerfile and the binary, which Cargo builds.
     async fn context(&self) -> Result<tempfile::TempDir, Failure> {
-        let binary = self.cargo().await?;
+        let binary = tool::cargo_build(&self.dir, self.profile == Profile::Release).await?;
         let failed = |error: std::io::Error| Failure::new(Code::Build, format!("the build context: {error}"));
         let context = tempfile::tempdir().map_err(failed)?;
         std::fs::copy(self.dir.join("Dockerfile"), context.path().join("Dockerfile")).map_err(failed)?;
         std::fs::copy(&binary, context.path().join(BINARY)).map_err(failed)?;
         Ok(context)
-    }
-
-    /// Builds the package and says where its binary is.
-    async fn cargo(&self) -> Result<PathBuf, Failure> {
-        let mut command = Command::new("cargo");
-        command.args(["build", "--message-format=json-render-diagnostics"]).current_dir(&self.dir);
-        if self.profile == Profile::Release {
-            command.arg("--release");
-        }
-        let told = output(command, "cargo", "install Rust from https://rustup.rs").await?;
-        let mut binaries = told.lines().filter_map(|line| {
-            let message: Value = serde_json::from_str(line).ok()?;
-            message["executable"].as_str().map(PathBuf::from)
-        });
-        binaries.next_back().ok_or_else(|| Failure::new(Code::Build, "the package makes no binary"))
     }
 
     async fn docker(&self, arguments: &[&str], at: &Path) -> Result<String, Failure> {
@@ -119,24 +103,8 @@ impl Build {
         if let Some(host) = &self.docker_host {
             command.env("DOCKER_HOST", host);
         }
-        output(command, "docker", "install Docker's command: it builds images").await
+        tool::output(command, "docker", "install Docker's command: it builds images").await
     }
-}
-
-/// Runs a command and gives what it printed. What it says goes where ours does.
-async fn output(mut command: Command, name: &str, help: &str) -> Result<String, Failure> {
-    let ran = command.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true).output().await;
-    let ran = ran.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Failure::new(Code::Build, format!("the command `{name}` is not installed")).help(help)
-        }
-        _ => Failure::new(Code::Build, format!("`{name}` cannot be run: {error}")),
-    })?;
-    if ran.status.success() {
-        return Ok(String::from_utf8_lossy(&ran.stdout).into_owned());
-    }
-    let what: Vec<_> = command.as_std().get_args().take(1).filter_map(OsStr::to_str).collect();
-    Err(Failure::new(Code::Build, format!("`{name} {}` failed: {}", what.join(" "), ran.status)))
 }
 
 /// Whether a Dockerfile takes the binary from its context.

@@ -1,10 +1,10 @@
-//! Tokens and container starts.
+//! Tokens, sessions and container starts.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sluice_domain::{ApiToken, ContainerStart, ContainerStartId, TokenId};
+use sluice_domain::{ApiToken, ContainerStart, ContainerStartId, KeptSession, Session, SessionId, TokenId};
 use sluice_ports::PortError;
-use sluice_ports::store::{ContainerStore, TokenStore};
+use sluice_ports::store::{ContainerStore, SessionStore, TokenStore};
 
 use super::MemoryStore;
 
@@ -35,6 +35,39 @@ impl TokenStore for MemoryStore {
         let mut state = self.write(&operation)?;
         let token = state.tokens.get_mut(&id).ok_or_else(|| PortError::not_found(operation))?;
         token.revoked_at.get_or_insert(now);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SessionStore for MemoryStore {
+    async fn put_session(&self, session: &Session, now: DateTime<Utc>) -> Result<(), PortError> {
+        let operation = format!("keep session {}", session.id);
+        let mut state = self.write(&operation)?;
+        state.sessions.retain(|_, kept| now < kept.session.expires_at);
+        if state.sessions.contains_key(&session.id) {
+            return Err(PortError::conflict(operation));
+        }
+        let kept = KeptSession { session: session.clone(), revoked_at: None };
+        state.sessions.insert(session.id, kept);
+        Ok(())
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<KeptSession>, PortError> {
+        Ok(self.read(format!("read session {id}"))?.sessions.get(&id).cloned())
+    }
+
+    async fn sessions(&self) -> Result<Vec<KeptSession>, PortError> {
+        let mut sessions: Vec<_> = self.read("list sessions")?.sessions.values().cloned().collect();
+        sessions.sort_by_key(|kept| (kept.session.created_at, kept.session.id));
+        Ok(sessions)
+    }
+
+    async fn revoke_session(&self, id: SessionId, now: DateTime<Utc>) -> Result<(), PortError> {
+        let operation = format!("revoke session {id}");
+        let mut state = self.write(&operation)?;
+        let kept = state.sessions.get_mut(&id).ok_or_else(|| PortError::not_found(operation))?;
+        kept.revoked_at.get_or_insert(now);
         Ok(())
     }
 }
