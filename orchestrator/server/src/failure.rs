@@ -116,6 +116,9 @@ impl Failure {
         };
         let help = match problem.status {
             401 => Some("log in with `sluice login URL`, or set SLUICE_TOKEN".to_owned()),
+            403 if problem.reason.as_deref() == Some("tenant") => {
+                Some("speak for nobody else (--tenant, SLUICE_TENANT), or ask an operator".to_owned())
+            }
             403 => Some("use a token that may; `sluice token create` makes one".to_owned()),
             503 => Some("`sluice doctor` shows what is away".to_owned()),
             500 => Some(format!("the server's log has the cause under request {}", problem.request_id)),

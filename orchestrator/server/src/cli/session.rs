@@ -34,7 +34,7 @@ pub(crate) struct Create {
     /// What it may do with them: status, authorize, revoke, invoke; all of it when absent.
     #[arg(long = "allow", value_delimiter = ',')]
     allow: Vec<SessionDeed>,
-    /// The origin of the pages that may use it, for example https://app.example.com; any when absent.
+    /// The origin of the pages that may use it, for example `https://app.example.com`; any when absent.
     #[arg(long)]
     origin: Option<String>,
     /// How long it lasts: 1m to 1h, 15m when absent.
