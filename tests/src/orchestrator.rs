@@ -108,6 +108,20 @@ impl Orchestrator {
         status(pid, "VmRSS:")
     }
 
+    /// The seconds of CPU that a process has used, in user and system mode.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn cpu_seconds(pid: u32) -> Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The name of the program is in brackets and may hold blanks (proc(5)); utime and stime are fields 14 and 15.
+        let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+        let ticks: Vec<f64> =
+            fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+        // The unit of proc(5) is USER_HZ, which is 100 on every Linux of today.
+        Ok(ticks.iter().sum::<f64>() / 100.0)
+    }
+
     /// The most resident memory that a process had at any time, in KiB.
     ///
     /// # Errors

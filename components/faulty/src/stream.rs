@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value};
 use sluice_sdk::{Context, Emitter, Error, ListenerTrigger, Output};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -17,6 +17,9 @@ pub(crate) struct Config {
     count: Option<u64>,
     #[serde(default)]
     bytes: usize,
+    /// What each message holds besides its number.
+    #[serde(default)]
+    body: Map<String, Value>,
 }
 
 impl ListenerTrigger for Stream {
@@ -36,8 +39,12 @@ impl ListenerTrigger for Stream {
                     _ = pace.tick() => {}
                 }
             }
-            let body = json!({ "n": n, "filler": filler });
-            last = Some(emitter.enqueue(Some(&n.to_be_bytes()), Output::new(body)).await?);
+            let mut body = config.body.clone();
+            body.insert("n".to_owned(), n.into());
+            if config.bytes > 0 || config.body.is_empty() {
+                body.insert("filler".to_owned(), filler.as_str().into());
+            }
+            last = Some(emitter.enqueue(Some(&n.to_be_bytes()), Output::new(Value::Object(body))).await?);
         }
         if let Some(last) = last {
             last.await?;
@@ -57,5 +64,13 @@ mod tests {
         let outputs =
             Harness::new(crate::component()).listen("stream", json!({ "count": 5 }), 5).await.unwrap();
         assert_eq!(outputs.len(), 5);
+    }
+
+    #[tokio::test]
+    async fn each_holds_the_body_and_its_number() {
+        let config = json!({ "count": 1, "body": { "a": [1] } });
+        let outputs = Harness::new(crate::component()).listen("stream", config, 1).await.unwrap();
+        let body: serde_json::Value = serde_json::from_str(outputs[0].body.get()).unwrap();
+        assert_eq!(body, json!({ "a": [1], "n": 0 }));
     }
 }

@@ -2,10 +2,15 @@
 //!
 //! ```text
 //! cargo run --release -p sluice-tests --bin bench [-- MESSAGES]
+//! cargo run --release -p sluice-tests --bin bench -- plane [MESSAGES]
 //! ```
+//!
+//! The second form measures the data plane by itself: see [`plane`].
 //!
 //! Needs the release binary of `sluice` and the component images; `tests/run` says which variables name the broker.
 //! Prints throughput, latency, ratios, memory and start times; asserts nothing but that no message is lost.
+
+mod plane;
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -22,8 +27,14 @@ use sluice_tests::{Broker, Orchestrator, World, eventually, unique};
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1).peekable();
+    let is_plane = arguments.next_if(|argument| argument == "plane").is_some();
+    let usual = if is_plane { 200_000 } else { 20_000 };
     let count: usize =
-        std::env::args().nth(1).map_or(Ok(20_000), |text| text.parse()).context("MESSAGES is a number")?;
+        arguments.next().map_or(Ok(usual), |text| text.parse()).context("MESSAGES is a number")?;
+    if is_plane {
+        return print(&plane::run(count).await?);
+    }
     let raw = raw(count).await?;
     let flow = flow(count).await?;
     let ratio = flow.per_second / raw.per_second;
@@ -35,8 +46,11 @@ async fn main() -> Result<()> {
         "facts": flow.facts,
         "flows": many_flows(100).await?,
     });
-    writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;
-    Ok(())
+    print(&report)
+}
+
+fn print(report: &Value) -> Result<()> {
+    Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(report)?)?)
 }
 
 struct Figures {
