@@ -7,6 +7,17 @@ use sha2::{Digest, Sha256};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+/// The digit that each byte stands for; 32 where it stands for none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [32; 256];
+    let mut digit = 0;
+    while digit < 32 {
+        digits[ALPHABET[digit as usize] as usize] = digit;
+        digit += 1;
+    }
+    digits
+};
+
 /// A text that is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is not an id of the form {prefix}_ and 26 characters of 0-9 a-z without i l o u")]
@@ -42,11 +53,11 @@ pub fn decode_id(prefix: &'static str, text: &str) -> Result<u128, IdError> {
     }
     let mut value: u128 = 0;
     for (index, byte) in digits.bytes().enumerate() {
-        let digit = ALPHABET.iter().position(|letter| *letter == byte).ok_or_else(refuse)?;
-        if index == 0 && digit > 7 {
+        let digit = DIGITS[usize::from(byte)];
+        if digit > 31 || (index == 0 && digit > 7) {
             return Err(refuse());
         }
-        value = (value << 5) | digit as u128;
+        value = (value << 5) | u128::from(digit);
     }
     Ok(value)
 }
@@ -103,8 +114,22 @@ macro_rules! define_id {
 
         impl<'de> ::serde::Deserialize<'de> for $name {
             fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <::std::borrow::Cow<'de, str> as ::serde::Deserialize>::deserialize(deserializer)?;
-                text.parse().map_err(::serde::de::Error::custom)
+                struct Text;
+
+                impl ::serde::de::Visitor<'_> for Text {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                        f.write_str("an id")
+                    }
+
+                    fn visit_str<E: ::serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+
+                // Ids are read for every record, so they are read where they stand.
+                deserializer.deserialize_str(Text)
             }
         }
     };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sluice_domain::compiled::{CompiledFlow, CompiledStep};
 use sluice_domain::{ErrorRoute, Flow, FlowId, FlowVersion, Gate, InstanceName, Intent, StepAddress, StepId};
-use sluice_mapping::{Expression, Limits, Mapping, StepReads};
+use sluice_mapping::{Expression, Limits, Mapping, Reads, StepReads};
 use sluice_protocol::gateway::Role;
 use tokio::sync::watch;
 
@@ -35,6 +35,8 @@ pub(crate) struct LiveGate {
     pub(crate) when: Option<Expression>,
     pub(crate) split: Option<Expression>,
     pub(crate) input: Option<Mapping>,
+    /// What the three of them read together. Nothing else need be given to them.
+    pub(crate) reads: Reads,
 }
 
 /// A stored flow whose expressions no longer parse. Only a downgrade can cause it.
@@ -82,17 +84,11 @@ impl LiveFlow {
     /// Whether the gate of `step` reads the output of `of`.
     pub(crate) fn reads_step(&self, step: &StepId, of: &StepId) -> bool {
         let Some(gate) = self.gates.get(step) else { return false };
-        let expressions = [&gate.when, &gate.split];
-        let reads = expressions
-            .into_iter()
-            .flatten()
-            .map(Expression::reads)
-            .chain(gate.input.as_ref().map(Mapping::reads));
-        reads.into_iter().any(|reads| match &reads.steps {
+        match &gate.reads.steps {
             StepReads::None => false,
             StepReads::Some(steps) => steps.contains_key(of.as_str()),
             StepReads::All => true,
-        })
+        }
     }
 
     pub(crate) fn note(&self, balance: i64, now: DateTime<Utc>) {
@@ -149,11 +145,16 @@ fn parse(gate: &Gate) -> Result<LiveGate, String> {
     let first = |errors: Vec<sluice_mapping::MappingError>| {
         errors.first().map_or_else(String::new, ToString::to_string)
     };
-    Ok(LiveGate {
-        when: expression(&gate.when)?,
-        split: expression(&gate.split)?,
-        input: gate.input.as_ref().map(|tree| Mapping::parse(tree, &limits)).transpose().map_err(first)?,
-    })
+    let (when, split) = (expression(&gate.when)?, expression(&gate.split)?);
+    let input = gate.input.as_ref().map(|tree| Mapping::parse(tree, &limits)).transpose().map_err(first)?;
+    let mut reads = Reads::default();
+    for read in [&when, &split].into_iter().flatten().map(Expression::reads) {
+        reads.merge(read);
+    }
+    if let Some(input) = &input {
+        reads.merge(input.reads());
+    }
+    Ok(LiveGate { when, split, input, reads })
 }
 
 /// What is known about all flows at one moment.

@@ -14,7 +14,7 @@ use sluice_protocol::{ErrorInfo, ExecutionId, Headers, MessageId, Port, limits};
 
 use super::effects::{ANY, Effects, Send};
 use super::failure::{self, Failed};
-use super::notes::Notes;
+use super::notes::{Earlier, Notes};
 use super::record::{Body, EnvelopeRef};
 use crate::replies::{Answered, Reply};
 use crate::table::{LiveFlow, LiveGate};
@@ -95,7 +95,7 @@ fn evaluate(
     gate: &LiveGate,
     message: &Message<'_>,
 ) -> Result<Option<Vec<Value>>, EvalError> {
-    let mut document = document(cx, message);
+    let mut document = document(cx, gate, message);
     let root = Root::new(&document);
     if let Some(when) = &gate.when
         && !cx.evaluator.truthy(when, &root)?
@@ -119,25 +119,30 @@ fn evaluate(
     Ok(Some(bodies))
 }
 
-/// The document that expressions read.
-fn document(cx: &Cx<'_>, message: &Message<'_>) -> Value {
-    let flow = &cx.live.compiled;
-    let body: Value = serde_json::from_str(message.body.get()).unwrap_or(Value::Null);
-    let steps: Map<String, Value> = message
-        .notes
-        .steps
-        .iter()
-        .map(|(id, earlier)| (id.to_string(), json!({ "body": earlier.body, "headers": earlier.headers })))
-        .collect();
+/// The document that the expressions of a gate read, without what they do not.
+fn document(cx: &Cx<'_>, gate: &LiveGate, message: &Message<'_>) -> Value {
+    let (flow, reads) = (&cx.live.compiled, &gate.reads);
     let mut root = Map::with_capacity(8);
-    root.insert("body".into(), body);
-    root.insert("headers".into(), Value::Object(message.headers.clone()));
-    root.insert("item".into(), Value::Null);
-    root.insert("steps".into(), Value::Object(steps));
-    root.insert("params".into(), flow.params.clone());
-    root.insert("flow".into(), json!({ "id": flow.id, "name": flow.name, "version": flow.version }));
-    root.insert("execution".into(), json!({ "id": message.execution }));
-    root.insert("attempt".into(), Value::from(1));
+    // Without a mapping the body is what goes on, whoever reads it.
+    if reads.body || gate.input.is_none() {
+        root.insert("body".to_owned(), serde_json::from_str(message.body.get()).unwrap_or(Value::Null));
+    }
+    let mut put = |name: &str, value: &dyn Fn() -> Value| {
+        if reads.reads(name) {
+            root.insert(name.to_owned(), value());
+        }
+    };
+    put("headers", &|| Value::Object(message.headers.clone()));
+    put("item", &|| Value::Null);
+    put("steps", &|| {
+        let steps = message.notes.steps.iter();
+        let output = |earlier: &Earlier| json!({ "body": earlier.body, "headers": earlier.headers });
+        Value::Object(steps.map(|(id, earlier)| (id.to_string(), output(earlier))).collect())
+    });
+    put("params", &|| flow.params.clone());
+    put("flow", &|| json!({ "id": flow.id, "name": flow.name, "version": flow.version }));
+    put("execution", &|| json!({ "id": message.execution }));
+    put("attempt", &|| Value::from(1));
     Value::Object(root)
 }
 
