@@ -16,7 +16,7 @@ use sluice_protocol::ComponentName;
 pub(crate) use body::{Body, OptionalBody, bytes};
 pub(crate) use json::read as read_json;
 
-use crate::problem::{ErrorCode, Refusal};
+use crate::problem::{Answer, ErrorCode, Refusal};
 
 /// What belongs to no tenant in particular. What a tenant may own is taken out of a path by [`Mine`](crate::scope::Mine).
 pub(crate) trait Common {}
@@ -36,12 +36,25 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let bad = |detail: String| Refusal::new(ErrorCode::BadPath, detail);
-        let params =
-            RawPathParams::from_request_parts(parts, state).await.map_err(|error| bad(error.body_text()))?;
-        let (name, text) = params.iter().next().ok_or_else(|| bad("the path lacks a name".to_owned()))?;
-        text.parse().map(Self).map_err(|error: T::Err| bad(format!("{name}: {error}")))
+        parsed(params(parts, state).await?.first()).map(Self)
     }
+}
+
+/// A parameter of a path: its name and its text.
+pub(crate) type Param = (String, String);
+
+/// The parameters of a path, in their order.
+pub(crate) async fn params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Answer<Vec<Param>> {
+    let params = RawPathParams::from_request_parts(parts, state).await;
+    let params = params.map_err(|error| Refusal::new(ErrorCode::BadPath, error.body_text()))?;
+    Ok(params.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect())
+}
+
+/// A parameter of a path, parsed into what it names.
+pub(crate) fn parsed<T: FromStr<Err: Display>>(param: Option<&Param>) -> Answer<T> {
+    let bad = |detail: String| Refusal::new(ErrorCode::BadPath, detail);
+    let (name, text) = param.ok_or_else(|| bad("the path lacks a name".to_owned()))?;
+    text.parse().map_err(|error: T::Err| bad(format!("{name}: {error}")))
 }
 
 /// The query, whose fields are all known.

@@ -7,7 +7,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::FromRequestParts;
 use axum::http::Method;
 use axum::http::request::Parts;
 use sluice_domain::{
@@ -19,6 +19,7 @@ use sluice_protocol::ExecutionId;
 
 use crate::ApiState;
 use crate::access::Caller;
+use crate::extract::{Param, params, parsed};
 use crate::problem::{Answer, ErrorCode, Refusal};
 
 /// The header by which an operator speaks for a tenant.
@@ -208,7 +209,7 @@ impl Scoped for SessionId {
 /// Refuses what belongs to a flow that may not be seen.
 fn of_flow(scope: &Scope, state: &ApiState, flow: FlowId, missing: impl FnOnce() -> Refusal) -> Answer<()> {
     match scope.tenant() {
-        Some(tenant) if !state.engine.flow_ids(tenant).contains(&flow) => Err(missing()),
+        Some(tenant) if !state.engine.is_flow_of(flow, tenant) => Err(missing()),
         _ => Ok(()),
     }
 }
@@ -243,20 +244,6 @@ where
         let second = parsed(params.get(1))?;
         Ok(Self(mine(params.first(), parts, state).await?, second))
     }
-}
-
-type Param = (String, String);
-
-async fn params(parts: &mut Parts, state: &ApiState) -> Answer<Vec<Param>> {
-    let params = RawPathParams::from_request_parts(parts, state).await;
-    let params = params.map_err(|error| Refusal::new(ErrorCode::BadPath, error.body_text()))?;
-    Ok(params.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect())
-}
-
-fn parsed<T: FromStr<Err: Display>>(param: Option<&Param>) -> Answer<T> {
-    let bad = |detail: String| Refusal::new(ErrorCode::BadPath, detail);
-    let (name, text) = param.ok_or_else(|| bad("the path lacks a name".to_owned()))?;
-    text.parse().map_err(|error: T::Err| bad(format!("{name}: {error}")))
 }
 
 async fn mine<T: FromStr<Err: Display> + Scoped>(

@@ -203,6 +203,12 @@ impl Engine {
         of_tenant.map(|flow| flow.id).collect()
     }
 
+    /// Whether a flow is there and a tenant's.
+    #[must_use]
+    pub fn is_flow_of(&self, flow: FlowId, tenant: &TenantName) -> bool {
+        self.core.snapshot().flows.get(&flow).is_some_and(|flow| flow.name.is_of(Some(tenant)))
+    }
+
     /// The id of the flow that a reference means.
     ///
     /// # Errors

@@ -4,12 +4,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use sluice_domain::{FlowId, Owned, StepId, TenantName};
+use sluice_domain::{FlowId, StepId, TenantName};
 use sluice_ports::store::HookKey;
 use sluice_ports::{Fault, PortError, SealedSecret};
 
 use crate::core::Core;
 use crate::gateway::hex;
+use crate::secrets;
 
 /// What a key is found by.
 pub(crate) fn hash(key: &str) -> [u8; 32] {
@@ -52,6 +53,6 @@ pub(crate) fn open(core: &Core, key: &HookKey) -> Result<SecretString, PortError
 /// Whose data key seals what belongs to a flow.
 pub(super) fn tenant_of(core: &Core, flow: FlowId) -> String {
     let snapshot = core.snapshot();
-    let tenant = snapshot.flows.get(&flow).and_then(|flow| flow.name.tenant());
-    TenantName::or_default(tenant.as_ref()).to_owned()
+    let name = snapshot.flows.get(&flow).map(|flow| &flow.name);
+    name.map_or_else(|| TenantName::or_default(None), secrets::tenant_of).to_owned()
 }

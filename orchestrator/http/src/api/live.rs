@@ -75,8 +75,7 @@ async fn tail(
     responses((status = 200, body = dto::StepRun, content_type = "text/event-stream")))]
 async fn tail_all(State(state): State<ApiState>, scope: Scope, headers: HeaderMap) -> Answer<Response> {
     let engine = Arc::clone(&state.engine);
-    let sees =
-        move |run: &StepRun| scope.tenant().is_none_or(|tenant| engine.flow_ids(tenant).contains(&run.flow));
+    let sees = move |run: &StepRun| scope.tenant().is_none_or(|tenant| engine.is_flow_of(run.flow, tenant));
     Ok(live::respond(&state, &headers, live::named("run"), heard(state.engine.tail(), sees)))
 }
 
