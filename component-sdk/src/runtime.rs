@@ -25,6 +25,7 @@ mod start;
 mod step;
 mod stop;
 mod ticket;
+mod watchdog;
 mod window;
 
 pub use start::run;

@@ -93,6 +93,9 @@ impl Duties {
     /// Takes nothing new. What has not begun is given back.
     pub(crate) fn wind_up(&mut self) {
         self.end.cancel();
+        for step in self.steps.all() {
+            step.close();
+        }
         self.tasks.close();
         self.runner.running.close();
     }
@@ -108,12 +111,7 @@ impl Duties {
         for assignment in wanted.assignments.iter().filter(|one| one.role != Role::Listener) {
             let kept = self.steps.get(&assignment.step).filter(|step| serves(step, assignment));
             let step = kept.unwrap_or_else(|| {
-                Step::start(
-                    assignment.clone(),
-                    bind_call(&self.component, assignment),
-                    &self.runner,
-                    self.end.child_token(),
-                )
+                Step::new(assignment.clone(), bind_call(&self.component, assignment), &self.runner)
             });
             steps.insert(assignment.step.clone(), step);
         }

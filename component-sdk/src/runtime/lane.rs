@@ -176,7 +176,7 @@ impl Lane {
     }
 
     async fn admit(&self, envelope: Envelope, back: Back, ticket: &Arc<Ticket>, deadline: Instant) {
-        let job = Job { key: Key::from(&envelope), envelope };
+        let job = Job { key: Key::from(&envelope), envelope: Arc::new(envelope) };
         if job.envelope.invocation.as_deref().is_some_and(invocation::is_expired) {
             warn!(message.id = %job.envelope.id, "an invocation came too late and is dropped");
             ticket.settle().await;
@@ -196,9 +196,9 @@ impl Lane {
 
     async fn start(&self, job: Job, deadline: Instant) {
         if let Some(invocation) = &job.envelope.invocation {
-            let served = invocation::served(&self.component, &job.envelope.step, invocation);
+            let served = Arc::new(invocation::served(&self.component, &job.envelope.step, invocation));
             let runner = Arc::clone(&self.runner);
-            self.runner.running.spawn(async move { runner.run(&served, job).await });
+            self.runner.work.spawn(async move { runner.run(served, job).await });
             return;
         }
         let found = if self.stop.is_cancelled() {
@@ -208,9 +208,7 @@ impl Lane {
         };
         match found {
             Some(step) => {
-                if let Err(job) = step.queue(job) {
-                    self.runner.return_unstarted(&step.served.routing_key, *job);
-                }
+                step.queue(job);
             }
             None if self.stop.is_cancelled() => {
                 let error =

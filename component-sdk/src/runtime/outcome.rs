@@ -122,8 +122,13 @@ fn too_large(what: &str, bytes: usize) -> Error {
 
 /// The line that travels.
 pub(crate) fn line(outcome: &Outcome) -> Bytes {
+    let retained = outcome.retained.as_ref().map_or(0, |retained| retained.body.get().len());
+    let context = outcome.context.as_ref().map_or(0, |context| context.get().len());
+    let outputs: usize = outcome.outputs.iter().map(|output| output.body.get().len() + 128).sum();
+    let mut line = Vec::with_capacity(outputs + context + retained + 384);
     // Outcomes hold strings, numbers and JSON that was parsed: there is nothing that could not be written.
-    Bytes::from(serde_json::to_vec(outcome).expect("an outcome is JSON"))
+    serde_json::to_writer(&mut line, outcome).expect("an outcome is JSON");
+    Bytes::from(line)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! Both are bounded in bytes, so that a fast source waits for the broker instead of filling the memory.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use super::outcome::{self, answer, bare};
 use super::publisher::Publisher;
 use super::queue::Room;
-use super::step::Served;
 use crate::context::Sink;
 use crate::emitter::Outlet;
 use crate::{Error, Outputs};
@@ -44,27 +43,29 @@ fn ended() -> Error {
 pub(crate) struct PartialSink {
     publisher: Publisher,
     routing_key: Arc<str>,
-    base: Outcome,
+    envelope: Arc<Envelope>,
     offset: AtomicU64,
-    room: Arc<Semaphore>,
+    /// Made for the first output: most runs stream none.
+    room: OnceLock<Arc<Semaphore>>,
 }
 
 impl PartialSink {
-    pub(crate) fn new(publisher: Publisher, step: &Served, envelope: &Envelope) -> Self {
-        Self {
-            publisher,
-            routing_key: Arc::clone(&step.routing_key),
-            base: answer(envelope, Status::Partial),
-            offset: AtomicU64::new(0),
-            room: room(),
-        }
+    pub(crate) fn new(publisher: Publisher, routing_key: Arc<str>, envelope: Arc<Envelope>) -> Self {
+        Self { publisher, routing_key, envelope, offset: AtomicU64::new(0), room: OnceLock::new() }
     }
 
     /// Waits until everything streamed is confirmed, takes no more, and says how much it was.
     pub(crate) async fn close(&self) -> u64 {
-        // The semaphore is closed nowhere else; a failure would only mean that nothing is under way.
-        drop(self.room.acquire_many(ROOM_KIB).await);
-        self.room.close();
+        let mut streamed = true;
+        let room = self.room.get_or_init(|| {
+            streamed = false;
+            Arc::new(Semaphore::new(0))
+        });
+        if streamed {
+            // The semaphore is closed nowhere else; a failure would only mean that nothing is under way.
+            drop(room.acquire_many(ROOM_KIB).await);
+        }
+        room.close();
         self.offset.load(Ordering::Acquire)
     }
 }
@@ -72,11 +73,12 @@ impl PartialSink {
 #[async_trait]
 impl Sink for PartialSink {
     async fn partial(&self, output: Output) -> Result<(), Error> {
-        let echoed = self.base.context.as_ref().map_or(0, |context| context.get().len());
+        let base = answer(&self.envelope, Status::Partial);
+        let echoed = base.context.as_ref().map_or(0, |context| context.get().len());
         let outputs = outcome::split(vec![output], echoed)?.remove(0);
-        let room = enter(&self.room, outputs[0].body.get().len() + echoed).await?;
+        let room = enter(self.room.get_or_init(room), outputs[0].body.get().len() + echoed).await?;
         let offset = self.offset.fetch_add(1, Ordering::AcqRel);
-        let record = outcome::line(&Outcome { outputs, offset, ..self.base.clone() });
+        let record = outcome::line(&Outcome { outputs, offset, ..base });
         // Nobody waits for the one record: `close` waits until all room is free again.
         drop(self.publisher.store_holding(Arc::clone(&self.routing_key), record, Some(room)));
         Ok(())
@@ -148,7 +150,7 @@ mod tests {
         let outlet = ListenerOutlet::new(publisher, step, "01".into(), CancellationToken::new());
         tokio::spawn(async move {
             while let Some(pending) = broker.recv().await {
-                pending.stored.send(()).unwrap();
+                pending.waiter.tell();
             }
         });
         let most = u128::from(ROOM_KIB / LEAST_KIB);

@@ -16,17 +16,56 @@ use lapin::{BasicProperties, Channel, Confirmation};
 use sluice_protocol::{batch, encode_id};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{debug, warn};
 
 use super::backoff::Backoff;
 use super::broker::{BrokerError, Link, answered};
 use super::queue::{Batch, Pending, Queue, Room};
+use super::window::{Key, Window};
 use crate::error::chain;
 
 /// How many batches may wait for their confirms at a time.
 const OUTSTANDING: usize = 8;
 /// AMQP's delivery mode for a message that is written to disk.
 const PERSISTENT: u8 = 2;
+
+/// Who is told that a record is stored.
+pub(crate) enum Waiter {
+    /// A task of its own.
+    Task(oneshot::Sender<()>),
+    /// The deliveries that the record answers.
+    Deliveries(Answer),
+}
+
+/// The final outcome of a record that was delivered.
+pub(crate) struct Answer {
+    pub(crate) window: Arc<Window>,
+    pub(crate) key: Key,
+    pub(crate) success: bool,
+    /// Tells the end of the component that something is not settled yet.
+    pub(crate) running: TaskTrackerToken,
+}
+
+impl Waiter {
+    pub(crate) fn tell(self) {
+        match self {
+            // Whoever does not wait for the confirm any more needs no answer.
+            Self::Task(waiting) => drop(waiting.send(())),
+            Self::Deliveries(answer) => {
+                for ticket in answer.window.finish(answer.key, answer.success) {
+                    if ticket.count() {
+                        let running = answer.running.clone();
+                        tokio::spawn(async move {
+                            ticket.acknowledge().await;
+                            drop(running);
+                        });
+                    }
+                }
+            }
+        }
+    }
+}
 
 /// Hands records to the publisher. Cheap to clone.
 #[derive(Clone)]
@@ -53,9 +92,18 @@ impl Publisher {
         room: Option<Room>,
     ) -> oneshot::Receiver<()> {
         let (stored, confirmed) = oneshot::channel();
-        // A failed send drops the other end, which the receiver reports.
-        drop(self.0.send(Pending { key, record, since: Instant::now(), stored, _room: room }));
+        self.push(key, record, Waiter::Task(stored), room);
         confirmed
+    }
+
+    /// Takes the final outcome of a record, and settles the deliveries that it answers once the broker has stored it.
+    pub(crate) fn answer(&self, key: Arc<str>, record: Bytes, answer: Answer) {
+        self.push(key, record, Waiter::Deliveries(answer), None);
+    }
+
+    fn push(&self, key: Arc<str>, record: Bytes, waiter: Waiter, room: Option<Room>) {
+        // A failed send drops the waiter, which a task notices; deliveries stay unacknowledged and come again.
+        drop(self.0.send(Pending { key, record, since: Instant::now(), waiter, _room: room }));
     }
 
     /// A publisher whose broker is the test.
@@ -154,8 +202,7 @@ impl Task {
                 backoff.reset();
                 self.queue.stored(&batch.key);
                 for pending in batch.records {
-                    // Whoever does not wait for the confirm any more needs no answer.
-                    pending.stored.send(()).ok();
+                    pending.waiter.tell();
                 }
                 true
             }

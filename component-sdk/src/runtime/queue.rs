@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sluice_protocol::batch;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
+use super::publisher::Waiter;
 
 /// How long a record waits for company while earlier batches are outstanding.
 const LINGER: Duration = Duration::from_millis(2);
@@ -29,7 +30,7 @@ pub(crate) struct Pending {
     pub(crate) key: Arc<str>,
     pub(crate) record: Bytes,
     pub(crate) since: Instant,
-    pub(crate) stored: oneshot::Sender<()>,
+    pub(crate) waiter: Waiter,
     pub(crate) _room: Option<Room>,
 }
 
@@ -139,12 +140,12 @@ mod tests {
     use super::*;
 
     fn push(queue: &mut Queue, key: &str, record: &'static str, since: Instant) {
-        let stored = oneshot::channel().0;
+        let waiter = Waiter::Task(tokio::sync::oneshot::channel().0);
         queue.push(Pending {
             key: key.into(),
             record: Bytes::from_static(record.as_bytes()),
             since,
-            stored,
+            waiter,
             _room: None,
         });
     }

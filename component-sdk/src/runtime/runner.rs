@@ -2,24 +2,31 @@
 //!
 //! Every record that was admitted ends here in exactly one final outcome, whatever the function does: it returns, fails,
 //! panics, takes too long or never yields its thread.
+//!
+//! A run stays on the threads that run functions: it concludes there and leaves its outcome with the publisher, which
+//! settles the deliveries once the broker has confirmed it. Between threads nothing travels but that outcome, since a
+//! switch of threads costs more than most functions do. What a blocked thread cannot do, the watchdog does
+//! ([`super::watchdog`]).
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
+use futures_util::FutureExt;
 use sluice_protocol::gateway::Role;
 use sluice_protocol::{Envelope, ErrorInfo, Outcome, Status};
 use tokio::runtime::Handle;
-use tokio::task::{JoinError, JoinHandle};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{Instrument, error, info_span, warn};
 
 use super::outcome::{self, answer, give_back};
 use super::outlet::PartialSink;
-use super::publisher::Publisher;
+use super::publisher::{Answer, Publisher};
 use super::step::{Job, Served};
-use super::stop::{Reason, Stop};
+use super::stop::Stop;
+use super::watchdog::{Run, Runs};
 use super::window::{Key, Window};
 use crate::calls::Calls;
 use crate::context::{Context, Inner};
@@ -27,26 +34,25 @@ use crate::credentials::CredentialCache;
 use crate::function::{Finished, RawInput};
 use crate::{Error, Outputs};
 
-/// How long a cancelled function may take to notice. After that its thread counts as lost.
-const TO_YIELD: Duration = Duration::from_secs(2);
-
 /// What every run shares.
 pub(crate) struct Runner {
     /// The runtime that runs functions.
     pub(crate) work: Handle,
     pub(crate) publisher: Publisher,
-    pub(crate) window: Window,
+    pub(crate) window: Arc<Window>,
     pub(crate) credentials: Arc<CredentialCache>,
     pub(crate) calls: Arc<dyn Calls>,
     /// Every record between its start and its settled deliveries.
     pub(crate) running: TaskTracker,
+    /// The runs whose functions have not ended.
+    pub(crate) runs: Runs,
     /// The grace of a shutdown is over.
     pub(crate) abort: CancellationToken,
     pub(crate) stop: Stop,
 }
 
 /// How a run ended.
-enum End {
+pub(crate) enum End {
     Done(Result<Finished, Error>),
     Panicked(String),
     TimedOut,
@@ -54,70 +60,73 @@ enum End {
 }
 
 impl Runner {
-    pub(crate) async fn run(&self, step: &Served, job: Job) {
+    /// Runs a record to its outcome. The time of the run begins now.
+    pub(crate) async fn run(&self, step: Arc<Served>, job: Job) {
         let span = info_span!(
             "run",
             step.id = %job.envelope.step,
             execution.id = job.envelope.execution.map(tracing::field::display),
             message.id = %job.envelope.id,
         );
+        let sink = Arc::new(PartialSink::new(
+            self.publisher.clone(),
+            Arc::clone(&step.routing_key),
+            Arc::clone(&job.envelope),
+        ));
+        let run = self.runs.begin(step, job, sink, self.running.token());
         async {
-            let started = Instant::now();
-            let sink = Arc::new(PartialSink::new(self.publisher.clone(), step, &job.envelope));
-            let end = self.call(step, &job.envelope, Arc::clone(&sink)).await;
-            // Partial outcomes come before the final one.
-            let offset = sink.close().await;
-            let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-            let mut outcomes = conclude(&job.envelope, end, offset);
-            if let Some(last) = outcomes.last_mut() {
-                last.micros = micros;
-            }
-            self.finish(&step.routing_key, job.key, outcomes).await;
+            // Also what a function does when it is dropped is the author's code.
+            let end = AssertUnwindSafe(self.call(&run)).catch_unwind().await;
+            self.conclude(&run, end.unwrap_or_else(|panic| End::Panicked(panic_message(panic.as_ref()))))
+                .await;
         }
         .instrument(span)
         .await;
     }
 
     /// Gives a record back that has not begun. It burns no attempt.
-    pub(crate) fn return_unstarted(self: &Arc<Self>, route: &Arc<str>, job: Job) {
+    pub(crate) fn return_unstarted(&self, route: &Arc<str>, job: &Job) {
         let error = ErrorInfo::new("drained", "the component ended before this input began", true);
-        self.bounce(route, &job, Status::Rebound, Some(error));
+        self.bounce(route, job, Status::Rebound, Some(error));
     }
 
     /// Answers for a record without running it.
-    pub(crate) fn bounce(
-        self: &Arc<Self>,
-        route: &Arc<str>,
-        job: &Job,
-        status: Status,
-        error: Option<ErrorInfo>,
-    ) {
-        let outcome = give_back(&job.envelope, status, error);
-        let (runner, route, key) = (Arc::clone(self), Arc::clone(route), job.key);
-        self.running.spawn(async move { runner.finish(&route, key, vec![outcome]).await });
+    pub(crate) fn bounce(&self, route: &Arc<str>, job: &Job, status: Status, error: Option<ErrorInfo>) {
+        self.finish(route, job.key, &give_back(&job.envelope, status, error), self.running.token());
     }
 
-    /// Publishes, awaits every confirm, then settles the deliveries.
-    async fn finish(&self, route: &Arc<str>, key: Key, outcomes: Vec<Outcome>) {
-        let success = outcomes.last().is_some_and(|last| last.status == Status::Ok);
+    /// Turns the end of a run into its outcome, unless somebody else did so already.
+    pub(crate) async fn conclude(&self, run: &Run, end: End) {
+        let Some(running) = self.runs.end(run) else { return };
+        let micros = u64::try_from(run.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        // Partial outcomes come before the final one.
+        let offset = run.sink.close().await;
+        let mut outcomes = conclude(&run.job.envelope, end, offset);
+        let Some(last) = outcomes.pop() else { return };
         for one in &outcomes {
             // One after the other, so that a batch that has to be repeated cannot overtake.
-            if self.publisher.store(Arc::clone(route), outcome::line(one)).await.is_err() {
+            let stored = self.publisher.store(Arc::clone(&run.step.routing_key), outcome::line(one));
+            if stored.await.is_err() {
                 // The process ends: the deliveries stay unacknowledged and come again.
                 return;
             }
         }
-        for ticket in self.window.finish(key, success) {
-            ticket.settle().await;
-        }
+        self.finish(&run.step.routing_key, run.job.key, &Outcome { micros, ..last }, running);
     }
 
-    async fn call(&self, step: &Served, envelope: &Envelope, sink: Arc<PartialSink>) -> End {
+    /// Leaves the final outcome of a record with the publisher, which settles its deliveries.
+    fn finish(&self, route: &Arc<str>, key: Key, last: &Outcome, running: TaskTrackerToken) {
+        let success = last.status == Status::Ok;
+        let answer = Answer { window: Arc::clone(&self.window), key, success, running };
+        self.publisher.answer(Arc::clone(route), outcome::line(last), answer);
+    }
+
+    async fn call(&self, run: &Run) -> End {
+        let (step, envelope) = (&run.step, &run.job.envelope);
         let call = match &step.call {
             Ok(call) => Arc::clone(call),
             Err(error) => return End::Done(Err(error.clone())),
         };
-        let deadline = Instant::now() + Duration::from_millis(step.assignment.timeout_ms);
         let cancelled = CancellationToken::new();
         let cx = Context::new(Inner {
             id: envelope.id,
@@ -128,48 +137,25 @@ impl Runner {
             traceparent: envelope.traceparent.clone(),
             instance: step.assignment.instance.clone(),
             revision: envelope.invocation.as_ref().and_then(|invocation| invocation.revision),
-            deadline: Some(deadline),
+            deadline: Some(run.deadline),
             cancelled: cancelled.clone(),
             tick: (step.assignment.role == Role::Polling).then(|| envelope.body.clone()),
             credentials: Arc::clone(&self.credentials),
-            sink: Some(sink),
+            sink: Some(Arc::clone(&run.sink) as Arc<_>),
             trace: envelope.invocation.as_ref().is_some_and(|invocation| invocation.trace),
             calls: Arc::clone(&self.calls),
             depth: envelope.invocation.as_ref().map_or(0, |invocation| invocation.depth),
         });
         let input = RawInput { body: envelope.body.clone(), state: envelope.state.clone() };
-        let span = tracing::Span::current();
-        // The call itself is the author's code too: it starts on the work runtime.
-        let mut handle = self.work.spawn(async move { call(cx, input).await }.instrument(span));
         let end = tokio::select! {
             biased;
-            joined = &mut handle => return joined_end(joined),
-            () = sleep_until(deadline) => End::TimedOut,
+            // A function that ends at once costs neither a timer nor a place in the list of who waits for the end.
+            result = call(cx, input) => return End::Done(result),
+            () = sleep_until(run.deadline) => End::TimedOut,
             () = self.abort.cancelled() => End::Drained,
         };
         cancelled.cancel();
-        self.reclaim(handle).await;
         end
-    }
-
-    /// Takes the thread back from a cancelled function; a thread that does not come back ends the process.
-    async fn reclaim(&self, mut handle: JoinHandle<Result<Finished, Error>>) {
-        handle.abort();
-        if timeout(TO_YIELD, &mut handle).await.is_err() {
-            error!(
-                "a function does not yield its thread after its time was up, the component has to restart"
-            );
-            self.stop.request(Reason::Stuck);
-        }
-    }
-}
-
-fn joined_end(joined: Result<Result<Finished, Error>, JoinError>) -> End {
-    match joined {
-        Ok(result) => End::Done(result),
-        Err(error) if error.is_panic() => End::Panicked(panic_message(error.into_panic().as_ref())),
-        // Nobody else aborts a run, except the end of the work runtime.
-        Err(_) => End::Drained,
     }
 }
 

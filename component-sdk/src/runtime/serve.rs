@@ -19,7 +19,7 @@ use super::publisher::Publisher;
 use super::runner::Runner;
 use super::session::Sessions;
 use super::stop::{Reason, Stop};
-use super::window::Window;
+use super::watchdog::{self, Runs};
 use crate::component::Checked;
 use crate::credentials::CredentialCache;
 use crate::error::chain;
@@ -51,17 +51,20 @@ pub(crate) async fn serve(component: Checked, boot: Boot, work: Handle) -> u8 {
     let runner = Arc::new(Runner {
         work,
         publisher: Publisher::start(Arc::clone(&publishing)),
-        window: Window::default(),
+        window: Arc::default(),
+        runs: Runs::default(),
         credentials: Arc::new(CredentialCache::new(Arc::new(gateway.clone()))),
         calls: Arc::new(gateway.clone()),
         running: TaskTracker::new(),
         abort: CancellationToken::new(),
         stop: stop.clone(),
     });
+    let watching = tokio::spawn(watchdog::watch(Arc::clone(&runner)));
     let mut duties = Duties::new(component, Arc::clone(&consuming), Arc::clone(&runner));
     duties.serve_invocations(&session.invocations);
     follow_assignments(&mut duties, gateway, &stop, &session).await;
     wind_up(&mut duties, &runner, &stop).await;
+    watching.abort();
     tokio::join!(publishing.discard(), consuming.discard());
     let code = exit_code(&stop);
     info!(code, "ended");

@@ -1,14 +1,13 @@
 //! One assigned step: its function bound to its config, and the records that wait for it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use sluice_protocol::gateway::Assignment;
 use sluice_protocol::{Envelope, StepKey};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
 
 use super::runner::Runner;
 use super::window::Key;
@@ -18,15 +17,24 @@ use crate::function::Call;
 /// A record that this process answers for.
 pub(crate) struct Job {
     pub(crate) key: Key,
-    pub(crate) envelope: Envelope,
+    pub(crate) envelope: Arc<Envelope>,
 }
 
 /// A step that is served.
 pub(crate) struct Step {
     pub(crate) served: Arc<Served>,
+    runner: Arc<Runner>,
+    line: Mutex<Line>,
+}
+
+/// The records of a step that wait.
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Job>,
+    /// Tasks that take records from here, one at a time each: at most the step's concurrency.
+    takers: u32,
     /// The step is not ours any more: what has not begun is given back.
-    closing: CancellationToken,
-    waiting: mpsc::UnboundedSender<Job>,
+    closed: bool,
 }
 
 /// What a run needs to know of its step.
@@ -37,57 +45,60 @@ pub(crate) struct Served {
 }
 
 impl Step {
-    /// Starts to serve a step. Records run in order of arrival, as many at a time as its concurrency says.
-    pub(crate) fn start(
-        assignment: Assignment,
-        call: Result<Call, Error>,
-        runner: &Arc<Runner>,
-        closing: CancellationToken,
-    ) -> Arc<Self> {
-        let (waiting, jobs) = mpsc::unbounded_channel();
-        let permits = Arc::new(Semaphore::new(usize::try_from(assignment.concurrency.max(1)).unwrap_or(1)));
+    /// Serves a step. Records begin in order of arrival, as many at a time as its concurrency says.
+    pub(crate) fn new(assignment: Assignment, call: Result<Call, Error>, runner: &Arc<Runner>) -> Arc<Self> {
         let routing_key = assignment.routing_key.as_str().into();
         let served = Arc::new(Served { assignment, routing_key, call });
-        // The task holds no sender, so it ends with the last handle of the step.
-        tokio::spawn(dispatch(Arc::clone(&served), closing.clone(), permits, jobs, Arc::clone(runner)));
-        Arc::new(Self { served, closing, waiting })
+        Arc::new(Self { served, runner: Arc::clone(runner), line: Mutex::default() })
     }
 
-    /// Queues a record. How many wait is bounded by the prefetch of the lanes.
-    pub(crate) fn queue(&self, job: Job) -> Result<(), Box<Job>> {
-        self.waiting.send(job).map_err(|refused| Box::new(refused.0))
+    /// Queues a record, or gives it back when the step is closed. How many wait is bounded by the prefetch of the lanes.
+    pub(crate) fn queue(self: &Arc<Self>, job: Job) {
+        let mut line = self.line();
+        if line.closed {
+            drop(line);
+            return self.runner.return_unstarted(&self.served.routing_key, &job);
+        }
+        line.waiting.push_back(job);
+        if line.takers < self.served.assignment.concurrency.max(1) {
+            line.takers += 1;
+            drop(line);
+            self.runner.work.spawn(Arc::clone(self).take());
+        }
+    }
+
+    /// Runs one record after the other until none waits.
+    async fn take(self: Arc<Self>) {
+        while let Some(job) = self.next() {
+            self.runner.run(Arc::clone(&self.served), job).await;
+            // A function that never waits must not keep its thread from the others.
+            tokio::task::coop::consume_budget().await;
+        }
+    }
+
+    /// The record whose turn it is. Whoever gets none does not take any more.
+    fn next(&self) -> Option<Job> {
+        let mut line = self.line();
+        let next = line.waiting.pop_front();
+        if next.is_none() {
+            line.takers -= 1;
+        }
+        next
     }
 
     /// Gives back what has not begun.
     pub(crate) fn close(&self) {
-        self.closing.cancel();
-    }
-}
-
-async fn dispatch(
-    step: Arc<Served>,
-    closing: CancellationToken,
-    permits: Arc<Semaphore>,
-    mut jobs: mpsc::UnboundedReceiver<Job>,
-    runner: Arc<Runner>,
-) {
-    while let Some(job) = jobs.recv().await {
-        let permit = tokio::select! {
-            biased;
-            () = closing.cancelled() => None,
-            permit = Arc::clone(&permits).acquire_owned() => permit.ok(),
-        };
-        match permit {
-            Some(permit) => {
-                let (runner, step) = (Arc::clone(&runner), Arc::clone(&step));
-                let tracker = runner.running.clone();
-                tracker.spawn(async move {
-                    runner.run(&step, job).await;
-                    drop(permit);
-                });
-            }
-            None => runner.return_unstarted(&step.routing_key, job),
+        let mut line = self.line();
+        line.closed = true;
+        let waiting = std::mem::take(&mut line.waiting);
+        drop(line);
+        for job in waiting {
+            self.runner.return_unstarted(&self.served.routing_key, &job);
         }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,6 +133,9 @@ impl Steps {
 
     /// The step, waiting for the assignments until `deadline` when it is unknown.
     pub(crate) async fn find(&self, key: &StepKey, deadline: Instant) -> Option<Arc<Step>> {
+        if let Some(step) = self.get(key) {
+            return Some(step);
+        }
         let mut changes = self.changes.subscribe();
         loop {
             changes.mark_unchanged();

@@ -24,15 +24,25 @@ impl Ticket {
         Self { acker, open: AtomicUsize::new(records), _lane: lane }
     }
 
-    /// Tells that one record is answered and its outcome confirmed.
+    /// Counts one record as answered, its outcome being confirmed. True after the last: then acknowledge.
+    pub(crate) fn count(&self) -> bool {
+        self.open.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Acknowledges the delivery.
+    pub(crate) async fn acknowledge(&self) {
+        match answered(self.acker.ack(BasicAckOptions::default())).await {
+            Ok(true) => {}
+            // The connection is gone: the delivery comes again, and the window knows its ids.
+            Ok(false) => debug!("a delivery could not be acknowledged, its channel is gone"),
+            Err(error) => debug!(error = chain(&error), "a delivery could not be acknowledged"),
+        }
+    }
+
+    /// Counts one record as answered and acknowledges after the last.
     pub(crate) async fn settle(&self) {
-        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            match answered(self.acker.ack(BasicAckOptions::default())).await {
-                Ok(true) => {}
-                // The connection is gone: the delivery comes again, and the window knows its ids.
-                Ok(false) => debug!("a delivery could not be acknowledged, its channel is gone"),
-                Err(error) => debug!(error = chain(&error), "a delivery could not be acknowledged"),
-            }
+        if self.count() {
+            self.acknowledge().await;
         }
     }
 }

@@ -20,6 +20,10 @@ mod wire;
 
 use std::process::ExitCode;
 
+/// Messages are many small allocations that one thread makes and another frees, which this allocator does best.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // The cryptography of every TLS connection, chosen before there can be one.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
