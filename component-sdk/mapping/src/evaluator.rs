@@ -115,6 +115,24 @@ impl Evaluator {
         pick(path, root, &self.limits, &mut output).map_err(|error| error.at("", path.source()))
     }
 
+    /// When an evaluation that begins now has to be over.
+    pub(crate) fn deadline(&self) -> Instant {
+        deadline(self.limits.timeout)
+    }
+
+    /// As one expression of a mapping that has to be over at `deadline`.
+    pub(crate) fn run_until(
+        &mut self,
+        expression: &Expression,
+        root: &Root<'_>,
+        deadline: Instant,
+    ) -> Result<JValue, EvalError> {
+        if Instant::now() > deadline {
+            return Err(EvalError::new(EvalErrorKind::Timeout, "the mapping took too long"));
+        }
+        self.run(expression, root)
+    }
+
     fn run(&mut self, expression: &Expression, root: &Root<'_>) -> Result<JValue, EvalError> {
         let root = root.converted();
         let program = expression.program();
@@ -177,10 +195,7 @@ impl Pass<'_, '_> {
     }
 
     fn jsonata(&mut self, expression: &Expression) -> Result<Option<Value>, EvalError> {
-        if Instant::now() > self.deadline {
-            return Err(EvalError::new(EvalErrorKind::Timeout, "the mapping took too long"));
-        }
-        let value = self.evaluator.run(expression, self.root)?;
+        let value = self.evaluator.run_until(expression, self.root, self.deadline)?;
         from_jvalue(&value, &mut self.output)
     }
 }

@@ -22,6 +22,7 @@ mod path;
 mod query;
 mod reads;
 mod root;
+mod text;
 mod value;
 
 pub use error::{EvalError, EvalErrorKind, MappingError, MappingErrorKind};

@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::path::{JsonPath, Segment};
 use crate::query::is_path;
 use crate::reads::{Reads, jsonpath};
+use crate::text::TextPlan;
 
 /// A parsed mapping. Cheap to clone and shared between threads.
 #[derive(Debug, Clone)]
@@ -23,6 +24,7 @@ struct Parsed {
     source: Value,
     root: Node,
     reads: Reads,
+    text: Option<TextPlan>,
 }
 
 /// A path that a mapping follows from the root, for checks against a schema.
@@ -70,7 +72,8 @@ impl Mapping {
             Node::Jsonata { expression, .. } => reads.merge(expression.reads()),
             Node::Constant(..) | Node::Object(_) | Node::Array(_) => {}
         });
-        Ok(Mapping(Arc::new(Parsed { source: source.clone(), root, reads })))
+        let text = TextPlan::of(&root, &reads);
+        Ok(Mapping(Arc::new(Parsed { source: source.clone(), root, reads, text })))
     }
 
     /// The mapping as written.
@@ -81,6 +84,11 @@ impl Mapping {
     /// Which names of the root it reads.
     pub fn reads(&self) -> &Reads {
         &self.0.reads
+    }
+
+    /// How to evaluate it from text to text, where it reads nothing but the body.
+    pub(crate) fn text_plan(&self) -> Option<&TextPlan> {
+        self.0.text.as_ref()
     }
 
     /// Every path it follows from the root, in the order of the tree.

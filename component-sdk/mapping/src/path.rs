@@ -96,6 +96,14 @@ impl JsonPath {
         self.0.query.segments.iter().map_while(segment).collect()
     }
 
+    /// The segments of a singular query.
+    pub(crate) fn walk(&self) -> Option<&[Segment]> {
+        match &self.0.plan {
+            Plan::Walk(segments) => Some(segments),
+            Plan::Query(_) => None,
+        }
+    }
+
     pub(crate) fn query(&self) -> &JpQuery {
         &self.0.query
     }

@@ -33,6 +33,15 @@ impl<'a> Root<'a> {
         Root { value: Cow::Borrowed(value), converted: OnceCell::new() }
     }
 
+    /// A root that holds a body alone, for expressions that read nothing else of it; its text is read straight into
+    /// JSONata's values. None when it is no JSON, or nests too deep.
+    pub(crate) fn of_body(text: &str) -> Option<Root<'static>> {
+        let document = format!(r#"{{"body":{text}}}"#);
+        let value: JValue = serde_json::from_str(&document).ok()?;
+        let converted = OnceCell::from(Converted { value, bytes: document.len() });
+        Some(Root { value: Cow::Owned(Value::Null), converted })
+    }
+
     /// The document.
     pub fn value(&self) -> &Value {
         &self.value

@@ -160,7 +160,7 @@ fn array(items: &[JValue], budget: &mut OutputBudget) -> Result<Value, EvalError
     Ok(Value::Array(array))
 }
 
-fn json_number(number: f64) -> Result<Number, EvalError> {
+pub(crate) fn json_number(number: f64) -> Result<Number, EvalError> {
     if number.fract() == 0.0 && number.abs() < EXACT {
         return Ok(Number::from(number as i64));
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +10,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// Printable ASCII without spaces, 1 to 160 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct StepKey(Box<str>);
+#[serde(try_from = "String")]
+pub struct StepKey(Arc<str>);
 
 /// A text that is no step key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +45,7 @@ impl TryFrom<String> for StepKey {
 
 impl From<StepKey> for String {
     fn from(key: StepKey) -> Self {
-        key.0.into()
+        key.as_str().to_owned()
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct Answer {
     pub(crate) success: bool,
     /// Tells the end of the component that something is not settled yet.
     pub(crate) running: TaskTrackerToken,
+    /// Who else waits for it.
+    pub(crate) told: Option<oneshot::Sender<()>>,
 }
 
 impl Waiter {
@@ -61,6 +63,9 @@ impl Waiter {
                             drop(running);
                         });
                     }
+                }
+                if let Some(waiting) = answer.told {
+                    waiting.send(()).ok();
                 }
             }
         }

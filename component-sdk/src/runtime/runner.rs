@@ -15,6 +15,7 @@ use futures_util::FutureExt;
 use sluice_protocol::gateway::Role;
 use sluice_protocol::{Envelope, ErrorInfo, Outcome, Status};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -92,7 +93,7 @@ impl Runner {
 
     /// Answers for a record without running it.
     pub(crate) fn bounce(&self, route: &Arc<str>, job: &Job, status: Status, error: Option<ErrorInfo>) {
-        self.finish(route, job.key, &give_back(&job.envelope, status, error), self.running.token());
+        self.finish(route, job.key, &give_back(&job.envelope, status, error), (self.running.token(), None));
     }
 
     /// Turns the end of a run into its outcome, unless somebody else did so already.
@@ -111,13 +112,27 @@ impl Runner {
                 return;
             }
         }
-        self.finish(&run.step.routing_key, run.job.key, &Outcome { micros, ..last }, running);
+        let (told, stored) = oneshot::channel();
+        // One at a time keeps the order: what is published again must not come after what follows it.
+        let in_order = run.step.assignment.concurrency <= 1;
+        let told = in_order.then_some(told);
+        self.finish(&run.step.routing_key, run.job.key, &Outcome { micros, ..last }, (running, told));
+        if in_order {
+            // Nobody stores anything any more when the process ends.
+            stored.await.ok();
+        }
     }
 
     /// Leaves the final outcome of a record with the publisher, which settles its deliveries.
-    fn finish(&self, route: &Arc<str>, key: Key, last: &Outcome, running: TaskTrackerToken) {
+    fn finish(
+        &self,
+        route: &Arc<str>,
+        key: Key,
+        last: &Outcome,
+        (running, told): (TaskTrackerToken, Option<oneshot::Sender<()>>),
+    ) {
         let success = last.status == Status::Ok;
-        let answer = Answer { window: Arc::clone(&self.window), key, success, running };
+        let answer = Answer { window: Arc::clone(&self.window), key, success, running, told };
         self.publisher.answer(Arc::clone(route), outcome::line(last), answer);
     }
 

@@ -28,8 +28,8 @@ macro_rules! define_text {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
+        #[serde(try_from = "String")]
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// The text form.
@@ -49,7 +49,7 @@ macro_rules! define_text {
 
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0.into()
+                name.as_str().to_owned()
             }
         }
 

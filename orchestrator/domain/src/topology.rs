@@ -17,6 +17,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,8 +41,8 @@ pub const EXCHANGE_PREFIX: &str = "v1.x.";
 
 /// The name of a lane's queue: `v1.q.<deployment>.<26 characters>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct LaneName(Box<str>);
+#[serde(try_from = "String")]
+pub struct LaneName(Arc<str>);
 
 /// A text that names no lane.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +96,7 @@ impl TryFrom<String> for LaneName {
 
 impl From<LaneName> for String {
     fn from(name: LaneName) -> Self {
-        name.0.into()
+        name.as_str().to_owned()
     }
 }
 

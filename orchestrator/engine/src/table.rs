@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use sluice_domain::compiled::{CompiledFlow, CompiledStep};
 use sluice_domain::{ErrorRoute, Flow, FlowId, FlowVersion, Gate, InstanceName, Intent, StepAddress, StepId};
 use sluice_mapping::{Expression, Limits, Mapping, Reads, StepReads};
+use sluice_protocol::StepKey;
 use sluice_protocol::gateway::Role;
 use tokio::sync::watch;
 
@@ -21,6 +22,8 @@ pub struct LiveFlow {
     /// The flow.
     pub compiled: CompiledFlow,
     gates: BTreeMap<StepId, LiveGate>,
+    /// What each step is called on the wire.
+    keys: BTreeMap<StepId, StepKey>,
     /// How long the requests of each webhook wait that the flow answers.
     within: BTreeMap<StepId, Duration>,
     /// Messages sent to lanes less messages that came to an end. Only this process's: a hint, not the truth.
@@ -64,11 +67,17 @@ impl LiveFlow {
             gates.insert(id.clone(), gate);
         }
         let within = within(&compiled);
-        Ok(Self { compiled, gates, within, under_way: AtomicI64::new(0), seen: AtomicI64::new(0) })
+        let keys = compiled.steps.keys().map(|id| (id.clone(), compiled.address(id).to_key())).collect();
+        Ok(Self { compiled, gates, keys, within, under_way: AtomicI64::new(0), seen: AtomicI64::new(0) })
     }
 
     pub(crate) fn gate(&self, step: &StepId) -> Option<&LiveGate> {
         self.gates.get(step)
+    }
+
+    /// What a step is called on the wire.
+    pub(crate) fn key(&self, step: &StepId) -> Option<&StepKey> {
+        self.keys.get(step)
     }
 
     /// How long a request to the webhook `step` waits for an answer; nothing when no step behind it answers.

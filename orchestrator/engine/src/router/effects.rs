@@ -68,11 +68,18 @@ pub(crate) struct TickEnd {
 impl Effects {
     /// Adds to the counters of a step.
     pub(crate) fn count(&mut self, step: &StepId, add: impl FnOnce(&mut StepCounters)) {
-        if let Some((_, counters)) = self.counts.iter_mut().find(|(known, _)| known == step) {
-            return add(counters);
-        }
-        let mut counters = StepCounters::default();
-        add(&mut counters);
-        self.counts.push((step.clone(), counters));
+        add(counters(&mut self.counts, step));
     }
+}
+
+/// The counters of a step among those of a few.
+pub(crate) fn counters<'c>(
+    counts: &'c mut Vec<(StepId, StepCounters)>,
+    step: &StepId,
+) -> &'c mut StepCounters {
+    let at = counts.iter().position(|(known, _)| known == step).unwrap_or_else(|| {
+        counts.push((step.clone(), StepCounters::default()));
+        counts.len() - 1
+    });
+    &mut counts[at].1
 }

@@ -213,7 +213,7 @@ fn envelope(outcome: &Outcome, attempt: u32, suspected: u32) -> Vec<u8> {
         execution: outcome.execution,
         attempt,
         suspected,
-        body: Body::Raw(&retained.body),
+        body: Body::Text(retained.body.get()),
         headers: &retained.headers,
         context: outcome.context.as_deref(),
         state: notes.cursor.as_ref(),

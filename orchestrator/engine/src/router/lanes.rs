@@ -21,7 +21,7 @@ const OUTSTANDING: usize = 4;
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_MOST: Duration = Duration::from_secs(2);
 
-/// A message and the number of the outcome that waits for it.
+/// A message and the number of the delivery that waits for it.
 pub(crate) type Parcel = (u64, Send);
 
 /// The queues of all targets of one shard.

@@ -72,14 +72,14 @@ pub(crate) fn pass(cx: &mut Cx<'_>, effects: &mut Effects, to: &StepId, message:
     let (Some(step), Some(gate)) = (live.compiled.steps.get(to), live.gate(to)) else { return };
     let plain = gate.when.is_none() && gate.split.is_none() && gate.input.is_none();
     if plain {
-        send(cx, effects, (to, step), message, (0, Body::Raw(message.body)));
+        send(cx, effects, (to, step), message, (0, Body::Text(message.body.get())));
         return;
     }
     match evaluate(cx, gate, message) {
         Ok(None) => effects.count(to, |counters| counters.filtered += 1),
         Ok(Some(bodies)) => {
             for (item, body) in bodies.iter().enumerate() {
-                send(cx, effects, (to, step), message, (item as u64, Body::Value(body)));
+                send(cx, effects, (to, step), message, (item as u64, body.as_ref()));
             }
         }
         Err(error) => {
@@ -89,12 +89,32 @@ pub(crate) fn pass(cx: &mut Cx<'_>, effects: &mut Effects, to: &StepId, message:
     }
 }
 
+/// A body that came out of a gate.
+enum Passed {
+    Text(String),
+    Value(Value),
+}
+
+impl Passed {
+    fn as_ref(&self) -> Body<'_> {
+        match self {
+            Self::Text(text) => Body::Text(text),
+            Self::Value(value) => Body::Value(value),
+        }
+    }
+}
+
 /// The bodies that come out of a gate; none when its condition is false.
 fn evaluate(
     cx: &mut Cx<'_>,
     gate: &LiveGate,
     message: &Message<'_>,
-) -> Result<Option<Vec<Value>>, EvalError> {
+) -> Result<Option<Vec<Passed>>, EvalError> {
+    if let (None, None, Some(mapping)) = (&gate.when, &gate.split, &gate.input)
+        && let Some(text) = cx.evaluator.map_text(mapping, message.body.get())
+    {
+        return text.map(|text| Some(vec![Passed::Text(text)]));
+    }
     let mut document = document(cx, gate, message);
     let root = Root::new(&document);
     if let Some(when) = &gate.when
@@ -107,14 +127,16 @@ fn evaluate(
             Some(mapping) => cx.evaluator.map(mapping, &root)?,
             None => document["body"].take(),
         };
-        return Ok(Some(vec![body]));
+        return Ok(Some(vec![Passed::Value(body)]));
     };
     let items = cx.evaluator.items(split, &root)?;
-    let Some(mapping) = &gate.input else { return Ok(Some(items)) };
+    let Some(mapping) = &gate.input else {
+        return Ok(Some(items.into_iter().map(Passed::Value).collect()));
+    };
     let mut bodies = Vec::with_capacity(items.len());
     for item in items {
         document["item"] = item;
-        bodies.push(cx.evaluator.map(mapping, &Root::new(&document))?);
+        bodies.push(Passed::Value(cx.evaluator.map(mapping, &Root::new(&document))?));
     }
     Ok(Some(bodies))
 }
@@ -158,12 +180,12 @@ fn send(
     if step.role == Role::Respond {
         return respond(cx, effects, (to, step), message, (id, body));
     }
-    let key = cx.live.compiled.address(to).to_key();
+    let Some(key) = cx.live.key(to) else { return };
     let notes = message.notes.for_step(&step.carries);
     let context = notes.write();
     let envelope = EnvelopeRef {
         id,
-        step: &key,
+        step: key,
         execution: message.execution,
         attempt: 1,
         suspected: 0,
@@ -183,9 +205,8 @@ fn send(
     if notes.recorded
         && let Some(execution) = message.execution
     {
-        let text = serde_json::to_string(&body).expect("a body is plain JSON");
         effects.runs.push(StepRun {
-            input: Some(recorded(text, cx.recorded_bytes)),
+            input: Some(recorded(body.text(), cx.recorded_bytes)),
             context: context.map(|raw| raw.get().to_owned()),
             ..run(cx, (id, execution), to, RunStatus::Queued)
         });
@@ -204,7 +225,7 @@ fn respond(
     effects.count(to, |counters| counters.received += 1);
     let read = match body {
         Body::Value(value) => Reply::read(value),
-        Body::Raw(raw) => Reply::read(&serde_json::from_str(raw.get()).unwrap_or_default()),
+        Body::Text(text) => Reply::read(&serde_json::from_str(text).unwrap_or_default()),
     };
     let reply = match read {
         Ok(reply) => reply,
@@ -217,9 +238,8 @@ fn respond(
     if let Some(execution) = message.execution {
         effects.answers.push((execution, Answered::Reply(reply)));
         if message.notes.recorded {
-            let text = serde_json::to_string(&body).expect("a body is plain JSON");
             effects.runs.push(StepRun {
-                input: Some(recorded(text, cx.recorded_bytes)),
+                input: Some(recorded(body.text(), cx.recorded_bytes)),
                 ..run(cx, (id, execution), to, RunStatus::Succeeded)
             });
         }
@@ -305,6 +325,6 @@ pub(crate) fn recorded(mut text: String, most: usize) -> RecordedBody {
 /// Sends a body to a step as it is, past the step's gate.
 pub(crate) fn send_past_gate(cx: &mut Cx<'_>, effects: &mut Effects, to: &StepId, message: &Message<'_>) {
     if let Some(step) = cx.live.compiled.steps.get(to) {
-        send(cx, effects, (to, step), message, (0, Body::Raw(message.body)));
+        send(cx, effects, (to, step), message, (0, Body::Text(message.body.get())));
     }
 }

@@ -12,7 +12,7 @@ pub(crate) const RETRY: &str = "sluice.retry.v1";
 pub(crate) const REPLAY: &str = "sluice.replay.v1";
 
 /// An envelope as the router writes it, without copying what it was given. Its form is
-/// [`sluice_protocol::Envelope`]'s.
+/// [`sluice_protocol::Envelope`]'s; the body comes last, since it may be text already.
 #[derive(Debug, Serialize)]
 pub(crate) struct EnvelopeRef<'a> {
     pub(crate) id: MessageId,
@@ -22,6 +22,7 @@ pub(crate) struct EnvelopeRef<'a> {
     pub(crate) attempt: u32,
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) suspected: u32,
+    #[serde(skip)]
     pub(crate) body: Body<'a>,
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub(crate) headers: &'a Headers,
@@ -34,11 +35,21 @@ pub(crate) struct EnvelopeRef<'a> {
 }
 
 /// A body, parsed or not.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Body<'a> {
-    Raw(&'a RawValue),
+    /// JSON text on one line.
+    Text(&'a str),
     Value(&'a Value),
+}
+
+impl Body<'_> {
+    /// The JSON text.
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Text(text) => text.to_owned(),
+            Self::Value(value) => value.to_string(),
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands the field by reference")]
@@ -49,7 +60,23 @@ fn is_zero(number: &u32) -> bool {
 impl EnvelopeRef<'_> {
     /// The record.
     pub(crate) fn to_record(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("an envelope is plain JSON")
+        const PLAIN: &str = "an envelope is plain JSON";
+        let size = match self.body {
+            Body::Text(text) => text.len(),
+            Body::Value(_) => 1024,
+        };
+        let mut record =
+            Vec::with_capacity(size + 384 + self.context.map_or(0, |context| context.get().len()));
+        serde_json::to_writer(&mut record, self).expect(PLAIN);
+        // An envelope has an id, so there is a member before this one.
+        record.pop();
+        record.extend_from_slice(br#","body":"#);
+        match self.body {
+            Body::Text(text) => record.extend_from_slice(text.as_bytes()),
+            Body::Value(value) => serde_json::to_writer(&mut record, value).expect(PLAIN),
+        }
+        record.push(b'}');
+        record
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a delivery is acknowledged only after every message that follows from it is confirmed by the broker and
 //! every effect on the store is committed. An outcome that comes again while the first one is still being finished
-//! waits for it; one that was finished is skipped.
+//! waits for it; one that was finished is skipped. The outcomes of one delivery are finished together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
-use sluice_domain::{DeadLetter, Tier, topology};
+use sluice_domain::{DeadLetter, FlowId, StepCounters, StepId, Tier, topology};
 use sluice_ports::Ports;
 use sluice_ports::broker::{Consumer, Delivery, DeliveryTag, Target};
 use sluice_protocol::ExecutionId;
@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
-use super::effects::{ALONE, Effects, Parked, Send, TickEnd};
+use super::effects::{ALONE, Effects, Parked, Send, TickEnd, counters};
 use super::failure::retry_record;
 use super::lanes::{Fate, Lanes, Parcel};
 use super::window::{Key, Window};
@@ -51,25 +51,37 @@ struct Shard {
     window: Window,
     lanes: Lanes,
     storing: FuturesUnordered<BoxFuture<'static, u64>>,
-    /// Deliveries that are not acknowledged, with the number of outcomes that are still open.
-    deliveries: HashMap<u64, (DeliveryTag, usize)>,
-    /// Outcomes that are not finished.
-    outcomes: HashMap<u64, Open>,
-    /// Where an outcome that comes again finds the one that is being finished.
+    /// Deliveries that are not acknowledged.
+    deliveries: HashMap<u64, Open>,
+    /// Where an outcome that comes again finds the delivery whose outcomes are being finished.
     by_key: HashMap<Key, u64>,
     next: u64,
 }
 
-/// An outcome that is not finished.
+/// A delivery that is not acknowledged. Its outcomes are finished together.
 struct Open {
-    key: Option<Key>,
+    tag: DeliveryTag,
+    /// The outcomes that are being finished.
+    keys: Vec<Key>,
     /// Sends and store operations that are outstanding.
     left: usize,
-    /// The deliveries that wait for it.
+    /// Earlier deliveries with outcomes that this one brought again, which are not finished.
+    awaits: usize,
+    /// Later deliveries that wait for this one for that reason.
     waiters: Vec<u64>,
     /// What whoever asked learns once all is stored: who is told of a dead letter finds it.
     answers: Vec<(ExecutionId, Answered)>,
 }
+
+impl Open {
+    fn new(tag: DeliveryTag) -> Self {
+        // One in advance, so that nothing is finished half-way.
+        Self { tag, keys: Vec::new(), left: 1, awaits: 0, waiters: Vec::new(), answers: Vec::new() }
+    }
+}
+
+/// Counts of a delivery, by flow.
+type Counts = Vec<(FlowId, Vec<(StepId, StepCounters)>)>;
 
 /// Routes the deliveries of a shard until `stop`.
 pub(crate) async fn run(number: u8, context: ShardContext, stop: CancellationToken) {
@@ -90,7 +102,6 @@ pub(crate) async fn run(number: u8, context: ShardContext, stop: CancellationTok
         lanes,
         storing: FuturesUnordered::new(),
         deliveries: HashMap::new(),
-        outcomes: HashMap::new(),
         by_key: HashMap::new(),
         next: 0,
     };
@@ -107,7 +118,7 @@ impl Shard {
                 biased;
                 () = stop.cancelled() => break,
                 fate = self.lanes.next() => self.settle(fate).await,
-                Some(outcome) = self.storing.next() => self.finish_part(outcome).await,
+                Some(delivery) = self.storing.next() => self.finish(delivery, 1).await,
                 Some((tag, routed)) = routing.next() => self.accept(tag, routed).await,
                 delivery = self.consumer.next(), if room => {
                     let Some(delivery) = delivery else { break };
@@ -137,34 +148,46 @@ impl Shard {
         while !(self.lanes.is_idle() && self.storing.is_empty()) {
             tokio::select! {
                 fate = self.lanes.next() => self.settle(fate).await,
-                Some(outcome) = self.storing.next() => self.finish_part(outcome).await,
+                Some(delivery) = self.storing.next() => self.finish(delivery, 1).await,
             }
         }
     }
 
     async fn accept(&mut self, tag: DeliveryTag, routed: Vec<Routed>) {
-        let delivery = self.number();
-        self.deliveries.insert(delivery, (tag, 1));
+        self.next += 1;
+        let number = self.next;
+        let (mut open, mut counts) = (Open::new(tag), Counts::new());
         for record in routed {
-            self.accept_record(delivery, record);
+            self.accept_record((number, &mut open), record, &mut counts);
         }
+        for (flow, counts) in counts {
+            self.context.recorder.count(flow, &counts);
+        }
+        self.deliveries.insert(number, open);
         self.lanes.flush().await;
-        // The one that was counted in advance, so that a delivery is not acknowledged half-way.
-        self.close(delivery).await;
+        self.finish(number, 1).await;
     }
 
-    fn accept_record(&mut self, delivery: u64, record: Routed) {
+    fn accept_record(&mut self, (number, open): (u64, &mut Open), record: Routed, counts: &mut Counts) {
         let Routed { key, live, address, effects } = record;
-        if let Some(open) = key.and_then(|key| self.by_key.get(&key)).copied() {
-            self.wait_for(open, delivery);
-            return self.count_duplicate(address.as_ref());
+        let known = key.and_then(|key| self.by_key.get(&key)).copied();
+        if let Some(earlier) = known.and_then(|earlier| self.deliveries.get_mut(&earlier)) {
+            earlier.waiters.push(number);
+            open.awaits += 1;
         }
-        if key.is_some_and(|key| self.window.contains(&key)) {
-            return self.count_duplicate(address.as_ref());
+        // One that came twice in one delivery is finished with it.
+        if known.is_some() || key.is_some_and(|key| self.window.contains(&key)) {
+            if let Some(address) = address {
+                debug!(step.id = %address, "an outcome came again");
+                counters(of_flow(counts, address.flow), &address.step).duplicates += 1;
+            }
+            return;
         }
         if let (Some(live), Some(address)) = (&live, &address) {
             live.note(effects.balance, self.context.ports.clock.now());
-            self.context.recorder.count(address.flow, &effects.counts);
+            for (step, more) in &effects.counts {
+                counters(of_flow(counts, address.flow), step).add(more);
+            }
         }
         let Effects { sends, dead, tick, runs, parked, answers, .. } = effects;
         for found in parked {
@@ -178,49 +201,30 @@ impl Shard {
         let (failed, replies): (Vec<_>, Vec<_>) =
             answers.into_iter().partition(|(_, answered)| *answered == Answered::Failed && left > 0);
         self.answer(replies);
-        if left == 0 {
-            if let Some(key) = key {
-                self.window.insert(key);
-            }
-            return;
-        }
-        let outcome = self.number();
-        self.outcomes.insert(outcome, Open { key, left, waiters: Vec::new(), answers: failed });
-        self.wait_for(outcome, delivery);
+        open.left += left;
+        open.answers.extend(failed);
         if let Some(key) = key {
-            self.by_key.insert(key, outcome);
+            if left == 0 {
+                self.window.insert(key);
+            } else {
+                open.keys.push(key);
+                self.by_key.insert(key, number);
+            }
         }
         for send in sends {
-            self.lanes.push((outcome, send));
+            self.lanes.push((number, send));
         }
         if stores > 0 {
-            self.storing.push(Box::pin(store(self.context.ports.clone(), outcome, dead, tick)));
-        }
-    }
-
-    fn count_duplicate(&self, address: Option<&sluice_domain::StepAddress>) {
-        if let Some(address) = address {
-            debug!(step.id = %address, "an outcome came again");
-            let mut effects = Effects::default();
-            effects.count(&address.step, |counters| counters.duplicates += 1);
-            self.context.recorder.count(address.flow, &effects.counts);
-        }
-    }
-
-    fn wait_for(&mut self, outcome: u64, delivery: u64) {
-        if let Some(open) = self.outcomes.get_mut(&outcome) {
-            open.waiters.push(delivery);
-            if let Some((_, left)) = self.deliveries.get_mut(&delivery) {
-                *left += 1;
-            }
+            self.storing.push(Box::pin(store(self.context.ports.clone(), number, dead, tick)));
         }
     }
 
     async fn settle(&mut self, fate: Fate) {
         match fate {
             Fate::Stored(parcels) => {
-                for (outcome, _) in parcels {
-                    self.finish_part(outcome).await;
+                // Most messages of a publish follow from one delivery.
+                for same in parcels.chunk_by(|one, other| one.0 == other.0) {
+                    self.finish(same[0].0, same.len()).await;
                 }
             }
             Fate::Refused(parcels) => {
@@ -233,20 +237,25 @@ impl Shard {
         self.lanes.flush().await;
     }
 
-    async fn finish_part(&mut self, outcome: u64) {
-        let Some(open) = self.outcomes.get_mut(&outcome) else { return };
-        open.left -= 1;
+    /// Takes `parts` of what follows from a delivery as done. After the last its outcomes are finished.
+    async fn finish(&mut self, number: u64, parts: usize) {
+        let Some(open) = self.deliveries.get_mut(&number) else { return };
+        open.left -= parts;
         if open.left > 0 {
             return;
         }
-        let Some(open) = self.outcomes.remove(&outcome) else { return };
-        if let Some(key) = open.key {
+        for key in std::mem::take(&mut open.keys) {
             self.by_key.remove(&key);
             self.window.insert(key);
         }
-        self.answer(open.answers);
-        for delivery in open.waiters {
-            self.close(delivery).await;
+        let (answers, waiters) = (std::mem::take(&mut open.answers), std::mem::take(&mut open.waiters));
+        self.answer(answers);
+        self.acknowledge(number).await;
+        for waiter in waiters {
+            if let Some(open) = self.deliveries.get_mut(&waiter) {
+                open.awaits -= 1;
+                self.acknowledge(waiter).await;
+            }
         }
     }
 
@@ -256,48 +265,49 @@ impl Shard {
         }
     }
 
-    /// Counts one outcome of a delivery as finished, and acknowledges the delivery after its last.
-    async fn close(&mut self, delivery: u64) {
-        let Some((tag, left)) = self.deliveries.get_mut(&delivery) else { return };
-        *left -= 1;
-        if *left > 0 {
+    /// Acknowledges a delivery, if all that follows from it is done.
+    async fn acknowledge(&mut self, number: u64) {
+        if !self.deliveries.get(&number).is_some_and(|open| open.left == 0 && open.awaits == 0) {
             return;
         }
-        let tag = *tag;
-        self.deliveries.remove(&delivery);
-        match self.consumer.ack(tag).await {
+        let Some(open) = self.deliveries.remove(&number) else { return };
+        match self.consumer.ack(open.tag).await {
             Ok(true) => {}
             Ok(false) => debug!("the connection of a delivery is gone; it comes again and will be skipped"),
             Err(error) => error!(%error, "cannot acknowledge"),
         }
     }
+}
 
-    fn number(&mut self) -> u64 {
-        self.next += 1;
-        self.next
-    }
+/// The counts of a flow within a delivery.
+fn of_flow(counts: &mut Counts, flow: FlowId) -> &mut Vec<(StepId, StepCounters)> {
+    let at = counts.iter().position(|(known, _)| *known == flow).unwrap_or_else(|| {
+        counts.push((flow, Vec::new()));
+        counts.len() - 1
+    });
+    &mut counts[at].1
 }
 
 /// A message whose lane is full goes through the shortest retry tier.
-fn put_off((outcome, send): Parcel, due: i64) -> Parcel {
+fn put_off((delivery, send): Parcel, due: i64) -> Parcel {
     match send.target {
         Target::Lane(lane) => {
             let record = retry_record(due, lane, send.id, send.record);
-            (outcome, Send { target: Target::Retry(Tier::S1), id: send.id, record, company: ALONE })
+            (delivery, Send { target: Target::Retry(Tier::S1), id: send.id, record, company: ALONE })
         }
         Target::Suspects(_) | Target::Invocations(_) | Target::Retry(_) | Target::Router(_) => {
-            (outcome, send)
+            (delivery, send)
         }
     }
 }
 
 /// Commits the effects on the store, however long that takes.
-async fn store(ports: Ports, outcome: u64, dead: Vec<DeadLetter>, tick: Option<TickEnd>) -> u64 {
+async fn store(ports: Ports, delivery: u64, dead: Vec<DeadLetter>, tick: Option<TickEnd>) -> u64 {
     crate::task::persist("keep dead letters", || ports.store.put_dead_letters(&dead)).await;
     if let Some(tick) = tick {
         let cursor = tick.cursor.as_ref();
         crate::task::persist("end a tick", || ports.store.end_tick(tick.flow, &tick.step, tick.tick, cursor))
             .await;
     }
-    outcome
+    delivery
 }

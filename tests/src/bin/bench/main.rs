@@ -3,13 +3,16 @@
 //! ```text
 //! cargo run --release -p sluice-tests --bin bench [-- MESSAGES]
 //! cargo run --release -p sluice-tests --bin bench -- plane [MESSAGES]
+//! cargo run --release -p sluice-tests --bin bench -- growth [MESSAGES]
 //! ```
 //!
-//! The second form measures the data plane by itself: see [`plane`].
+//! The second form measures the data plane by itself: see [`plane`]. The third what a message costs as bodies, steps and
+//! flows grow: see [`growth`].
 //!
 //! Needs the release binary of `sluice` and the component images; `tests/run` says which variables name the broker.
 //! Prints throughput, latency, ratios, memory and start times; asserts nothing but that no message is lost.
 
+mod growth;
 mod plane;
 
 use std::collections::HashMap;
@@ -28,12 +31,14 @@ use sluice_tests::{Broker, Orchestrator, World, eventually, unique};
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1).peekable();
-    let is_plane = arguments.next_if(|argument| argument == "plane").is_some();
-    let usual = if is_plane { 200_000 } else { 20_000 };
+    let part = arguments.next_if(|argument| matches!(argument.as_str(), "plane" | "growth"));
+    let usual = if part.is_some() { 200_000 } else { 20_000 };
     let count: usize =
         arguments.next().map_or(Ok(usual), |text| text.parse()).context("MESSAGES is a number")?;
-    if is_plane {
-        return print(&plane::run(count).await?);
+    match part.as_deref() {
+        Some("plane") => return print(&plane::run(count).await?),
+        Some("growth") => return print(&growth::run(count).await?),
+        _ => {}
     }
     let raw = raw(count).await?;
     let flow = flow(count).await?;

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::float;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sluice_tests::workload::order;
@@ -36,12 +37,61 @@ const COMPUTES: &str = "
       sent: $.body.sent
       lines: \"= body.lines.{ 'sku': sku, 'amount': quantity * price }\"";
 
+/// What flows in a run.
+pub(crate) struct Load<'a> {
+    /// Messages, over all flows.
+    pub(crate) count: usize,
+    pub(crate) flows: usize,
+    /// Steps behind the source; each but the last passes on what it gets.
+    pub(crate) steps: usize,
+    /// What each message holds besides its number.
+    pub(crate) body: Value,
+    /// The mapping of the first step behind the source, as YAML; none when empty.
+    pub(crate) mapping: &'a str,
+}
+
+impl Load<'_> {
+    /// Orders of about 1 KiB through one flow of a source and a sink.
+    pub(crate) fn orders(count: usize) -> Self {
+        let mut body = order(0);
+        if let Some(body) = body.as_object_mut() {
+            body.remove("id");
+        }
+        Self { count, flows: 1, steps: 1, body, mapping: "" }
+    }
+
+    fn template(&self) -> String {
+        let count = self.count / self.flows;
+        let mut template = format!(
+            "sluice: 1\nkind: template\nname: plane\nversion: 1.0.0\nparams:\n  number: {{ type: integer, default: 0 }}\n\
+             steps:\n  - id: source\n    use: faulty/stream\n    config: {{ count: {count}, body: {} }}\n",
+            self.body
+        );
+        for step in 1..=self.steps {
+            let (id, deed) = if step == self.steps {
+                ("sink".to_owned(), "{ do: flood, count: 0 }")
+            } else {
+                (format!("s{step}"), "{}")
+            };
+            let input = if step == 1 && !self.mapping.is_empty() {
+                format!("    input: {}\n", self.mapping)
+            } else {
+                String::new()
+            };
+            template += &format!(
+                "  - id: {id}\n    use: faulty/act\n    config: {deed}\n    concurrency: 256\n{input}"
+            );
+        }
+        template
+    }
+}
+
 /// Measures the raw relay, and then flows with each mapping.
 pub(crate) async fn run(count: usize) -> Result<Value> {
     let raw = raw(count).await?;
     let mut report = json!({ "messages": count, "raw_relay_per_second": raw.round() });
     for (name, mapping) in [("no_mapping", ""), ("picks", PICKS), ("computes", COMPUTES)] {
-        let mut flow = flow(count, mapping).await?;
+        let mut flow = flow(&Load { mapping, ..Load::orders(count) }).await?;
         let rate = flow["per_second"].as_f64().context("no rate")?;
         flow["ratio"] = json!(rate / raw);
         report[name] = flow;
@@ -89,31 +139,31 @@ struct Sample {
     cpu: [f64; 3],
 }
 
-async fn flow(count: usize, mapping: &str) -> Result<Value> {
+/// Runs a load from start to end, and measures the middle.
+pub(crate) async fn flow(load: &Load<'_>) -> Result<Value> {
     let world = World::start("plane", &["faulty"]).await?;
-    let mut body = order(0);
-    body.as_object_mut().context("an order is an object")?.remove("id");
-    let input = if mapping.is_empty() { String::new() } else { format!("\n    input: {mapping}") };
-    let template = format!(
-        "sluice: 1\nkind: template\nname: plane\nversion: 1.0.0\nsteps:\n  - id: source\n    use: faulty/stream\n    \
-         config: {{ count: {count}, body: {body} }}\n  - id: sink\n    use: faulty/act\n    config: {{ do: flood, count: 0 }}\n    \
-         concurrency: 256{input}\n"
-    );
-    world.api.apply(&template, json!({})).await?;
+    let count = load.count / load.flows * load.flows;
+    let names: Vec<String> = (0..load.flows).map(|number| format!("plane-{number}")).collect();
+    world.api.apply(&load.template(), Value::Null).await?;
+    let flow = |name: &String| format!("---\nsluice: 1\nkind: flow\nname: {name}\ntemplate: plane@1.0.0\n");
+    world.api.apply(&names.iter().map(flow).collect::<String>(), json!({})).await?;
     let (mut samples, begun): (Vec<Sample>, _) = (Vec::new(), Instant::now());
-    world.running("plane").await?;
+    world.running(&names[0]).await?;
     let pids = pids(&world).await?;
     loop {
-        let counters = world.api.counters("plane", "sink").await?;
-        let done = usize::try_from(counters["succeeded"].as_u64().context("no counter")?)?;
+        let mut done = 0;
+        for name in &names {
+            let counters = world.api.counters(name, "sink").await?;
+            done += usize::try_from(counters["succeeded"].as_u64().context("no counter")?)?;
+            ensure!(counters["failed"] == 0, "a message failed: {counters}");
+        }
         if samples.last().is_none_or(|last| last.done < done) {
             samples.push(Sample { at: Instant::now(), done, cpu: cpu(&pids)? });
         }
         if done >= count {
             break;
         }
-        ensure!(counters["failed"] == 0, "a message failed: {counters}");
-        ensure!(begun.elapsed() < Duration::from_secs(300), "messages are missing: {counters}");
+        ensure!(begun.elapsed() < Duration::from_secs(300), "messages are missing: {done} of {count}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let tenth = count / 10;
@@ -152,9 +202,4 @@ async fn pids(world: &World) -> Result<Pids> {
 fn cpu(pids: &Pids) -> Result<[f64; 3]> {
     let sum = |pids: &[u32]| pids.iter().map(|pid| Orchestrator::cpu_seconds(*pid)).sum::<Result<f64>>();
     Ok([sum(&pids.0)?, sum(&pids.1)?, sum(&pids.2)?])
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are small")]
-fn float(count: usize) -> f64 {
-    count as f64
 }

@@ -1,0 +1,44 @@
+//! What a message costs as the work grows: larger bodies, more steps, more flows, at the same number of messages.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use sluice_tests::workload::order;
+
+use super::float;
+use super::plane::{Load, flow};
+
+/// Most bytes of bodies in one run.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
+
+/// Measures each kind of growth by itself.
+pub(crate) async fn run(count: usize) -> Result<Value> {
+    let (mut bytes, mut steps, mut flows) = (Vec::new(), Vec::new(), Vec::new());
+    for size in [256, 1024, 4 * 1024, 32 * 1024, 256 * 1024] {
+        let load = Load { count: count.min(MOST_BYTES / size), body: body(size), ..Load::orders(count) };
+        let mut report = flow(&load).await?;
+        report["bytes"] = json!(size);
+        report["mib_per_second"] =
+            json!(report["per_second"].as_f64().unwrap_or(0.0) * float(size) / 1_048_576.0);
+        bytes.push(report);
+    }
+    for number in [1, 4, 16] {
+        let mut report = flow(&Load { count: count / number, steps: number, ..Load::orders(count) }).await?;
+        report["steps"] = json!(number);
+        report["step_runs_per_second"] = json!(report["per_second"].as_f64().unwrap_or(0.0) * float(number));
+        steps.push(report);
+    }
+    for number in [1, 10, 100] {
+        let mut report = flow(&Load { flows: number, ..Load::orders(count) }).await?;
+        report["flows"] = json!(number);
+        flows.push(report);
+    }
+    Ok(json!({ "messages": count, "by_bytes": bytes, "by_steps": steps, "by_flows": flows }))
+}
+
+/// Orders of about this many bytes together, each different.
+fn body(bytes: usize) -> Value {
+    if bytes < 1024 {
+        return json!({ "note": "handle with care ".repeat(bytes / 17) });
+    }
+    json!({ "orders": (0..bytes / 1024).map(order).collect::<Vec<_>>() })
+}
