@@ -136,6 +136,7 @@ impl Shard {
     async fn say_farewell(&mut self) {
         while !(self.lanes.is_idle() && self.storing.is_empty()) {
             tokio::select! {
+                biased;
                 fate = self.lanes.next() => self.settle(fate).await,
                 Some(outcome) = self.storing.next() => self.finish_part(outcome).await,
             }
