@@ -78,7 +78,10 @@ async fn the_broker_of_the_simulation_does_what_rabbitmq_does() -> Result<()> {
     fake.0.declare_base().await?;
     for seed in 1..=SCRIPTS {
         let (seen, modelled) = (transcript(&real, seed).await, transcript(&fake, seed).await);
-        assert_eq!(seen, modelled, "the script {seed}: RabbitMQ is on the left");
+        let differs = seen.iter().zip(&modelled).position(|(one, other)| one != other);
+        let told = differs.map(|at| (&seen[..at], &seen[at], &modelled[at]));
+        assert_eq!(told, None, "script {seed}: what both saw, then what RabbitMQ and what the model shows");
+        assert_eq!(seen.len(), modelled.len(), "script {seed}");
     }
     host.remove().await
 }

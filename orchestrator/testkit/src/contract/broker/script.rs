@@ -99,8 +99,12 @@ impl<'a> Script<'a> {
 
     async fn declare(&mut self, index: u64) {
         let lane = self.lane(index);
-        ok(self.harness.broker().declare_deployment(lane.deployment()).await);
-        ok(self.harness.broker().declare_lane(&lane).await);
+        let broker = self.harness.broker();
+        eventually("a lane is declared", || async {
+            broker.declare_deployment(lane.deployment()).await.ok()?;
+            broker.declare_lane(&lane).await.ok()
+        })
+        .await;
         self.declared.insert(index);
     }
 
@@ -150,16 +154,20 @@ impl<'a> Script<'a> {
         self.lines.push(format!("{text} for {}: {answer}", self.name(&queue)));
     }
 
+    /// Consumes from a queue that holds something, and takes the first of it: an adapter may put off subscribing until
+    /// somebody waits for a delivery.
     async fn consume(&mut self, queue: &str) {
         let is_lane = queue.parse::<LaneName>().is_ok();
         let there = !is_lane || self.declared.iter().any(|index| self.lane(*index).as_str() == queue);
-        if self.clients.contains_key(queue) || !there {
+        let waiting = self.ready.get(queue).copied().unwrap_or(0);
+        if self.clients.contains_key(queue) || !there || waiting == 0 {
             return;
         }
         let prefetch = [1, 2, 5][usize::try_from(self.draw(3)).unwrap_or(0)];
         let consumer = ok(self.harness.broker().consume(queue, prefetch).await);
         self.lines.push(format!("consume {} by {prefetch}", self.name(queue)));
         self.clients.insert(queue.to_owned(), Client { consumer, prefetch, held: Vec::new() });
+        self.take(queue).await;
     }
 
     /// Takes a delivery if there must be one.
@@ -219,7 +227,7 @@ impl<'a> Script<'a> {
         let expect = (is_declared || is_suspects).then_some(Depth { ready, consumers: 0 });
         let broker = self.harness.broker();
         eventually(&format!("{queue} has the depth {expect:?}"), || async {
-            (ok(broker.depth(queue).await) == expect).then_some(())
+            (broker.depth(queue).await.ok()? == expect).then_some(())
         })
         .await;
         self.lines.push(format!("{} holds {expect:?}", self.name(queue)));
@@ -229,21 +237,24 @@ impl<'a> Script<'a> {
     async fn delete(&mut self, index: u64) {
         let lane = self.lane(index);
         self.count(lane.as_str()).await;
-        let idle = ok(self.harness.broker().delete_queue_if_idle(lane.as_str()).await);
+        let broker = self.harness.broker();
+        let idle = eventually("a lane is deleted or not", || async {
+            broker.delete_queue_if_idle(lane.as_str()).await.ok()
+        })
+        .await;
         if idle {
             self.declared.remove(&index);
         }
         self.lines.push(format!("lane {index} may go: {idle}"));
     }
 
-    /// Cuts all connections: what is held waits again, and its old tags mean nothing.
+    /// Cuts all connections: what was delivered waits again. The consumers go with them, because what an adapter still
+    /// has of a lost connection it may show or not.
     async fn cut(&mut self) {
         self.cuts += 1;
         self.harness.drop_connections().await;
-        for (queue, client) in &mut self.clients {
-            let held = u32::try_from(client.held.len()).unwrap_or(0);
-            *self.ready.entry(queue.clone()).or_default() += held;
-            client.held.clear();
+        for (queue, client) in std::mem::take(&mut self.clients) {
+            *self.ready.entry(queue).or_default() += u32::try_from(client.held.len()).unwrap_or(0);
         }
         self.lines.push("all connections are cut".to_owned());
     }
