@@ -58,6 +58,9 @@ pub(crate) struct Seen {
     pub(crate) returned: BTreeMap<MessageId, u32>,
     /// The ids in the order in which they came to each lane.
     pub(crate) arrived: BTreeMap<String, Vec<MessageId>>,
+    /// Inputs that were sent again though an orchestrator knew of their success. Where processes and publishes get lost
+    /// that may be right: the sending may have been decided on before.
+    pub(crate) repeated: Vec<String>,
     pub(crate) violations: Vec<String>,
 }
 
@@ -148,9 +151,14 @@ impl Observer {
                 }
             }
         } else if event.queue.starts_with(topology::LANE_PREFIX) {
-            let ids =
-                records(event.message).into_iter().filter_map(|record| sending(&record)).map(|one| one.0);
-            seen.arrived.entry(event.queue.to_owned()).or_default().extend(ids);
+            for (id, attempt, suspected) in records(event.message).iter().filter_map(sending) {
+                seen.arrived.entry(event.queue.to_owned()).or_default().push(id);
+                let before = suspected.checked_sub(1).map(|before| ((id, attempt, before), u64::MAX));
+                let first = before.and_then(|key| seen.first.get(&key));
+                if first.is_some_and(|first| first.status == Status::Ok) {
+                    seen.repeated.push(format!("{id} was sent again, though its success was known"));
+                }
+            }
         }
     }
 

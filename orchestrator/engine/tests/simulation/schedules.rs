@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::simulate::{Report, simulate};
 
 /// Runs in a test of every day.
-const RUNS: u64 = 2000;
+const RUNS: u64 = 1200;
 /// Runs that are tried to make a failure smaller.
 const SHRINKS: u32 = 200;
 /// Of the threads that simulate: evaluating expressions takes some.
@@ -23,7 +23,7 @@ fn setting(name: &str) -> Option<u64> {
 #[test]
 fn nothing_is_lost_or_invented_whatever_goes_wrong() {
     let seed = setting("SLUICE_SIM_SEED");
-    let runs = setting("SLUICE_SIM_RUNS").unwrap_or(if seed.is_some() { 1 } else { RUNS });
+    let runs = setting("SLUICE_SIM_RUNS").unwrap_or_else(|| if seed.is_some() { 1 } else { RUNS });
     let (next, failed) = (AtomicU64::new(seed.unwrap_or(1)), AtomicU64::new(u64::MAX));
     let end = next.load(Ordering::SeqCst) + runs;
     let begun = Instant::now();
