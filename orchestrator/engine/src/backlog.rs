@@ -23,6 +23,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
     let mut everything = true;
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             _ = timer.tick() => {}
         }

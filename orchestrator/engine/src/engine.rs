@@ -107,6 +107,7 @@ impl Engine {
 /// Declares what every installation has, then starts the shards and the readers of what comes back.
 async fn run_data_plane(core: Arc<Core>, context: ShardContext, tasks: TaskTracker, stop: CancellationToken) {
     tokio::select! {
+        biased;
         () = stop.cancelled() => return,
         () = crate::task::persist("declare the base topology", || core.ports.broker.declare_base()) => {}
     }

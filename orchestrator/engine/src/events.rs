@@ -65,6 +65,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
     let mut news = core.news.listen();
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             told = tell(&core) => if let Err(error) = told {
                 warn!(error = crate::chain(&error), "cannot tell of events; trying again");
@@ -74,6 +75,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
             warn!(error = crate::chain(&error), "cannot forget old events");
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = wait(&mut news) => {}
         }

@@ -123,7 +123,8 @@ impl Engine {
                 return Ok(Some(Assignments { revision, drain: false, assignments }));
             }
             tokio::select! {
-                _ = changes.changed() => {}
+                biased;
+                () = changes.changed() => {}
                 () = tokio::time::sleep_until(until) => {
                     core.contacts().insert(start.id, Instant::now());
                     return Ok(None);

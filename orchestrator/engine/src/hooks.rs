@@ -154,8 +154,9 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
             }
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
-            _ = changes.changed() => {}
+            () = changes.changed() => {}
             _ = timer.tick() => forget(&core).await,
         }
     }

@@ -48,7 +48,7 @@ pub use gateway::GatewayError;
 pub use ingress::{HookAnswer, HookError, HookRequest, read_form};
 pub use replies::{Answered, Reply, Waiting};
 pub use settings::{ComponentBroker, Settings};
-pub use table::{LiveFlow, LoadError, Snapshot, Table};
+pub use table::{Changes, LiveFlow, LoadError, Snapshot, Table};
 pub use task::chain;
 pub use views::{
     Applied, AttachedDeployment, AttachmentView, AuthorizationView, ContainerView, DeploymentStatus,

@@ -47,8 +47,9 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
         }
         let nap = next_start(&core).unwrap_or(EVERY).min(EVERY);
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
-            _ = changes.changed() => {}
+            () = changes.changed() => {}
             () = woken(&core) => {}
             _ = events.recv() => {}
             _ = users.tick() => users::sweep(&core).await,
@@ -124,6 +125,7 @@ async fn watch_events(core: Arc<Core>, hints: mpsc::Sender<()>, stop: Cancellati
         if let Ok(mut events) = core.ports.runtime.events().await {
             loop {
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => return,
                     event = events.next() => if event.is_none() { break },
                 }
@@ -132,6 +134,7 @@ async fn watch_events(core: Arc<Core>, hints: mpsc::Sender<()>, stop: Cancellati
             }
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
         }

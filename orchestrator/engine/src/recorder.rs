@@ -94,6 +94,7 @@ async fn run(
     let mut prune = tokio::time::interval(Duration::from_secs(60));
     loop {
         let ending = tokio::select! {
+            biased;
             () = stop.cancelled() => true,
             _ = flush.tick() => false,
             _ = prune.tick() => {

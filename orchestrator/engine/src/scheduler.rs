@@ -46,8 +46,9 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
         let next = due.values().min().copied();
         let nap = next.map_or(NAP, |next| (next - now).to_std().unwrap_or_default().min(NAP));
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
-            _ = changes.changed() => {}
+            () = changes.changed() => {}
             () = tokio::time::sleep(nap) => fire(&core, &mut due).await,
         }
     }

@@ -10,7 +10,8 @@ use sluice_ports::store::Retention;
 pub struct Settings {
     /// Tells this installation from others on the same broker and container engine: `[a-z0-9-]`, at most 32 characters.
     pub installation: String,
-    /// Threads that take outcomes apart and evaluate mappings.
+    /// Threads that take outcomes apart and evaluate mappings. With none, each shard does so itself, on whichever thread
+    /// it runs: slower, but the same inputs then have the same effects in the same order, which a simulation needs.
     pub workers: usize,
     /// Deliveries that each shard holds unacknowledged.
     pub prefetch: u16,

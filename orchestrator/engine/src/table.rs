@@ -4,7 +4,7 @@
 //! messages finish on the version that they started on.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use sluice_domain::{ErrorRoute, Flow, FlowId, FlowVersion, Gate, InstanceName, I
 use sluice_mapping::{Expression, Limits, Mapping, Reads, StepReads};
 use sluice_protocol::StepKey;
 use sluice_protocol::gateway::Role;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// One version of a flow, its expressions parsed.
 #[derive(Debug)]
@@ -210,15 +210,47 @@ impl Snapshot {
 }
 
 /// The table and the news of its changes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Table {
     current: RwLock<Arc<Snapshot>>,
-    changed: watch::Sender<u64>,
+    news: Arc<News>,
 }
 
-impl Default for Table {
-    fn default() -> Self {
-        Self { current: RwLock::default(), changed: watch::Sender::new(0) }
+#[derive(Debug, Default)]
+struct News {
+    /// Counts the changes.
+    count: AtomicU64,
+    changed: Notify,
+}
+
+/// The news of a table's changes, for one who waits for them. Those who wait hear in the order in which they came: a
+/// watch channel would wake them in an order that it draws by lot.
+#[derive(Debug)]
+pub struct Changes {
+    news: Arc<News>,
+    seen: u64,
+}
+
+impl Changes {
+    /// Takes all changes so far for seen.
+    pub fn mark_unchanged(&mut self) {
+        self.seen = self.news.count.load(Ordering::SeqCst);
+    }
+
+    /// Waits for a change that was not seen. Cancel-safe.
+    pub async fn changed(&mut self) {
+        loop {
+            let changed = self.news.changed.notified();
+            tokio::pin!(changed);
+            // Before the look, so that no change falls between the look and the wait.
+            changed.as_mut().enable();
+            let count = self.news.count.load(Ordering::SeqCst);
+            if count != self.seen {
+                self.seen = count;
+                return;
+            }
+            changed.await;
+        }
     }
 }
 
@@ -237,12 +269,15 @@ impl Table {
             edit(&mut next);
             *current = Arc::new(next);
         }
-        self.changed.send_modify(|count| *count += 1);
+        self.news.count.fetch_add(1, Ordering::SeqCst);
+        self.news.changed.notify_waiters();
     }
 
     /// Fires at every change.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+    pub fn changes(&self) -> Changes {
+        let mut changes = Changes { news: self.news.clone(), seen: 0 };
+        changes.mark_unchanged();
+        changes
     }
 }

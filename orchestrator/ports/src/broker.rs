@@ -113,7 +113,7 @@ pub struct Publish {
 }
 
 /// Where a message goes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
     /// A lane. A lane that is not there sends it to the unroutable queue.
     Lane(LaneName),

@@ -10,7 +10,7 @@ mod store;
 mod users;
 mod vault;
 
-pub use broker::{MemoryBroker, Stored};
+pub use broker::{End, Event, EventKind, Fate, MemoryBroker, Stored, Weather, Witness};
 pub use clock::ManualClock;
 pub use entropy::CountingEntropy;
 pub use notifier::MemoryNotifier;

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
+use sluice_domain::Tier;
 use sluice_ports::broker::Broker;
 use sluice_rabbitmq::{QueueType, RabbitMq};
-use sluice_testkit::contract::broker::{BrokerHarness, suite};
+use sluice_testkit::contract::broker::{BrokerHarness, suite, transcript};
+use sluice_testkit::fakes::MemoryBroker;
 use sluice_tests::{Broker as VirtualHost, eventually, unique};
 
 struct Harness {
@@ -41,5 +43,45 @@ async fn rabbitmq_keeps_the_contract_of_the_broker() -> Result<()> {
     let broker = Arc::new(RabbitMq::connect(&host.amqp_url().parse()?, QueueType::Classic));
     broker.wait_until_up(Duration::from_secs(30)).await?;
     suite(&Harness { host: host.clone(), broker }).await;
+    host.remove().await
+}
+
+/// Random scripts that both brokers see. A script with a cut waits until the management API lists the connections.
+const SCRIPTS: u64 = 12;
+
+struct Fake(Arc<MemoryBroker>);
+
+#[async_trait]
+impl BrokerHarness for Fake {
+    fn broker(&self) -> Arc<dyn Broker> {
+        self.0.clone()
+    }
+
+    async fn drop_connections(&self) {
+        self.0.drop_connections();
+    }
+
+    async fn pass(&self, tier: Tier) {
+        self.0.advance_tier(tier);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_broker_of_the_simulation_does_what_rabbitmq_does() -> Result<()> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let host = VirtualHost::create(&unique("scripts")).await?;
+    let broker = Arc::new(RabbitMq::connect(&host.amqp_url().parse()?, QueueType::Classic));
+    broker.wait_until_up(Duration::from_secs(30)).await?;
+    broker.declare_base().await?;
+    let real = Harness { host: host.clone(), broker };
+    let fake = Fake(Arc::default());
+    fake.0.declare_base().await?;
+    for seed in 1..=SCRIPTS {
+        let (seen, modelled) = (transcript(&real, seed).await, transcript(&fake, seed).await);
+        let differs = seen.iter().zip(&modelled).position(|(one, other)| one != other);
+        let told = differs.map(|at| (&seen[..at], &seen[at], &modelled[at]));
+        assert_eq!(told, None, "script {seed}: what both saw, then what RabbitMQ and what the model shows");
+        assert_eq!(seen.len(), modelled.len(), "script {seed}");
+    }
     host.remove().await
 }

@@ -20,6 +20,7 @@ pub(crate) async fn follow_reports(
 ) {
     loop {
         let report = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             report = reports.recv() => report,
         };

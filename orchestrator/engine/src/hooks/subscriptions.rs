@@ -101,6 +101,7 @@ pub(crate) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     loop {
         changes.mark_unchanged();
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             done = settle(&engine) => if let Err(error) = done {
                 warn!(error = crate::chain(&error), "cannot see to the subscriptions of webhooks");
@@ -108,8 +109,9 @@ pub(crate) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
         }
         let next = engine.core.hooks.troubles().next().unwrap_or_else(|| Instant::now() + LOOK);
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
-            _ = changes.changed() => {}
+            () = changes.changed() => {}
             () = engine.core.hooks.changed.notified() => {}
             () = tokio::time::sleep_until(next.min(Instant::now() + LOOK)) => {}
         }

@@ -95,7 +95,12 @@ pub(crate) fn take_in(
                 }
                 let age = (core.ports.clock.now() - container.created_at).to_std().unwrap_or_default();
                 let memory = if exit.out_of_memory { ", out of memory" } else { "" };
-                note_failure(state, age, format!("its container ended with code {}{memory}", exit.code));
+                note_failure(
+                    core,
+                    state,
+                    age,
+                    format!("its container ended with code {}{memory}", exit.code),
+                );
             }
         }
     }
@@ -119,18 +124,23 @@ fn is_attached(state: &DeploymentState) -> bool {
 }
 
 /// The first failure after a stable run is mended at once; each further one waits twice as long as the one before.
-fn note_failure(state: &mut DeploymentState, age: Duration, reason: String) {
+fn note_failure(core: &Core, state: &mut DeploymentState, age: Duration, reason: String) {
     state.failures = if age > STABLE { 1 } else { state.failures.saturating_add(1) };
     state.reason = Some(reason);
     if state.failures > 1 {
         let doublings = (state.failures - 2).min(16);
         let wait = BACKOFF_FIRST.saturating_mul(1 << doublings).min(BACKOFF_MOST);
-        let jitter = rand::Rng::random_range(&mut rand::rng(), 0.75..1.0);
-        state.not_before = Some(Instant::now() + wait.mul_f64(jitter));
+        state.not_before = Some(Instant::now() + wait.mul_f64(jitter(core.ports.entropy.bits())));
         state.status = DeploymentStatus::CrashLoop;
     } else {
         state.status = DeploymentStatus::Starting;
     }
+}
+
+/// Three quarters to one, so that containers that ended together do not start together.
+fn jitter(bits: u128) -> f64 {
+    let thousandths = u32::try_from(bits % 1000).unwrap_or(0);
+    0.75 + f64::from(thousandths) / 4000.0
 }
 
 /// Carries a plan out. What fails is tried again at the next activation.
@@ -158,7 +168,7 @@ async fn begin_or_note(core: &Core, start: &Start) {
     let (id, reason) = (start.spec.id, crate::chain(&error));
     warn!(deployment.id = %id, connector.name = %start.spec.component, error = reason, "cannot start a container");
     if let Some(state) = core.deployments().get_mut(&id) {
-        note_failure(state, Duration::ZERO, reason);
+        note_failure(core, state, Duration::ZERO, reason);
     }
 }
 

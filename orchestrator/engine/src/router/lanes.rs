@@ -3,7 +3,7 @@
 //! Under light load each message goes out at once, alone. Under load batches form by themselves, because whatever comes
 //! while [`OUTSTANDING`] publishes of a target are unconfirmed waits and then leaves together.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +27,8 @@ pub(crate) type Parcel = (u64, Send);
 /// The queues of all targets of one shard.
 pub(crate) struct Lanes {
     broker: Arc<dyn Broker>,
-    queues: HashMap<Target, Queue>,
+    /// In an order of their own, so that the same messages leave in the same order in every process.
+    queues: BTreeMap<Target, Queue>,
     sending: FuturesUnordered<BoxFuture<'static, Sent>>,
 }
 
@@ -54,7 +55,7 @@ pub(crate) enum Fate {
 
 impl Lanes {
     pub(crate) fn new(broker: Arc<dyn Broker>) -> Self {
-        Self { broker, queues: HashMap::new(), sending: FuturesUnordered::new() }
+        Self { broker, queues: BTreeMap::new(), sending: FuturesUnordered::new() }
     }
 
     /// Queues a message. [`flush`](Self::flush) sends it.

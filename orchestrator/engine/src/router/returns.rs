@@ -21,6 +21,7 @@ pub(crate) async fn run_due(ports: Ports, stop: CancellationToken) {
     let Ok(mut consumer) = ports.broker.consume(topology::DUE, PREFETCH).await else { return };
     loop {
         let delivery = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             delivery = consumer.next() => delivery,
         };
@@ -101,6 +102,7 @@ pub(crate) async fn run_lost(queue: &'static str, ports: Ports, table: Arc<Table
     let Ok(mut consumer) = ports.broker.consume(queue, PREFETCH).await else { return };
     loop {
         let delivery = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             delivery = consumer.next() => delivery,
         };
@@ -130,17 +132,23 @@ async fn restore(ports: &Ports, table: &Table, queue: &str, delivery: &Delivery)
     if queue != topology::UNROUTABLE || !expected {
         return false;
     }
+    let read: Option<Vec<Retry>> =
+        records(delivery).iter().map(|record| due_now(ports, &lane, record)).collect();
+    let Some(messages) = read else { return false };
     warn!(%lane, "the lane of a message was gone; declaring it again");
-    let encoding = Encoding::from_header(delivery.content_encoding.as_deref()).unwrap_or(Encoding::Plain);
     crate::task::persist("declare a lane", || ports.broker.declare_lane(&lane)).await;
-    let message = Publish {
-        target: Target::Lane(lane),
-        message_id: String::new(),
-        kind: batch::ENVELOPES,
-        encoding,
-        payload: delivery.payload.clone(),
-    };
-    ports.broker.publish(message).await.is_ok()
+    for message in &messages {
+        // Not given up when it is not confirmed or the lane is full: it may be in the lane by then, or fit in later.
+        forward(ports, message).await;
+    }
+    true
+}
+
+/// A record of a lane as a retry that is due; nothing when it is none of ours.
+fn due_now(ports: &Ports, lane: &topology::LaneName, record: &[u8]) -> Option<Retry> {
+    let id = serde_json::from_slice::<Envelope>(record).ok()?.id;
+    let envelope = serde_json::from_slice(record).ok()?;
+    Some(Retry { due: ports.clock.now().timestamp_millis(), lane: lane.clone(), id, envelope })
 }
 
 fn letter(ports: &Ports, table: &Table, record: &[u8]) -> DeadLetter {
@@ -176,3 +184,6 @@ fn letter(ports: &Ports, table: &Table, record: &[u8]) -> DeadLetter {
         updated_at: now,
     }
 }
+
+#[cfg(test)]
+mod tests;

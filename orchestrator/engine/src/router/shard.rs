@@ -147,6 +147,7 @@ impl Shard {
     async fn say_farewell(&mut self) {
         while !(self.lanes.is_idle() && self.storing.is_empty()) {
             tokio::select! {
+                biased;
                 fate = self.lanes.next() => self.settle(fate).await,
                 Some(delivery) = self.storing.next() => self.finish(delivery, 1).await,
             }

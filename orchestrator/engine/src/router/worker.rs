@@ -2,6 +2,7 @@
 //!
 //! A shard always talks to the same worker, so that its deliveries are routed in order.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,6 +57,13 @@ pub(crate) struct Routed {
 #[derive(Clone)]
 pub(crate) struct Workers {
     inboxes: Vec<mpsc::Sender<Job>>,
+    /// What routes in place where there is no thread to do so.
+    in_place: Arc<(Settings, Exits, Invocations)>,
+}
+
+thread_local! {
+    /// For routing in place.
+    static EVALUATOR: RefCell<Evaluator> = RefCell::new(Evaluator::new(Limits::default()));
 }
 
 impl Workers {
@@ -66,7 +74,7 @@ impl Workers {
         invocations: &Invocations,
     ) -> std::io::Result<Self> {
         let mut inboxes = Vec::new();
-        for number in 0..settings.workers.max(1) {
+        for number in 0..settings.workers {
             let (inbox, jobs) = mpsc::channel();
             let worker = (settings.clone(), exits.clone(), invocations.clone());
             std::thread::Builder::new()
@@ -75,7 +83,8 @@ impl Workers {
                 .spawn(move || work(&worker.0, &worker.1, &worker.2, &jobs))?;
             inboxes.push(inbox);
         }
-        Ok(Self { inboxes })
+        let in_place = Arc::new((settings.clone(), exits.clone(), invocations.clone()));
+        Ok(Self { inboxes, in_place })
     }
 
     /// Routes a delivery of a shard. The answer is lost only when the process ends.
@@ -87,10 +96,23 @@ impl Workers {
         now: DateTime<Utc>,
     ) -> oneshot::Receiver<Vec<Routed>> {
         let (reply, answer) = oneshot::channel();
-        let worker = usize::from(shard) % self.inboxes.len();
-        // A worker that is gone drops the reply, which the shard sees.
-        self.inboxes[worker].send(Job { delivery, snapshot, now, reply }).ok();
+        let job = Job { delivery, snapshot, now, reply };
+        match usize::from(shard).checked_rem(self.inboxes.len()) {
+            // A worker that is gone drops the reply, which the shard sees.
+            Some(worker) => drop(self.inboxes[worker].send(job)),
+            None => self.work_in_place(job),
+        }
         answer
+    }
+
+    fn work_in_place(&self, job: Job) {
+        let (settings, exits, invocations) = &*self.in_place;
+        EVALUATOR.with_borrow_mut(|evaluator| {
+            let mut samples = Samples::new(settings.recorded_per_second);
+            let mut bench = Bench { settings, exits, invocations, evaluator, samples: &mut samples };
+            let routed = bench.take_apart(&job);
+            job.reply.send(routed).ok();
+        });
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod queues;
+mod script;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use sluice_domain::topology::LaneName;
 use sluice_domain::{DeploymentId, FlowId, Tier};
 use sluice_ports::broker::{Broker, Consumer, Delivery, Publish, Target};
 use sluice_protocol::batch::{ENVELOPES, Encoding};
+
+pub use script::transcript;
 
 use super::ok;
 use crate::fixtures::step;

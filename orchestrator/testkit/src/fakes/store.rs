@@ -11,7 +11,8 @@ mod hooks;
 mod keys;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use chrono::{DateTime, Utc};
 use sluice_domain::compiled::CompiledFlow;
@@ -28,14 +29,19 @@ use sluice_protocol::{ComponentName, ExecutionId, MessageId};
 
 use super::lock;
 
-/// A store that forgets everything when it goes.
+/// A process's handle on a store that forgets everything when the last handle goes.
 #[derive(Default)]
-pub struct MemoryStore(Mutex<State>);
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+    /// The process was killed.
+    dead: AtomicBool,
+}
 
 #[derive(Default)]
 struct State {
     down: bool,
     failing_writes: u32,
+    failing_answers: u32,
     /// Writes that still work; all of them when absent.
     working_writes: Option<u32>,
     connectors: BTreeMap<(ComponentName, semver::Version), Connector>,
@@ -76,24 +82,58 @@ struct Version {
 }
 
 impl MemoryStore {
+    /// The handle of another process on the same data. (Real stores refuse a second one while the first lives.)
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        Self { state: self.state.clone(), dead: AtomicBool::new(false) }
+    }
+
+    /// Ends this handle for good, as the kill of its process does: nothing that it still tries has an effect.
+    pub fn kill(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+    }
+
+    /// Makes the next so many calls that keep dead letters fail for now, though the letters are kept.
+    pub fn lose_answers(&self, count: u32) {
+        lock(&self.state).failing_answers = count;
+    }
+
+    /// The dead letters of a message, whatever the levers say.
+    #[must_use]
+    pub fn letters_of(&self, message: MessageId) -> Vec<DeadLetter> {
+        lock(&self.state).letters.values().filter(|letter| letter.message == message).cloned().collect()
+    }
+
+    /// All dead letters, whatever the levers say.
+    #[must_use]
+    pub fn letters(&self) -> Vec<DeadLetter> {
+        lock(&self.state).letters.values().cloned().collect()
+    }
+
+    /// A version of a flow, whatever the levers say.
+    #[must_use]
+    pub fn kept_version(&self, flow: FlowId, version: FlowVersion) -> Option<CompiledFlow> {
+        lock(&self.state).versions.get(&(flow, version)).map(|kept| kept.compiled.clone())
+    }
+
     /// Makes every call fail for now, or no longer.
     pub fn set_down(&self, down: bool) {
-        lock(&self.0).down = down;
+        lock(&self.state).down = down;
     }
 
     /// Makes the next so many writes fail for now, without effect.
     pub fn fail_writes(&self, count: u32) {
-        lock(&self.0).failing_writes = count;
+        lock(&self.state).failing_writes = count;
     }
 
     /// Makes all writes fail after the next so many, as if the process had been killed there; none when absent.
     pub fn fail_writes_after(&self, count: Option<u32>) {
-        lock(&self.0).working_writes = count;
+        lock(&self.state).working_writes = count;
     }
 
     fn read(&self, operation: impl Into<String>) -> Result<MutexGuard<'_, State>, PortError> {
-        let state = lock(&self.0);
-        if state.down {
+        let state = lock(&self.state);
+        if state.down || self.dead.load(Ordering::SeqCst) {
             return Err(PortError::new(Fault::Transient, operation, "the fake is down"));
         }
         Ok(state)

@@ -5,42 +5,47 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sluice_ports::broker::{Consumer, Delivery, DeliveryTag};
 use sluice_ports::{Fault, PortError};
+use tokio::time::Instant;
 
 use super::Shared;
+use super::weather::EventKind;
 
 pub(super) struct MemoryConsumer {
     shared: Arc<Shared>,
+    client: u64,
     queue: String,
     id: u64,
     prefetch: usize,
-    /// The last delivery tag.
-    tag: u64,
+    /// Counts its subscriptions.
+    generation: u64,
 }
 
 impl MemoryConsumer {
-    pub(super) fn new(shared: Arc<Shared>, queue: &str, id: u64, prefetch: u16) -> Self {
+    /// A consumer of a queue; nothing when there is no such queue.
+    pub(super) fn new(shared: &Arc<Shared>, client: u64, queue: &str, prefetch: u16) -> Option<Self> {
         // A broker takes zero for no bound.
         let prefetch = if prefetch == 0 { usize::MAX } else { usize::from(prefetch) };
-        Self { shared, queue: queue.to_owned(), id, prefetch, tag: 0 }
+        let id = shared.state().add_consumer(client, queue, prefetch)?;
+        Some(Self { shared: shared.clone(), client, queue: queue.to_owned(), id, prefetch, generation: 1 })
     }
 
-    /// The next delivery, if there is one and this consumer may have it now.
+    /// The next delivery, if there is one.
     fn try_next(&mut self) -> Option<Delivery> {
         let mut state = self.shared.state();
-        let generation = state.generation;
-        if state.down {
+        state.expire(Instant::now());
+        if state.down || state.dead.contains(&self.client) {
             return None;
+        }
+        if !state.queues.get(&self.queue)?.consumers.contains_key(&self.id) {
+            // It was cancelled, or its connection is gone: it subscribes again, behind all others.
+            self.id = state.add_consumer(self.client, &self.queue, self.prefetch)?;
+            self.generation += 1;
         }
         let queue = state.queues.get_mut(&self.queue)?;
-        let held = queue.unacked.range((self.id, 0)..=(self.id, u64::MAX)).count();
-        if held >= self.prefetch || !queue.serves(self.id) {
-            return None;
-        }
-        let (number, message) = queue.ready.pop_first()?;
-        self.tag += 1;
-        queue.unacked.insert((self.id, self.tag), (number, message.clone()));
+        let tag = queue.consumers.get_mut(&self.id)?.inbox.pop_front()?;
+        let (_, message) = queue.unacked.get(&(self.id, tag))?.clone();
         Some(Delivery {
-            tag: DeliveryTag { generation, tag: self.tag },
+            tag: DeliveryTag { generation: self.generation, tag },
             exchange: message.exchange,
             routing_key: message.routing_key,
             redelivered: message.redelivered,
@@ -54,43 +59,49 @@ impl MemoryConsumer {
 #[async_trait]
 impl Consumer for MemoryConsumer {
     async fn next(&mut self) -> Option<Delivery> {
-        let shared = self.shared.clone();
+        let bell = self.shared.bell(&self.queue);
         loop {
-            let changed = shared.changed.notified();
+            let changed = bell.notified();
             tokio::pin!(changed);
             // Before the look, so that no change falls between the look and the wait.
             changed.as_mut().enable();
-            if shared.state().shut_down {
+            if self.shared.state().shut_down {
                 return None;
             }
             if let Some(delivery) = self.try_next() {
                 return Some(delivery);
             }
-            changed.await;
+            let expiry = self.shared.state().next_expiry();
+            match expiry.filter(|_| self.queue == sluice_domain::topology::DUE) {
+                None => changed.await,
+                Some(expiry) => drop(tokio::time::timeout_at(expiry, changed).await),
+            }
         }
     }
 
     async fn ack(&mut self, tag: DeliveryTag) -> Result<bool, PortError> {
-        let acknowledged = {
+        {
             let mut state = self.shared.state();
-            if state.down || tag.generation != state.generation {
+            let dead = state.dead.contains(&self.client);
+            let Some(queue) = state.queues.get_mut(&self.queue) else { return Ok(false) };
+            let gone = tag.generation != self.generation || !queue.consumers.contains_key(&self.id);
+            if gone || dead {
                 return Ok(false);
             }
-            let queue = state.queues.get_mut(&self.queue);
-            queue.and_then(|queue| queue.unacked.remove(&(self.id, tag.tag)))
-        };
-        self.shared.wake();
-        let unknown = || PortError::new(Fault::Permanent, "acknowledge a delivery", "the tag is unknown");
-        acknowledged.map(|_| true).ok_or_else(unknown)
+            let Some((_, message)) = queue.unacked.remove(&(self.id, tag.tag)) else {
+                return Err(PortError::new(Fault::Permanent, "acknowledge a delivery", "the tag is unknown"));
+            };
+            state.tell(EventKind::Acknowledged, self.client, &self.queue, &message);
+            state.deliver(&self.queue);
+        }
+        self.shared.ring(&self.queue);
+        Ok(true)
     }
 }
 
 impl Drop for MemoryConsumer {
     fn drop(&mut self) {
-        if let Some(queue) = self.shared.state().queues.get_mut(&self.queue) {
-            queue.consumers.remove(&self.id);
-            queue.requeue(|consumer| consumer == self.id);
-        }
-        self.shared.wake();
+        self.shared.state().part_with(&self.queue, |consumer, _| consumer == self.id);
+        self.shared.ring(&self.queue);
     }
 }

@@ -15,6 +15,10 @@ impl DeadLetterStore for MemoryStore {
         for letter in letters {
             state.letters.entry(letter.id).or_insert_with(|| letter.clone());
         }
+        if state.failing_answers > 0 {
+            state.failing_answers -= 1;
+            return Err(PortError::new(Fault::Transient, "keep dead letters", "the test says so"));
+        }
         Ok(())
     }
 
