@@ -144,7 +144,7 @@ pub(crate) async fn flow(load: &Load<'_>) -> Result<Value> {
     let world = World::start("plane", &["faulty"]).await?;
     let count = load.count / load.flows * load.flows;
     let names: Vec<String> = (0..load.flows).map(|number| format!("plane-{number}")).collect();
-    world.api.apply(&load.template(), Value::Null).await?;
+    world.api.apply(&load.template(), json!({})).await?;
     let flow = |name: &String| format!("---\nsluice: 1\nkind: flow\nname: {name}\ntemplate: plane@1.0.0\n");
     world.api.apply(&names.iter().map(flow).collect::<String>(), json!({})).await?;
     let (mut samples, begun): (Vec<Sample>, _) = (Vec::new(), Instant::now());
