@@ -19,6 +19,7 @@ mod start;
 mod stop;
 mod survey;
 mod template;
+mod usage;
 
 pub use config::{ConnectError, DockerConfig};
 pub use docker::Docker;

@@ -18,11 +18,13 @@ use crate::events::News;
 use crate::hooks::Hooks;
 use crate::installed::Installed;
 use crate::invocations::Invocations;
+use crate::metered::Metered;
 use crate::recorder::Recorder;
 use crate::replies::Replies;
 use crate::router::returns;
 use crate::router::shard::{self, ShardContext};
 use crate::router::worker::{Exits, Workers};
+use crate::survey::{self, Survey};
 use crate::table::{LiveFlow, Table};
 use crate::{CommandError, Settings, backlog, events, hooks, keys, reconciler, scheduler};
 
@@ -54,6 +56,8 @@ impl Engine {
         let exits = Exits::default();
         let (recorder, recording) = Recorder::new(ports.clone(), settings.retention, stop.clone());
         tasks.spawn(recording.instrument(info_span!("recorder")));
+        let broker = Arc::new(Metered::new(ports.broker.clone(), recorder.meters().clone()));
+        let ports = Ports { broker, ..ports };
         let (invocations, replies) = (Invocations::default(), Replies::default());
         let workers = Workers::start(&settings, &exits, &invocations)
             .map_err(|error| PortError::new(Fault::Permanent, "start the router's threads", error))?;
@@ -73,6 +77,7 @@ impl Engine {
             hooks,
             deployments: Mutex::new(BTreeMap::new()),
             contacts: Mutex::new(HashMap::new()),
+            survey: Survey::default(),
             wake: tokio::sync::Notify::new(),
             changing: tokio::sync::Mutex::new(()),
             started: Instant::now(),
@@ -89,6 +94,7 @@ impl Engine {
         tasks.spawn(hooks::run(core.clone(), stop.clone()).instrument(info_span!("hooks")));
         tasks.spawn(events::run(core.clone(), stop.clone()).instrument(info_span!("events")));
         tasks.spawn(backlog::run(core.clone(), stop.clone()).instrument(info_span!("backlog")));
+        tasks.spawn(survey::run(core.clone(), stop.clone()).instrument(info_span!("survey")));
         let engine = Arc::new(Self { core, tasks, stop: stop.clone() });
         let subscriptions = hooks::subscriptions::run(engine.clone(), stop);
         engine.tasks.spawn(subscriptions.instrument(info_span!("subscriptions")));
@@ -117,7 +123,8 @@ async fn run_data_plane(core: Arc<Core>, context: ShardContext, tasks: TaskTrack
     let (ports, table) = (&context.ports, &context.table);
     tasks.spawn(returns::run_due(ports.clone(), stop.clone()).instrument(info_span!("retries")));
     for queue in [topology::UNROUTABLE, topology::DEAD] {
-        let lost = returns::run_lost(queue, ports.clone(), table.clone(), stop.clone());
+        let known = (table.clone(), context.recorder.meters().clone());
+        let lost = returns::run_lost(queue, ports.clone(), known, stop.clone());
         tasks.spawn(lost.instrument(info_span!("lost", queue)));
     }
 }

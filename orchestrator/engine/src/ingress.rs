@@ -145,8 +145,21 @@ impl Engine {
     /// request may come again.
     pub async fn receive_hook(&self, key: &str, request: HookRequest) -> Result<HookAnswer, HookError> {
         let begun = Instant::now();
-        let door = self.door(key).await?;
-        let answer = self.enter(&door, request, begun).await;
+        let answer = match self.door(key).await {
+            Ok(door) => self.enter_and_tell(&door, request, begun).await,
+            Err(error) => Err(error),
+        };
+        self.core.recorder.meters().webhooks.add([label(&answer)]);
+        answer
+    }
+
+    async fn enter_and_tell(
+        &self,
+        door: &Door,
+        request: HookRequest,
+        begun: Instant,
+    ) -> Result<HookAnswer, HookError> {
+        let answer = self.enter(door, request, begun).await;
         if let Err(error) = &answer {
             let why = crate::chain(error);
             match error {
@@ -270,6 +283,23 @@ impl Engine {
         if let Err(error) = noted {
             warn!(flow.id = %door.flow, step.id = %door.step, error = crate::chain(&error), "a delivery was not noted");
         }
+    }
+}
+
+/// What became of a request, as the metrics say it.
+fn label(answer: &Result<HookAnswer, HookError>) -> &'static str {
+    match answer {
+        Ok(HookAnswer::Accepted(_) | HookAnswer::Waiting(_)) => "accepted",
+        Ok(HookAnswer::Duplicate) => "duplicate",
+        Ok(HookAnswer::Filtered) => "filtered",
+        Ok(HookAnswer::Challenge { .. }) => "challenge",
+        Err(HookError::Unknown) => "unknown",
+        Err(HookError::Refused(_)) => "unsigned",
+        Err(HookError::Body(_) | HookError::NoDelivery | HookError::TooLarge | HookError::Expression(_)) => {
+            "invalid"
+        }
+        Err(HookError::Crowded | HookError::Paused | HookError::Busy) => "put_off",
+        Err(HookError::Unavailable(_) | HookError::Failed(_) | HookError::Broken) => "failed",
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Ports {
     pub broker: Arc<dyn broker::Broker>,
     /// The users of the broker, where its management API is configured.
     pub users: Option<Arc<dyn broker::BrokerUsers>>,
+    /// What the broker tells of its queues, where its management API is configured.
+    pub watch: Option<Arc<dyn broker::BrokerWatch>>,
     /// The container engine.
     pub runtime: Arc<dyn runtime::Runtime>,
     /// The store.

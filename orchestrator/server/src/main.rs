@@ -14,6 +14,7 @@ mod lab;
 mod logs;
 mod notify;
 mod output;
+mod process;
 mod secrets;
 mod serve;
 mod wire;

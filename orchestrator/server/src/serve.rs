@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, info, info_span};
 
 use crate::config::{self, Configuration, DEFAULT_FILE};
-use crate::{logs, wire};
+use crate::{logs, process, wire};
 
 /// The exit code of a bad configuration (`EX_USAGE` of sysexits.h).
 const BAD_CONFIGURATION: u8 = 64;
@@ -70,7 +70,7 @@ async fn run(configuration: &Configuration, insecure: bool) -> Result<()> {
     let gateway_limits = ServeLimits { connections: 20_000, ..limits };
     for (listener, router, limits, name) in [
         (api, api_router(state), limits, "api"),
-        (metrics, metrics_router(engine.clone()), limits, "metrics"),
+        (metrics, metrics_router(engine.clone(), Arc::new(process::metrics)), limits, "metrics"),
         (wired.gateway, gateway_router(engine.clone()), gateway_limits, "gateway"),
     ] {
         let server = sluice_http::serve(listener, router, limits, stop.clone());

@@ -10,9 +10,10 @@ use secrecy::ExposeSecret;
 use sluice_docker::{Docker, DockerConfig};
 use sluice_engine::{ComponentBroker, Settings};
 use sluice_oauth::HttpOAuth;
+use sluice_ports::broker::{BrokerUsers, BrokerWatch};
 use sluice_ports::runtime::{Network, Runtime};
 use sluice_ports::store::Store;
-use sluice_ports::{Clock, Entropy, Notifier, Ports, Vault, broker::BrokerUsers};
+use sluice_ports::{Clock, Entropy, Notifier, Ports, Vault};
 use sluice_rabbitmq::{Management, QueueType, RabbitMq};
 use sluice_store::{FileVault, SqliteStore};
 use tokio::net::TcpListener;
@@ -66,7 +67,8 @@ pub(crate) async fn wire(configuration: &Configuration) -> Result<Wired> {
         oauth: Arc::new(oauth),
         notifier: notifier(configuration)?,
         broker,
-        users: users.map(|users| users as Arc<dyn BrokerUsers>),
+        users: users.clone().map(|users| users as Arc<dyn BrokerUsers>),
+        watch: users.map(|users| users as Arc<dyn BrokerWatch>),
         runtime,
         store: store_port,
         vault,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use async_trait::async_trait;
 use sluice_ports::broker::Broker;
-use sluice_rabbitmq::{QueueType, RabbitMq};
+use sluice_rabbitmq::{Management, QueueType, RabbitMq};
 use sluice_testkit::contract::broker::{BrokerHarness, suite};
 use sluice_tests::{Broker as VirtualHost, eventually, unique};
 
@@ -41,5 +41,16 @@ async fn rabbitmq_keeps_the_contract_of_the_broker() -> Result<()> {
     let broker = Arc::new(RabbitMq::connect(&host.amqp_url().parse()?, QueueType::Classic));
     broker.wait_until_up(Duration::from_secs(30)).await?;
     suite(&Harness { host: host.clone(), broker }).await;
+    host.remove().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rabbitmq_tells_of_its_queues() -> Result<()> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let host = VirtualHost::create(&unique("watch")).await?;
+    let broker = RabbitMq::connect(&host.amqp_url().parse()?, QueueType::Classic);
+    broker.wait_until_up(Duration::from_secs(30)).await?;
+    let management = Management::new(&host.management_url(), host.vhost(), "watch")?;
+    sluice_testkit::contract::watch::suite(&broker, &management).await;
     host.remove().await
 }

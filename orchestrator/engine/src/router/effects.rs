@@ -27,6 +27,8 @@ pub(crate) struct Effects {
     pub(crate) counts: Vec<(StepId, StepCounters)>,
     /// How many more messages are under way than before.
     pub(crate) balance: i64,
+    /// How many inputs are sent again because their consumer died.
+    pub(crate) suspects: u64,
 }
 
 /// An instance that the other side refuses until a person authorises it again.

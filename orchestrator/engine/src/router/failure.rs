@@ -138,6 +138,7 @@ pub(crate) fn suspected(
         return last(cx, effects, id, &outcome, (error, DeadReason::Crashed));
     }
     effects.count(id, |counters| counters.retried += 1);
+    effects.suspects += 1;
     // A death puts all under suspicion that was delivered, nearly all of it innocent. So the first time it runs again
     // among few; what dies again is run alone, one at a time.
     let (target, company) = if suspected == 1 {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
@@ -120,12 +120,19 @@ impl Shard {
 
     fn submit(&self, delivery: Delivery) -> impl Future<Output = (DeliveryTag, Vec<Routed>)> + use<> {
         let tag = delivery.tag;
+        let (meters, begun) = (self.context.recorder.meters().clone(), Instant::now());
+        meters.deliveries.add(1);
+        meters.redeliveries.add(u64::from(delivery.redelivered));
         let snapshot = self.context.table.snapshot();
         let answer =
             self.context.workers.submit(self.number, delivery, snapshot, self.context.ports.clock.now());
         async move {
             match answer.await {
-                Ok(routed) => (tag, routed),
+                Ok(routed) => {
+                    meters.records.add(routed.len() as u64);
+                    meters.routing.observe(begun.elapsed());
+                    (tag, routed)
+                }
                 // The worker is gone, so the process is ending; without an acknowledgement the delivery comes again.
                 Err(_) => std::future::pending().await,
             }
@@ -165,6 +172,9 @@ impl Shard {
         if let (Some(live), Some(address)) = (&live, &address) {
             live.note(effects.balance, self.context.ports.clock.now());
             self.context.recorder.count(address.flow, &effects.counts);
+        }
+        if effects.suspects > 0 {
+            self.context.recorder.meters().suspects.add(effects.suspects);
         }
         let Effects { sends, dead, tick, runs, parked, answers, .. } = effects;
         for found in parked {
