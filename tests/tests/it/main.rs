@@ -24,4 +24,5 @@ mod sharing;
 mod subscriptions;
 mod surfaces;
 mod tenants;
+mod watching;
 mod webhooks;
