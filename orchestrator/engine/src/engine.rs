@@ -23,10 +23,11 @@ use crate::recorder::Recorder;
 use crate::replies::Replies;
 use crate::router::returns;
 use crate::router::shard::{self, ShardContext};
+use crate::router::trace::Share;
 use crate::router::worker::{Exits, Workers};
 use crate::survey::{self, Survey};
 use crate::table::{LiveFlow, Table};
-use crate::{CommandError, Settings, backlog, events, hooks, keys, reconciler, scheduler};
+use crate::{CommandError, Settings, backlog, events, hooks, keys, reconciler, scheduler, traces};
 
 /// How long [`Engine::join`] waits for the loops.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -56,10 +57,15 @@ impl Engine {
         let exits = Exits::default();
         let (recorder, recording) = Recorder::new(ports.clone(), settings.retention, stop.clone());
         tasks.spawn(recording.instrument(info_span!("recorder")));
+        if let Some(sink) = ports.spans.clone() {
+            let (inbox, meters) = (recorder.outbox().open(), recorder.meters().clone());
+            tasks.spawn(traces::run(sink, inbox, meters, stop.clone()).instrument(info_span!("traces")));
+        }
         let broker = Arc::new(Metered::new(ports.broker.clone(), recorder.meters().clone()));
         let ports = Ports { broker, ..ports };
         let (invocations, replies) = (Invocations::default(), Replies::default());
-        let workers = Workers::start(&settings, &exits, &invocations)
+        let traced = Share::new(ports.spans.is_some().then_some(settings.traced));
+        let workers = Workers::start(&settings, &exits, &invocations, traced)
             .map_err(|error| PortError::new(Fault::Permanent, "start the router's threads", error))?;
         let hooks = Hooks::start()
             .map_err(|error| PortError::new(Fault::Permanent, "start the threads of webhooks", error))?;

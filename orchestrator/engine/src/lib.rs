@@ -37,6 +37,7 @@ mod settings;
 mod survey;
 mod table;
 mod task;
+mod traces;
 mod views;
 
 pub use authorizations::{BrowserAuthorization, CallbackRefusal, Departure, PendingDevice};

@@ -45,6 +45,9 @@ pub(crate) struct Meters {
     pub(crate) undelivered_dead: Count,
     /// Batches that the broker could not deliver and that were sent again.
     pub(crate) undelivered_restored: Count,
+    /// Spans that a collector took, and those that nobody took.
+    pub(crate) spans_sent: Count,
+    pub(crate) spans_dropped: Count,
     /// One write of history and counters.
     pub(crate) storing: Timer,
     /// Runs outside any flow, and how each ended.

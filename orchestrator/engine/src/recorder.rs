@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sluice_domain::{FlowId, StepCounters, StepId, StepRun};
-use sluice_ports::Ports;
 use sluice_ports::store::{CounterDelta, HistoryBatch, Retention};
+use sluice_ports::{Ports, Span};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::meters::Meters;
+use crate::traces::Outbox;
 
 /// How late history may be.
 const EVERY: Duration = Duration::from_millis(250);
@@ -42,6 +43,7 @@ struct Shared {
     /// When something last came of each step's inputs.
     finished: Mutex<HashMap<(FlowId, StepId), DateTime<Utc>>>,
     meters: Arc<Meters>,
+    outbox: Outbox,
 }
 
 impl Recorder {
@@ -58,6 +60,7 @@ impl Recorder {
             dropped: AtomicU64::new(0),
             finished: Mutex::default(),
             meters: Arc::default(),
+            outbox: Outbox::default(),
         });
         let work = run(ports, retention, (inbox, shared.clone()), stop);
         (Self { runs, shared }, work)
@@ -89,6 +92,18 @@ impl Recorder {
     /// What is counted besides the counters of steps.
     pub(crate) fn meters(&self) -> &Arc<Meters> {
         &self.shared.meters
+    }
+
+    /// Where spans go.
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.shared.outbox
+    }
+
+    /// Takes the spans of an outcome that was just routed.
+    pub(crate) fn trace(&self, spans: Vec<Span>, now: DateTime<Utc>) {
+        if !spans.is_empty() {
+            self.shared.outbox.put(spans, now, &self.shared.meters);
+        }
     }
 
     /// When something last came of the inputs of each step, of those of which something came within a day.

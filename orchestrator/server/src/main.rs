@@ -13,6 +13,7 @@ mod files;
 mod lab;
 mod logs;
 mod notify;
+mod otlp;
 mod output;
 mod process;
 mod secrets;

@@ -334,6 +334,16 @@ impl Engine {
                 "How long writes of history and counters to the store took.",
                 &self.core.recorder.meters().storing,
             ),
+            labelled(
+                "sluice_spans_total",
+                "Spans of traces: those that the collector took, and those that were dropped.",
+                MetricKind::Counter,
+                [
+                    ("sent", &self.core.recorder.meters().spans_sent),
+                    ("dropped", &self.core.recorder.meters().spans_dropped),
+                ]
+                .map(|(fate, count)| (vec![("fate", fate.to_owned())], float(count.get()))),
+            ),
             plain(
                 "sluice_history_dropped_total",
                 "Step runs that history dropped because the store could not keep up.",

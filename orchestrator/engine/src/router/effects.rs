@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sluice_domain::{DeadLetter, FlowId, InstanceName, StepCounters, StepId, StepRun};
+use sluice_ports::Span;
 use sluice_ports::broker::Target;
 use sluice_protocol::{ErrorInfo, ExecutionId, MessageId};
 
@@ -23,6 +24,8 @@ pub(crate) struct Effects {
     pub(crate) answers: Vec<(ExecutionId, Answered)>,
     /// What history should know.
     pub(crate) runs: Vec<StepRun>,
+    /// The spans of executions that are traced.
+    pub(crate) spans: Vec<Span>,
     /// What to count, by step.
     pub(crate) counts: Vec<(StepId, StepCounters)>,
     /// How many more messages are under way than before.

@@ -176,12 +176,13 @@ impl Shard {
         if effects.suspects > 0 {
             self.context.recorder.meters().suspects.add(effects.suspects);
         }
-        let Effects { sends, dead, tick, runs, parked, answers, .. } = effects;
+        let Effects { sends, dead, tick, runs, parked, answers, spans, .. } = effects;
         for found in parked {
             // Nobody has to read it: then the next run finds it out again.
             self.context.parked.send(found).ok();
         }
         self.context.recorder.record(runs);
+        self.context.recorder.trace(spans, self.context.ports.clock.now());
         let stores = usize::from(!dead.is_empty() || tick.is_some());
         let left = sends.len() + stores;
         // A reply is nothing that is stored, so it waits for nothing.

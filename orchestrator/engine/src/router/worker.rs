@@ -24,6 +24,7 @@ use super::effects::Effects;
 use super::pass::Cx;
 use super::record::{REPLAY, Replay};
 use super::route;
+use super::trace::Share;
 use super::window::Key;
 use crate::invocations::Invocations;
 use crate::settings::Settings;
@@ -64,6 +65,7 @@ impl Workers {
         settings: &Settings,
         exits: &Exits,
         invocations: &Invocations,
+        traced: Share,
     ) -> std::io::Result<Self> {
         let mut inboxes = Vec::new();
         for number in 0..settings.workers.max(1) {
@@ -72,7 +74,7 @@ impl Workers {
             std::thread::Builder::new()
                 .name(format!("router-{number}"))
                 .stack_size(WORKER_STACK_BYTES)
-                .spawn(move || work(&worker.0, &worker.1, &worker.2, &jobs))?;
+                .spawn(move || work(&worker.0, (&worker.1, &worker.2, traced), &jobs))?;
             inboxes.push(inbox);
         }
         Ok(Self { inboxes })
@@ -94,12 +96,16 @@ impl Workers {
     }
 }
 
-fn work(settings: &Settings, exits: &Exits, invocations: &Invocations, jobs: &mpsc::Receiver<Job>) {
+fn work(
+    settings: &Settings,
+    (exits, invocations, traced): (&Exits, &Invocations, Share),
+    jobs: &mpsc::Receiver<Job>,
+) {
     let mut evaluator = Evaluator::new(Limits::default());
     let mut samples = Samples::new(settings.recorded_per_second);
     while let Ok(job) = jobs.recv() {
         let mut bench =
-            Bench { settings, exits, invocations, evaluator: &mut evaluator, samples: &mut samples };
+            Bench { settings, exits, invocations, traced, evaluator: &mut evaluator, samples: &mut samples };
         let routed = bench.take_apart(&job);
         job.reply.send(routed).ok();
     }
@@ -110,6 +116,7 @@ struct Bench<'a> {
     settings: &'a Settings,
     exits: &'a Exits,
     invocations: &'a Invocations,
+    traced: Share,
     evaluator: &'a mut Evaluator,
     samples: &'a mut Samples,
 }
@@ -190,6 +197,7 @@ impl Bench<'_> {
             suspicions: self.settings.suspicions,
             exit,
             sampled,
+            traced: self.traced,
         }
     }
 }

@@ -90,6 +90,7 @@ impl Server {
         let ports = Ports {
             oauth: Arc::new(MemoryOAuth::default()),
             notifier: Some(notifier.clone()),
+            spans: None,
             broker: broker.clone(),
             users: Some(Arc::new(MemoryUsers::default())),
             watch: Some(broker.clone()),

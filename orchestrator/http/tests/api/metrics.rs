@@ -1,8 +1,13 @@
 //! The metrics: a text that Prometheus reads, names by its conventions, and a documented row for each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use prometheus_parse::{Scrape, Value};
+use sluice_domain::topology::LaneName;
+use sluice_ports::broker::{Broker, BrokerWatch, Publish, Target};
+use sluice_protocol::batch::{ENVELOPES, Encoding};
+use sluice_testkit::eventually;
 
 use crate::harness::Server;
 
@@ -89,4 +94,54 @@ async fn requests_are_counted_by_route_and_never_by_path() {
     let hooks = r#"sluice_webhook_requests_total{result="unknown"} 1"#;
     assert!(text.contains(hooks), "{text}");
     assert!(text.contains("sluice_http_request_seconds_count 6"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_of_whose_deliveries_nothing_comes_is_stuck_until_something_does() {
+    let server = Server::start().await;
+    server.deploy().await;
+    let lane: LaneName = eventually("the lane of the action", || async {
+        let queues = server.broker.queues().await.unwrap();
+        queues.iter().find_map(|queue| queue.name.parse().ok())
+    })
+    .await;
+    let message = Publish {
+        target: Target::Lane(lane.clone()),
+        message_id: String::new(),
+        kind: ENVELOPES,
+        encoding: Encoding::Plain,
+        payload: "{}".into(),
+    };
+    server.broker.publish(message).await.unwrap();
+    let mut consumer = server.broker.consume(lane.as_str(), 1).await.unwrap();
+    let delivery = consumer.next().await.unwrap();
+    let says = |line: &'static str| {
+        let server = &server;
+        move || async move { server.metrics().await.contains(line).then_some(()) }
+    };
+    eventually("it to be seen", says("sluice_flow_unacknowledged_batches{flow=\"demo\"} 1\n")).await;
+    let stuck = "sluice_step_stuck{flow=\"demo\",step=\"act\"} 1\n";
+    assert!(!server.metrics().await.contains(stuck), "a run may take its time");
+    server.clock.advance(Duration::from_secs(24 * 3600));
+    eventually("the alarm", says(stuck)).await;
+    let overview = server.call("GET", "/api/v1/overview", None).await.json();
+    assert_eq!(overview["alarms"][0]["code"], "step_stuck", "{overview}");
+    assert_eq!(overview["flows"][0]["unacknowledged"], 1, "{overview}");
+
+    consumer.ack(delivery.tag).await.unwrap();
+    eventually("the end of it", || async { (!server.metrics().await.contains(stuck)).then_some(()) }).await;
+    let events = server.call("GET", "/api/v1/events", None).await.json();
+    let kinds: Vec<&str> =
+        events.as_array().unwrap().iter().filter_map(|event| event["type"].as_str()).collect();
+    assert!(kinds.ends_with(&["step.stuck", "step.unstuck"]), "{events}");
+}
+
+#[tokio::test]
+async fn an_overview_is_for_operators() {
+    let server = Server::start().await;
+    server.deploy().await;
+    let tenant = [("sluice-tenant", "acme")];
+    assert_eq!(server.call_with("GET", "/api/v1/overview", None, &tenant).await.status, 403);
+    let overview = server.call("GET", "/api/v1/overview", None).await.json();
+    assert_eq!((&overview["flows"][0]["name"], &overview["broker"]["up"]), (&"demo".into(), &true.into()));
 }

@@ -54,6 +54,9 @@ pub(super) const KEYS: &[Key] = &[
     key("development.attach", "false"),
     unset("events.webhook_url"),
     unset("events.webhook_secret"),
+    unset("telemetry.otlp_endpoint"),
+    unset("telemetry.otlp_headers"),
+    key("telemetry.sample_ratio", "0.1"),
     key("log.format", "text"),
     key("log.level", "info"),
 ];
