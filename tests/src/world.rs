@@ -161,6 +161,12 @@ impl World {
         .await
     }
 
+    /// The settings of its orchestrator.
+    #[must_use]
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
     /// What the metrics listener says.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod config;
 mod dismantle;
 mod docker;
 mod events;
+mod facts;
 mod fault;
 mod image;
 mod labels;
@@ -23,3 +24,4 @@ mod usage;
 
 pub use config::{ConnectError, DockerConfig};
 pub use docker::Docker;
+pub use facts::EngineFacts;

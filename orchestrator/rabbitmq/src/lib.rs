@@ -6,6 +6,7 @@
 
 mod config;
 mod consumer;
+mod facts;
 mod link;
 mod management;
 mod publisher;
@@ -14,5 +15,6 @@ mod topology;
 mod watch;
 
 pub use config::{BrokerUrl, BrokerUrlError, QueueType};
+pub use facts::{BrokerFacts, NodeFacts};
 pub use management::{Management, ManagementUrlError};
 pub use rabbitmq::RabbitMq;

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use chrono::DateTime;
-use reqwest::Method;
 use serde::Deserialize;
 use sluice_ports::PortError;
 use sluice_ports::broker::{BrokerState, BrokerWatch, QueueState};
 
+use crate::facts::NodeFacts;
 use crate::management::{Management, unreadable};
 
 /// What is asked of a queue. All of it would be a hundred times as much.
@@ -36,16 +36,6 @@ struct Totals {
     connections: u64,
 }
 
-/// A node of the broker's cluster.
-#[derive(Deserialize)]
-struct Node {
-    name: String,
-    #[serde(default)]
-    mem_alarm: bool,
-    #[serde(default)]
-    disk_free_alarm: bool,
-}
-
 #[async_trait]
 impl BrokerWatch for Management {
     async fn queues(&self) -> Result<Vec<QueueState>, PortError> {
@@ -58,12 +48,11 @@ impl BrokerWatch for Management {
     async fn state(&self) -> Result<BrokerState, PortError> {
         let body = self.ask(&["overview"], &[]).await?;
         let overview: Overview = serde_json::from_slice(&body).map_err(unreadable)?;
-        let body = self.call(Method::GET, &["nodes"], None).await?;
-        let nodes: Vec<Node> = serde_json::from_slice(&body).map_err(unreadable)?;
+        let nodes = self.node_facts().await?;
         Ok(BrokerState {
             version: overview.rabbitmq_version,
             connections: overview.object_totals.map_or(0, |totals| totals.connections),
-            alarms: nodes.iter().flat_map(alarms_of).collect(),
+            alarms: nodes.iter().flat_map(NodeFacts::alarms).collect(),
         })
     }
 }
@@ -82,12 +71,6 @@ fn state_of(queue: Queue) -> QueueState {
     }
 }
 
-fn alarms_of(node: &Node) -> impl Iterator<Item = String> {
-    let alarms = [(node.mem_alarm, "memory"), (node.disk_free_alarm, "disk")];
-    let text = |what| format!("the broker's node {} is short of {what}", node.name);
-    alarms.into_iter().filter(|(short, _)| *short).map(move |(_, what)| text(what))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,13 +86,5 @@ mod tests {
         assert_eq!(full.oldest.map(|at| at.timestamp()), Some(1_700_000_000));
         let unknown = read(r#"{"name":"a","messages_ready":2,"head_message_timestamp":null}"#);
         assert_eq!((unknown.ready, unknown.oldest), (2, None));
-    }
-
-    #[test]
-    fn a_node_tells_what_it_is_short_of() {
-        let read = |text: &str| alarms_of(&serde_json::from_str(text).unwrap()).collect::<Vec<_>>();
-        assert!(read(r#"{"name":"rabbit@a"}"#).is_empty());
-        let both = read(r#"{"name":"rabbit@a","mem_alarm":true,"disk_free_alarm":true}"#);
-        assert_eq!(both[1], "the broker's node rabbit@a is short of disk");
     }
 }

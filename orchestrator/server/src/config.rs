@@ -25,6 +25,8 @@ pub(crate) const DEFAULT_FILE: &str = "/etc/sluice/sluice.toml";
 pub(crate) struct Configuration {
     /// Tells this installation from others on the same broker and container engine.
     pub(crate) installation: String,
+    /// Whether to refuse what is dangerous in production.
+    pub(crate) production: bool,
     /// Where the store and the keys are.
     pub(crate) data_dir: PathBuf,
     /// Where the operator's API listens.

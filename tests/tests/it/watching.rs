@@ -95,3 +95,49 @@ async fn messages_that_cannot_be_delivered_are_told_of() -> Result<()> {
 fn value(metrics: &str, name: &str) -> Option<f64> {
     metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doctor_knows_what_is_not_fit_for_production() -> Result<()> {
+    let world = World::start("doctor", &[]).await?;
+    let key = world.data().join("keys");
+    let doctor = |arguments: &'static [&'static str]| {
+        let mut command = Command::new(program().unwrap_or_default());
+        command
+            .arg("doctor")
+            .args(arguments)
+            .args(["--output", "json"])
+            .envs(world.environment().iter().cloned());
+        command.env("SLUICE_URL", world.api.base()).env("SLUICE_TOKEN", world.api.token());
+        async move {
+            let output = command.output().await?;
+            let findings: Vec<Value> = serde_json::from_slice(&output.stdout)?;
+            anyhow::Ok((output.status.code(), findings))
+        }
+    };
+    let level = |findings: &[Value], code: &str| {
+        let found = findings.iter().find(|finding| finding["code"] == code);
+        found.and_then(|finding| finding["level"].as_str().map(str::to_owned))
+    };
+    let (_, sound) = doctor(&[]).await?;
+    for code in ["D0001", "D0002", "D0003", "D0004", "D0005", "D0009", "D0010", "D0011"] {
+        assert_eq!(level(&sound, code).as_deref(), Some("ok"), "{code} in {sound:#?}");
+    }
+    assert_eq!(level(&sound, "D0012").as_deref(), Some("warning"), "the first token never ends");
+    std::process::Command::new("chmod").arg("644").arg(&key).status()?;
+    for (arguments, expect) in [(&[][..], "warning"), (&["--production"][..], "error")] {
+        let (exit, findings) = doctor(arguments).await?;
+        assert_eq!(level(&findings, "D0010").as_deref(), Some(expect), "{findings:#?}");
+        assert!(expect == "warning" || exit == Some(1), "{exit:?}");
+    }
+    // A server for production does not start like this, and says why.
+    let mut command = Command::new(program()?);
+    command.arg("serve").envs(world.environment().iter().cloned()).env("SLUICE__PRODUCTION", "true");
+    command.env("SLUICE__API__LISTEN", "127.0.0.1:0").env("SLUICE__METRICS__LISTEN", "127.0.0.1:0");
+    let output = tokio::time::timeout(PATIENCE, command.output()).await??;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && said.contains("not fit for production") && said.contains("D0010"),
+        "{said}"
+    );
+    world.stop().await
+}

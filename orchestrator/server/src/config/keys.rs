@@ -19,6 +19,7 @@ const fn unset(name: &'static str) -> Key {
 /// All keys.
 pub(super) const KEYS: &[Key] = &[
     key("installation", "sluice"),
+    key("production", "false"),
     key("data_dir", "/var/lib/sluice"),
     key("api.listen", "127.0.0.1:7400"),
     key("api.insecure", "false"),

@@ -140,6 +140,7 @@ impl Reader {
 
     fn build(&mut self) -> Option<Configuration> {
         let installation = self.installation();
+        let production = self.optional("production");
         let api_listen = self.optional::<SocketAddr>("api.listen");
         let insecure = self.optional::<bool>("api.insecure");
         if let (Some(listen), Some(true)) = (api_listen, insecure)
@@ -165,6 +166,7 @@ impl Reader {
         let log_json = self.log_format();
         Some(Configuration {
             installation: installation?,
+            production: production?,
             data_dir: self.text("data_dir")?.into(),
             api_listen: api_listen?,
             public_url,
