@@ -89,7 +89,7 @@ pub enum Happened {
     Undelivered {
         /// Messages that became dead letters.
         dead: u64,
-        /// Batches that were sent again, to lanes that were declared anew.
+        /// Batches that were sent again meanwhile, to lanes that were declared anew.
         restored: u64,
     },
 }

@@ -1,9 +1,13 @@
 //! What the broker says of itself, for people who want to know whether it is good enough.
 
+use std::time::Duration;
+
+use lapin::{Connection, ConnectionProperties};
 use reqwest::Method;
 use serde::Deserialize;
 use sluice_ports::PortError;
 
+use crate::config::BrokerUrl;
 use crate::management::{Management, unreadable};
 
 /// What the broker says of itself.
@@ -51,7 +55,7 @@ struct Version {
 }
 
 #[derive(Deserialize)]
-struct Connection {
+struct Listed {
     // One that is just being made has none yet.
     timeout: Option<u64>,
 }
@@ -66,7 +70,7 @@ impl Management {
         let Version { rabbitmq_version } = serde_json::from_slice(&body).map_err(unreadable)?;
         let path = ["vhosts", self.vhost(), "connections"];
         let body = self.ask(&path, &[("columns", "timeout")]).await?;
-        let connections: Vec<Connection> = serde_json::from_slice(&body).map_err(unreadable)?;
+        let connections: Vec<Listed> = serde_json::from_slice(&body).map_err(unreadable)?;
         Ok(BrokerFacts {
             version: rabbitmq_version,
             nodes: self.node_facts().await?,
@@ -77,6 +81,19 @@ impl Management {
     pub(crate) async fn node_facts(&self) -> Result<Vec<NodeFacts>, PortError> {
         let body = self.call(Method::GET, &["nodes"], None).await?;
         serde_json::from_slice(&body).map_err(unreadable)
+    }
+}
+
+/// Whether the user of a URL may connect, tried once.
+pub async fn may_connect(url: &BrokerUrl, patience: Duration) -> bool {
+    let options = ConnectionProperties::default().with_connection_name("sluice doctor".into());
+    match tokio::time::timeout(patience, Connection::connect_uri(url.to_lapin(), options)).await {
+        Ok(Ok(connection)) => {
+            // It may be gone already, which is as good.
+            connection.close(200, "bye".into()).await.ok();
+            true
+        }
+        Ok(Err(_)) | Err(_) => false,
     }
 }
 

@@ -15,6 +15,6 @@ mod topology;
 mod watch;
 
 pub use config::{BrokerUrl, BrokerUrlError, QueueType};
-pub use facts::{BrokerFacts, NodeFacts};
+pub use facts::{BrokerFacts, NodeFacts, may_connect};
 pub use management::{Management, ManagementUrlError};
 pub use rabbitmq::RabbitMq;

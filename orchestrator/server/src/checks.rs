@@ -59,6 +59,7 @@ pub(crate) async fn grave(
 }
 
 fn judged(mut findings: Vec<Finding>, strictness: Strictness) -> Vec<Finding> {
+    findings.sort_by_key(|finding| finding.code);
     for finding in &mut findings {
         if finding.level == Level::Warning && finding.check.is_grave() && strictness == Strictness::Production
         {
@@ -90,7 +91,7 @@ mod tests {
         let levels =
             |strictness| judged(found(), strictness).iter().map(|finding| finding.level).collect::<Vec<_>>();
         let (warning, error, fine) = (Level::Warning, Level::Error, Level::Ok);
-        assert_eq!(levels(Strictness::Development), [warning, warning, error, fine]);
-        assert_eq!(levels(Strictness::Production), [error, warning, error, fine]);
+        assert_eq!(levels(Strictness::Development), [error, warning, fine, warning], "by their codes");
+        assert_eq!(levels(Strictness::Production), [error, error, fine, warning]);
     }
 }

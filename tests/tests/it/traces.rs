@@ -12,7 +12,7 @@ fn template(url: &str) -> String {
     format!(
         "sluice: 1\nkind: template\nname: chain\nversion: 1.0.0\nsteps:\n\
          \x20 - {{ id: tick, use: timer/tick, schedule: {{ every: 1h }} }}\n\
-         \x20 - {{ id: post, use: http/request, config: {{ method: POST, url: \"{url}/sent\" }}, \
+         \x20 - {{ id: post, use: http/request, config: {{ method: POST, url: \"{url}/sent\" }}, input: {{ word: canary }}, \
          retry: {{ attempts: 2, initial: 1s, backoff: fixed }} }}\n\
          \x20 - {{ id: note, use: log/write }}\n"
     )
@@ -81,7 +81,7 @@ async fn an_execution_of_three_steps_is_one_trace() -> Result<()> {
     });
     world.api.apply(&template(&sink.url(&world.host)), json!({})).await?;
     world.running("chain").await?;
-    world.api.call("POST", "/api/v1/flows/chain/trigger", Some(json!({ "n": 1, "word": "canary" }))).await?;
+    // The first tick comes at once.
     let found = eventually("the last run's span", PATIENCE, || async {
         let found = spans(&collector);
         Ok(found.iter().any(|span| span.name == "note").then_some(found))

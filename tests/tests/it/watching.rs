@@ -37,13 +37,13 @@ async fn top_and_the_metrics_tell_of_flows_containers_and_the_broker() -> Result
         let used = |one: &Value| one["memory_used_bytes"].as_u64() > Some(0) && one["cpus_used"].is_number();
         let rates =
             flow["taken_per_second"].as_f64() > Some(0.0) && flow["done_per_second"].as_f64() > Some(0.0);
-        let looked = flow["waiting"].is_u64() && flow["unacknowledged"].is_u64();
+        // The broker counts connections in its own time.
+        let looked = flow["unacknowledged"].is_u64() && board["broker"]["connections"].as_u64() >= Some(3);
         Ok((containers.len() == 2 && containers.iter().all(used) && rates && looked).then_some(board))
     })
     .await?;
     assert_eq!(board["broker"]["up"], true, "{board:#}");
     assert!(board["broker"]["version"].is_string(), "{board:#}");
-    assert!(board["broker"]["connections"].as_u64() >= Some(3), "{board:#}");
     assert_eq!(board["alarms"], json!([]), "{board:#}");
 
     let metrics = world.metrics().await?;
@@ -82,7 +82,7 @@ async fn messages_that_cannot_be_delivered_are_told_of() -> Result<()> {
         Ok(found.cloned())
     })
     .await?;
-    assert_eq!((&event["data"]["dead"], &event["data"]["restored"]), (&json!(1), &json!(0)), "{event}");
+    assert_eq!(event["data"]["dead"], 1, "{event}");
     assert_eq!(value(&world.metrics().await?, "sluice_undelivered_total{fate=\"dead\"}"), Some(1.0));
     let log = std::fs::read_to_string(world.data().join("log"))?;
     assert!(log.contains("could not deliver messages to their steps"), "{log}");

@@ -4,7 +4,7 @@ use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use sluice_rabbitmq::{BrokerFacts, BrokerUrl, Management, NodeFacts, QueueType, RabbitMq};
+use sluice_rabbitmq::{BrokerFacts, BrokerUrl, Management, NodeFacts, QueueType, RabbitMq, may_connect};
 
 use super::engine::versioned;
 use super::finding::{Check, Finding};
@@ -107,11 +107,10 @@ async fn guest(url: &BrokerUrl) -> Finding {
     let Some(guest) = text.parse::<BrokerUrl>().ok().filter(|_| !url.tls()) else {
         return Finding::fine(Check::Guest, "not looked at: the broker speaks TLS");
     };
-    match RabbitMq::connect(&guest, QueueType::Classic).wait_until_up(REFUSAL).await {
-        Ok(()) => {
-            Finding::warning(Check::Guest, format!("guest, with its well-known password, connects at {host}"))
-        }
-        Err(_) => Finding::fine(Check::Guest, format!("guest cannot connect at {host}")),
+    if may_connect(&guest, REFUSAL).await {
+        Finding::warning(Check::Guest, format!("guest, with its well-known password, connects at {host}"))
+    } else {
+        Finding::fine(Check::Guest, format!("guest cannot connect at {host}"))
     }
 }
 

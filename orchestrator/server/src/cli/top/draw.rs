@@ -107,10 +107,7 @@ fn header(board: &Board, screen: &Screen) -> Vec<Line<'static>> {
             Span::styled("waiting ", screen.title()),
             Span::raw(format!(
                 "router {}  retries {}  dead letters {}  undelivered {}",
-                broker.router,
-                broker.retries,
-                board.dead_letters,
-                broker.undelivered_dead + broker.undelivered_restored,
+                broker.router, broker.retries, board.dead_letters, broker.undelivered_dead,
             )),
         ]),
     ]
