@@ -38,6 +38,6 @@ pub(crate) use invoke::chosen;
 pub use invoke::{INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, Trial};
 pub use keys::{KeyKind, KeyView, Rotated};
 pub use metrics::{Metric, MetricKind, RequestNote, Sample};
-pub use overview::{Alarm, BrokerOverview, FlowOverview, Overview};
+pub use overview::{Alarm, BrokerOverview, DeploymentOverview, FlowOverview, Overview};
 pub use sessions::SessionRequest;
 pub use upgrade::{Upgrade, UpgradeRequest, UpgradeTo, UpgradedFlow, UpgradedInstance};

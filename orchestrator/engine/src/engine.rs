@@ -101,6 +101,7 @@ impl Engine {
         tasks.spawn(events::run(core.clone(), stop.clone()).instrument(info_span!("events")));
         tasks.spawn(backlog::run(core.clone(), stop.clone()).instrument(info_span!("backlog")));
         tasks.spawn(survey::run(core.clone(), stop.clone()).instrument(info_span!("survey")));
+        tasks.spawn(survey::usage::run(core.clone(), stop.clone()).instrument(info_span!("usage")));
         let engine = Arc::new(Self { core, tasks, stop: stop.clone() });
         let subscriptions = hooks::subscriptions::run(engine.clone(), stop);
         engine.tasks.spawn(subscriptions.instrument(info_span!("subscriptions")));

@@ -42,10 +42,10 @@ mod views;
 
 pub use authorizations::{BrowserAuthorization, CallbackRefusal, Departure, PendingDevice};
 pub use commands::{
-    Alarm, ApplyRequest, Authorization, BrokerOverview, EvaluateRequest, FlowOverview, FlowRef, HookKeyView,
-    HookView, INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, KeyKind, KeyView, LogEntry,
-    Metric, MetricKind, Overview, RequestNote, Rotated, Sample, SessionRequest, Trial, Upgrade,
-    UpgradeRequest, UpgradeTo, UpgradedFlow, UpgradedInstance, evaluate,
+    Alarm, ApplyRequest, Authorization, BrokerOverview, DeploymentOverview, EvaluateRequest, FlowOverview,
+    FlowRef, HookKeyView, HookView, INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, KeyKind,
+    KeyView, LogEntry, Metric, MetricKind, Overview, RequestNote, Rotated, Sample, SessionRequest, Trial,
+    Upgrade, UpgradeRequest, UpgradeTo, UpgradedFlow, UpgradedInstance, evaluate,
 };
 pub use engine::Engine;
 pub use error::CommandError;

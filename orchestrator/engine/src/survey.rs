@@ -5,48 +5,34 @@
 //! here changes anything, and nothing waits for it.
 
 mod alarms;
+pub(crate) mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures_util::stream::{self, StreamExt};
 use sluice_domain::topology::{self, LANE_PREFIX};
-use sluice_domain::{DeploymentId, FlowId, Tier};
+use sluice_domain::{FlowId, Tier};
 use sluice_ports::PortError;
 use sluice_ports::broker::{BrokerState, QueueState};
-use sluice_ports::runtime::{ContainerState, Usage};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::core::Core;
 use alarms::Alarms;
 pub(crate) use alarms::Stuck;
+pub(crate) use usage::{Used, Uses};
 
 /// How often it looks. The broker's own numbers change every five seconds.
 const EVERY: Duration = Duration::from_secs(5);
-/// What containers use is asked for at most this often, and only when somebody wants to know.
-const FRESH: Duration = Duration::from_secs(2);
-/// How long the container engine may take to say what all of them use.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Containers that are asked about at a time.
-const AT_A_TIME: usize = 8;
-
 /// What the survey last saw.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
     seen: Mutex<Arc<Seen>>,
     waiting: Mutex<BTreeMap<FlowId, u64>>,
-    usage: tokio::sync::Mutex<Used>,
-}
-
-/// What containers use, and when that was asked.
-#[derive(Debug, Default)]
-struct Used {
-    at: Option<Instant>,
-    by: BTreeMap<DeploymentId, Usage>,
+    /// What containers use.
+    pub(crate) uses: Uses,
 }
 
 /// What was seen at one moment.
@@ -144,30 +130,6 @@ fn add(seen: &mut Seen, queue: &str, batches: u64) {
         name if name.starts_with("v1.retry.") => seen.retries += batches,
         _ => {}
     }
-}
-
-/// What the containers use that run now, at most two seconds old. Empty when the engine does not say.
-pub(crate) async fn usage(core: &Core) -> BTreeMap<DeploymentId, Usage> {
-    let mut used = core.survey.usage.lock().await;
-    if used.at.is_some_and(|at| at.elapsed() < FRESH) {
-        return used.by.clone();
-    }
-    let running: Vec<(DeploymentId, String)> = core
-        .deployments()
-        .values()
-        .filter_map(|state| Some((state.spec.id, state.container.as_ref()?)))
-        .filter(|(_, container)| container.state == ContainerState::Running)
-        .map(|(id, container)| (id, container.name.clone()))
-        .collect();
-    let asked = stream::iter(running).map(|(id, name)| async move {
-        let usage = core.ports.runtime.usage(&name).await.ok().flatten();
-        usage.map(|usage| (id, usage))
-    });
-    let asked = asked.buffer_unordered(AT_A_TIME).filter_map(std::future::ready).collect::<BTreeMap<_, _>>();
-    // An engine that is too slow for that is asked again the next time.
-    used.by = tokio::time::timeout(PATIENCE, asked).await.unwrap_or_default();
-    used.at = Some(Instant::now());
-    used.by.clone()
 }
 
 /// What waits in the lanes of a flow.

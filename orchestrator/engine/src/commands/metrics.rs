@@ -75,7 +75,7 @@ impl Engine {
         metrics.extend(self.router_metrics());
         metrics.extend(self.broker_metrics());
         metrics.extend(self.request_metrics());
-        metrics.extend(self.container_metrics().await);
+        metrics.extend(self.container_metrics());
         metrics.extend(self.store_metrics().await?);
         metrics.push(self.instance_metric().await?);
         let left_out: usize = metrics.iter_mut().map(Metric::cut).sum();
@@ -266,8 +266,8 @@ impl Engine {
         ]
     }
 
-    async fn container_metrics(&self) -> Vec<Metric> {
-        let used = survey::usage(&self.core).await;
+    fn container_metrics(&self) -> Vec<Metric> {
+        let used = self.core.survey.uses.known();
         let meters = self.core.recorder.meters();
         let states = self.core.deployments();
         let specs: Vec<_> = states.values().map(|state| (state.spec.clone(), state.status)).collect();
@@ -279,7 +279,7 @@ impl Engine {
             let up = matches!(status, DeploymentStatus::Running | DeploymentStatus::Attached);
             (labels(spec), float(u64::from(up)))
         });
-        let known = specs.iter().filter_map(|(spec, _)| Some((labels(spec), used.get(&spec.id)?)));
+        let known = specs.iter().filter_map(|(spec, _)| Some((labels(spec), used.get(&spec.id)?.usage)));
         let starts = |name, help, tally| model::tally(name, help, tally, ["component"]);
         vec![
             labelled(

@@ -8,7 +8,7 @@ use sluice_ports::broker::Health;
 use sluice_ports::runtime::Usage;
 use sluice_protocol::gateway::Role;
 
-use crate::survey;
+use crate::survey::{self, Used};
 use crate::views::{DeploymentView, FlowStatus};
 use crate::{CommandError, Engine};
 
@@ -19,8 +19,8 @@ pub struct Overview {
     pub at: DateTime<Utc>,
     /// The flows by name.
     pub flows: Vec<FlowOverview>,
-    /// The deployments by component, with what their containers use where the engine says.
-    pub deployments: Vec<(DeploymentView, Option<Usage>)>,
+    /// The deployments by component.
+    pub deployments: Vec<DeploymentOverview>,
     /// The broker.
     pub broker: BrokerOverview,
     /// What is wrong.
@@ -56,6 +56,17 @@ pub struct FlowOverview {
     pub unacknowledged: Option<u64>,
     /// When the oldest batch that waits was sent, where the broker says.
     pub oldest: Option<DateTime<Utc>>,
+}
+
+/// A deployment, and what its container uses. That is known some seconds after somebody first asked.
+#[derive(Debug, Clone)]
+pub struct DeploymentOverview {
+    /// The deployment.
+    pub deployment: DeploymentView,
+    /// What its container used when that was last looked at, where the engine says.
+    pub usage: Option<Usage>,
+    /// Processors that it used in the seconds before.
+    pub cpus: Option<f64>,
 }
 
 /// The broker at a glance.
@@ -98,7 +109,7 @@ impl Engine {
     pub async fn overview(&self) -> Result<Overview, CommandError> {
         let core = &self.core;
         let seen = core.survey.seen();
-        let usage: BTreeMap<DeploymentId, Usage> = survey::usage(core).await;
+        let used = core.survey.uses.known();
         let deployments = self.deployments().await?;
         let meters = core.recorder.meters();
         let told = seen.broker.as_ref();
@@ -118,7 +129,7 @@ impl Engine {
         Ok(Overview {
             at: core.ports.clock.now(),
             flows: self.flow_overviews(&seen).await?,
-            deployments: deployments.into_iter().map(|view| with_usage(&usage, view)).collect(),
+            deployments: deployments.into_iter().map(|view| with_usage(&used, view)).collect(),
             broker,
             alarms: alarms(&seen),
             records: meters.records.get(),
@@ -165,12 +176,13 @@ impl Engine {
     }
 }
 
-fn with_usage(
-    usage: &BTreeMap<DeploymentId, Usage>,
-    view: DeploymentView,
-) -> (DeploymentView, Option<Usage>) {
-    let usage = usage.get(&view.spec.id).copied().filter(|_| view.container.is_some());
-    (view, usage)
+fn with_usage(used: &BTreeMap<DeploymentId, Used>, deployment: DeploymentView) -> DeploymentOverview {
+    let used = used.get(&deployment.spec.id).filter(|_| deployment.container.is_some());
+    DeploymentOverview {
+        usage: used.map(|used| used.usage),
+        cpus: used.and_then(|used| used.cpus),
+        deployment,
+    }
 }
 
 fn alarms(seen: &survey::Seen) -> Vec<Alarm> {

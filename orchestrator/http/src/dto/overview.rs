@@ -71,9 +71,9 @@ pub struct DeploymentAtAGlance {
     /// Memory that the container uses, in bytes, where the engine says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_used_bytes: Option<u64>,
-    /// Processor time that it used since it was started, in seconds, where the engine says.
+    /// Processors that it used in the last seconds, where the engine says. Known some seconds after somebody first asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cpu_seconds: Option<f64>,
+    pub cpus_used: Option<f64>,
 }
 
 /// The broker at a glance.
@@ -130,10 +130,10 @@ impl From<View> for Overview {
             deployments: view
                 .deployments
                 .into_iter()
-                .map(|(deployment, usage)| DeploymentAtAGlance {
-                    deployment: deployment.into(),
-                    memory_used_bytes: usage.map(|usage| usage.memory_bytes),
-                    cpu_seconds: usage.map(|usage| usage.cpu.as_secs_f64()),
+                .map(|view| DeploymentAtAGlance {
+                    deployment: view.deployment.into(),
+                    memory_used_bytes: view.usage.map(|usage| usage.memory_bytes),
+                    cpus_used: view.cpus,
                 })
                 .collect(),
             broker: view.broker.into(),

@@ -26,7 +26,7 @@ pub(super) struct Board {
     /// The flows.
     pub(super) flows: Vec<FlowLine>,
     /// The deployments.
-    pub(super) deployments: Vec<DeploymentLine>,
+    pub(super) deployments: Vec<DeploymentAtAGlance>,
     /// The broker.
     pub(super) broker: BrokerAtAGlance,
     /// What is wrong.
@@ -53,16 +53,6 @@ pub(super) struct FlowLine {
     pub(super) rates: Rates,
 }
 
-/// A deployment and how busy it is.
-#[derive(Debug, Serialize)]
-pub(super) struct DeploymentLine {
-    #[serde(flatten)]
-    pub(super) deployment: DeploymentAtAGlance,
-    /// Processors that its container uses, where the engine says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) cpus_used: Option<f64>,
-}
-
 impl Board {
     pub(super) fn new(before: Option<&Overview>, now: Overview, sort: Sort) -> Self {
         let took = before.map_or(0, |before| (now.at - before.at).num_milliseconds().max(0));
@@ -83,13 +73,6 @@ impl Board {
             flows.push(FlowLine { flow, rates });
         }
         order(&mut flows, sort);
-        let used: BTreeMap<String, f64> =
-            before.iter().flat_map(|before| &before.deployments).filter_map(processor_time).collect();
-        let deployments = now.deployments.into_iter().map(|deployment| {
-            let grown = processor_time(&deployment).and_then(|(start, now)| Some(now - used.get(&start)?));
-            let cpus_used = grown.filter(|_| seconds > 0.0).map(|grown| grown.max(0.0) / seconds);
-            DeploymentLine { deployment, cpus_used }
-        });
         Self {
             at: now.at,
             version: now.version,
@@ -98,16 +81,11 @@ impl Board {
             records_per_second: before.map_or(0.0, |old| rate(old.records, now.records, seconds)),
             dead_letters: now.dead_letters,
             flows,
-            deployments: deployments.collect(),
+            deployments: now.deployments,
             broker: now.broker,
             alarms: now.alarms,
         }
     }
-}
-
-/// The start of a container, and the processor time that it used since.
-fn processor_time(deployment: &DeploymentAtAGlance) -> Option<(String, f64)> {
-    Some((deployment.deployment.container.as_ref()?.start.clone(), deployment.cpu_seconds?))
 }
 
 /// A counter that became smaller is another one: the server was started anew.

@@ -7,8 +7,10 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row, Table as Grid};
 
+use sluice_http::dto::DeploymentAtAGlance;
+
 use super::Sort;
-use super::board::{Board, DeploymentLine, FlowLine};
+use super::board::{Board, FlowLine};
 use crate::output::Table;
 
 /// Most lines for alarms; the rest is a number.
@@ -155,7 +157,7 @@ fn draw_flows(frame: &mut Frame<'_>, area: Rect, board: &Board, screen: &Screen)
 
 fn draw_deployments(frame: &mut Frame<'_>, area: Rect, board: &Board, screen: &Screen) {
     let rows = board.deployments.iter().map(|line| {
-        let colour = match line.deployment.deployment.status.as_str() {
+        let colour = match line.deployment.status.as_str() {
             "running" | "attached" => Color::Green,
             "crash_loop" => Color::Red,
             _ => Color::Yellow,
@@ -198,8 +200,7 @@ fn flow_cells(line: &FlowLine) -> [String; 10] {
     ]
 }
 
-fn deployment_cells(line: &DeploymentLine) -> [String; 5] {
-    let of = &line.deployment;
+fn deployment_cells(of: &DeploymentAtAGlance) -> [String; 5] {
     let limit = of.deployment.container.as_ref().map(|container| bytes(container.memory_bytes));
     let memory = match (of.memory_used_bytes, limit) {
         (Some(used), Some(limit)) => format!("{} of {limit}", bytes(used)),
@@ -209,7 +210,7 @@ fn deployment_cells(line: &DeploymentLine) -> [String; 5] {
     [
         format!("{} {} {}", of.deployment.component, of.deployment.version, of.deployment.scope),
         of.deployment.status.clone(),
-        line.cpus_used.map_or_else(|| "-".to_owned(), |cpus| format!("{cpus:.2}")),
+        of.cpus_used.map_or_else(|| "-".to_owned(), |cpus| format!("{cpus:.2}")),
         memory,
         of.deployment.starts.to_string(),
     ]
