@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use sluice_protocol::gateway::{INVOKE_DEPTH, InvokeRequest};
-use sluice_protocol::{ExecutionId, FunctionName, Headers, MessageId, StepKey};
+use sluice_protocol::{ExecutionId, FunctionName, Headers, MessageId, StepKey, TraceContext};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
@@ -57,7 +57,11 @@ pub(crate) struct Inner {
 }
 
 impl Context {
-    pub(crate) fn new(inner: Inner) -> Self {
+    pub(crate) fn new(mut inner: Inner) -> Self {
+        inner.traceparent = inner.traceparent.and_then(|sending| {
+            let sending: TraceContext = sending.parse().ok()?;
+            Some(sending.of_attempt(inner.id, inner.attempt).to_string())
+        });
         Self { run: Arc::new(inner), given: Arc::default() }
     }
 
@@ -91,7 +95,8 @@ impl Context {
         &self.run.step
     }
 
-    /// The W3C trace context of the input, to be passed on.
+    /// The W3C trace context of this run: the value of the header `traceparent` for requests to the other side. None when
+    /// the execution is not traced.
     #[must_use]
     pub fn traceparent(&self) -> Option<&str> {
         self.run.traceparent.as_deref()

@@ -21,6 +21,7 @@ pub struct World {
     pub api: Api,
     /// The address of this machine as its containers see it.
     pub host: String,
+    metrics: String,
     environment: Vec<(String, String)>,
     orchestrator: Option<Orchestrator>,
     data: TempDir,
@@ -73,7 +74,9 @@ impl World {
         let api = Api::new(&base, &first_token(data.path()).await?)?;
         let format = "{{(index .IPAM.Config 0).Gateway}}";
         let host = docker(&["network", "inspect", "--format", format, &format!("sluice-{name}")]).await?;
-        let world = Self { name, broker, api, host, environment, orchestrator: Some(orchestrator), data };
+        let metrics = format!("http://127.0.0.1:{metrics_port}/metrics");
+        let orchestrator = Some(orchestrator);
+        let world = Self { name, broker, api, host, metrics, environment, orchestrator, data };
         for component in components {
             let body = json!({ "image": component_image(component) });
             world
@@ -156,6 +159,21 @@ impl World {
             Ok(Some(()))
         })
         .await
+    }
+
+    /// The settings of its orchestrator.
+    #[must_use]
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
+    /// What the metrics listener says.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn metrics(&self) -> Result<String> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        Ok(http.get(&self.metrics).send().await?.error_for_status()?.text().await?)
     }
 
     /// The names of the containers of this world.

@@ -212,3 +212,39 @@ fn every_error_code_has_a_page_and_every_page_a_code() {
     }
     assert!(pages > 50, "only {pages} pages");
 }
+
+/// The names of metrics in a text, without what histograms put behind them.
+fn metrics_in(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let metrics = words.filter(|word| word.starts_with("sluice_") || word.starts_with("process_"));
+    let base = |name: &str| {
+        let cut = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        cut.unwrap_or(name).to_owned()
+    };
+    metrics.map(base).collect()
+}
+
+#[test]
+fn boards_and_alerts_name_metrics_that_exist() {
+    // A test of the metrics compares these rows with what there is.
+    let docs = std::fs::read_to_string(root().join("docs/operating.md")).unwrap();
+    let rows = docs.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let known: BTreeSet<String> = rows.flat_map(|(name, _)| metrics_in(name)).collect();
+    let folder = root().join("deploy/grafana");
+    let board = std::fs::read_to_string(folder.join("sluice.json")).unwrap();
+    let board: serde_json::Value = serde_json::from_str(&board).unwrap();
+    let mut queries = Vec::new();
+    for panel in board["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            queries.push(target["expr"].as_str().unwrap().to_owned());
+        }
+    }
+    assert!(queries.len() > 30, "only {} queries", queries.len());
+    let alerts = std::fs::read_to_string(folder.join("alerts.yaml")).unwrap();
+    assert!(alerts.matches("- alert: ").count() > 10);
+    for (name, text) in [("sluice.json", queries.join("\n")), ("alerts.yaml", alerts)] {
+        let used = metrics_in(&text);
+        let unknown: Vec<_> = used.difference(&known).collect();
+        assert!(unknown.is_empty(), "{name} names {unknown:?}");
+    }
+}

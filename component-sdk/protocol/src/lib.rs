@@ -17,6 +17,7 @@ pub mod invocation;
 pub mod limits;
 mod outcome;
 mod step_key;
+mod trace;
 
 pub use descriptor::{
     Action, ComponentName, Descriptor, DescriptorError, FunctionName, IMAGE_LABEL, NameError, Trigger,
@@ -26,3 +27,4 @@ pub use envelope::{Envelope, Headers};
 pub use id::{ExecutionId, IdError, MessageId, decode_id, encode_id};
 pub use outcome::{ErrorInfo, Outcome, Output, Port, PortError, Retained, Status};
 pub use step_key::{StepKey, StepKeyError};
+pub use trace::{TraceContext, TraceContextError, span_of};

@@ -1,6 +1,6 @@
 //! Logs: one JSON object per line on standard error.
 //!
-//! The fields of the surrounding spans (`step.id`, `execution.id`, `message.id`) stand beside those of the event. The
+//! The fields of the surrounding spans (`step.id`, `execution.id`, `message.id`, `trace.id`) stand beside those of the event. The
 //! broker library is silenced: it prints whole messages when it prints at all.
 
 use std::fmt;

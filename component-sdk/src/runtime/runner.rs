@@ -68,6 +68,7 @@ impl Runner {
             step.id = %job.envelope.step,
             execution.id = job.envelope.execution.map(tracing::field::display),
             message.id = %job.envelope.id,
+            trace.id = job.envelope.traceparent.as_deref().and_then(|sending| sending.get(3..35)),
         );
         let sink = Arc::new(PartialSink::new(
             self.publisher.clone(),

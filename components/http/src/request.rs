@@ -125,6 +125,9 @@ fn prepare(cx: &Context, config: &Config, input: Value, auth: &Auth) -> Result<E
             id.parse().map_err(|_| Error::fatal("bad_header", "idempotency-key"))?,
         );
     }
+    if let Some(trace) = cx.traceparent().and_then(|trace| trace.parse().ok()) {
+        headers.entry("traceparent").or_insert(trace);
+    }
     let body = config.body.as_ref().or(parts.body.as_ref());
     // An input that is a body in general is none of a method that has no body.
     let bodiless = input_is == InputIs::Body && config.body.is_none() && (safe || method == Method::DELETE);

@@ -40,6 +40,8 @@ struct Line<'a> {
     execution: Option<ExecutionId>,
     #[serde(rename = "message.id")]
     id: MessageId,
+    #[serde(rename = "trace.id", skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a str>,
     input: &'a RawValue,
 }
 
@@ -54,6 +56,7 @@ impl Action for Write {
             step: cx.step(),
             execution: cx.execution(),
             id: cx.message_id(),
+            trace: cx.traceparent().and_then(|context| context.get(3..35)),
             input: &input,
         };
         let mut text = serde_json::to_vec(&line).map_err(|error| Error::fatal("bad_input", error))?;

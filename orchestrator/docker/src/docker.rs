@@ -8,7 +8,9 @@ use bollard::query_parameters::InspectContainerOptions;
 use futures_util::stream::BoxStream;
 use secrecy::SecretString;
 use sluice_domain::ImageRef;
-use sluice_ports::runtime::{Container, ContainerSpec, EffectiveLimits, Image, LogLine, Network, Runtime};
+use sluice_ports::runtime::{
+    Container, ContainerSpec, EffectiveLimits, Image, LogLine, Network, Runtime, Usage,
+};
 use sluice_ports::{Fault, PortError};
 use tokio::sync::{Mutex, OnceCell};
 
@@ -130,6 +132,10 @@ impl Runtime for Docker {
 
     async fn events(&self) -> Result<BoxStream<'static, ()>, PortError> {
         self.container_events().await
+    }
+
+    async fn usage(&self, name: &str) -> Result<Option<Usage>, PortError> {
+        self.container_usage(name).await
     }
 
     async fn version(&self) -> Result<String, PortError> {

@@ -8,6 +8,7 @@ mod config;
 mod dismantle;
 mod docker;
 mod events;
+mod facts;
 mod fault;
 mod image;
 mod labels;
@@ -19,6 +20,8 @@ mod start;
 mod stop;
 mod survey;
 mod template;
+mod usage;
 
 pub use config::{ConnectError, DockerConfig};
 pub use docker::Docker;
+pub use facts::EngineFacts;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sluice_protocol::ComponentName;
 
 use crate::oauth::AuthorizationState;
-use crate::{InstanceName, Owned, TenantName};
+use crate::{FlowName, InstanceName, Owned, StepId, TenantName};
 
 /// Something that happened. In JSON: `id`, `at`, `type`, and `data` by its type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,13 +20,17 @@ pub struct Event {
 }
 
 impl Event {
-    /// Whether it concerns this tenant: its own instances, and the connectors, which are everybody's. With none named
-    /// every event does.
+    /// Whether it concerns this tenant: its own instances and flows, and the connectors, which are everybody's. With none
+    /// named every event does.
     #[must_use]
     pub fn is_for(&self, tenant: Option<&TenantName>) -> bool {
         match &self.what {
             Happened::InstanceState { instance, .. } => tenant.is_none() || instance.is_of(tenant),
             Happened::ConnectorVersion { .. } => true,
+            Happened::StepStuck { flow, .. } | Happened::StepUnstuck { flow, .. } => {
+                tenant.is_none() || flow.is_of(tenant)
+            }
+            Happened::Undelivered { .. } => tenant.is_none(),
         }
     }
 }
@@ -59,6 +63,34 @@ pub enum Happened {
         before: Option<semver::Version>,
         /// The version in use.
         version: semver::Version,
+    },
+    /// Messages were delivered to a step, and nothing came of any of them for much longer than the step's timeout.
+    #[serde(rename = "step.stuck")]
+    StepStuck {
+        /// The flow.
+        flow: FlowName,
+        /// The step.
+        step: StepId,
+        /// Since when nothing came of them.
+        since: DateTime<Utc>,
+        /// Batches that were delivered and not acknowledged.
+        unacknowledged: u64,
+    },
+    /// A step that was stuck goes on.
+    #[serde(rename = "step.unstuck")]
+    StepUnstuck {
+        /// The flow.
+        flow: FlowName,
+        /// The step.
+        step: StepId,
+    },
+    /// The broker could not deliver messages to their steps.
+    #[serde(rename = "messages.undelivered")]
+    Undelivered {
+        /// Messages that became dead letters.
+        dead: u64,
+        /// Batches that were sent again meanwhile, to lanes that were declared anew.
+        restored: u64,
     },
 }
 

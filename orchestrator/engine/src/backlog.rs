@@ -1,6 +1,6 @@
 //! Back-pressure: a flow where too much waits pauses its triggers until enough is done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
             _ = timer.tick() => {}
         }
         let snapshot = core.snapshot();
-        let mut crowded = BTreeSet::new();
+        let (mut crowded, mut depths) = (BTreeSet::new(), BTreeMap::new());
         for flow in snapshot.flows.keys() {
             let was = snapshot.crowded.contains(flow);
             let versions = versions(&snapshot, *flow);
@@ -40,11 +40,13 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
                 versions.iter().flat_map(|live| live.compiled.steps.values().map(|step| step.lane.clone()));
             let waiting = waiting(&core, lanes.collect()).await;
             let limit = if was { core.settings.low_watermark } else { core.settings.high_watermark };
+            depths.insert(*flow, u64::from(waiting));
             if waiting > limit {
                 crowded.insert(*flow);
             }
         }
         everything = false;
+        core.survey.note_waiting(depths);
         publish(&core, &snapshot.crowded, crowded);
     }
 }

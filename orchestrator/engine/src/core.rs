@@ -21,6 +21,7 @@ use crate::recorder::Recorder;
 use crate::replies::Replies;
 use crate::router::worker::Exits;
 use crate::settings::Settings;
+use crate::survey::Survey;
 use crate::table::{Snapshot, Table};
 use crate::views::DeploymentStatus;
 
@@ -45,6 +46,8 @@ pub(crate) struct Core {
     pub(crate) deployments: Mutex<BTreeMap<DeploymentId, DeploymentState>>,
     /// When each container start spoke to the gateway last.
     pub(crate) contacts: Mutex<HashMap<ContainerStartId, Instant>>,
+    /// What waits where.
+    pub(crate) survey: Survey,
     /// Wakes the reconciler.
     pub(crate) wake: Notify,
     /// Serialises changes of flows, so that a plan is not overtaken between planning and storing.
@@ -63,6 +66,8 @@ pub(crate) struct DeploymentState {
     pub(crate) starts: u64,
     /// Ends in a row that came too soon.
     pub(crate) failures: u32,
+    /// The start whose end was counted last.
+    pub(crate) ended: Option<ContainerStartId>,
     /// Before this it is not started again.
     pub(crate) not_before: Option<Instant>,
 }
@@ -76,6 +81,7 @@ impl DeploymentState {
             container: None,
             starts: 0,
             failures: 0,
+            ended: None,
             not_before: None,
         }
     }

@@ -18,13 +18,16 @@ use crate::events::News;
 use crate::hooks::Hooks;
 use crate::installed::Installed;
 use crate::invocations::Invocations;
+use crate::metered::Metered;
 use crate::recorder::Recorder;
 use crate::replies::Replies;
 use crate::router::returns;
 use crate::router::shard::{self, ShardContext};
+use crate::router::trace::Share;
 use crate::router::worker::{Exits, Workers};
+use crate::survey::{self, Survey};
 use crate::table::{LiveFlow, Table};
-use crate::{CommandError, Settings, backlog, events, hooks, keys, reconciler, scheduler};
+use crate::{CommandError, Settings, backlog, events, hooks, keys, reconciler, scheduler, traces};
 
 /// How long [`Engine::join`] waits for the loops.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -54,8 +57,15 @@ impl Engine {
         let exits = Exits::default();
         let (recorder, recording) = Recorder::new(ports.clone(), settings.retention, stop.clone());
         tasks.spawn(recording.instrument(info_span!("recorder")));
+        if let Some(sink) = ports.spans.clone() {
+            let (inbox, meters) = (recorder.outbox().open(), recorder.meters().clone());
+            tasks.spawn(traces::run(sink, inbox, meters, stop.clone()).instrument(info_span!("traces")));
+        }
+        let broker = Arc::new(Metered::new(ports.broker.clone(), recorder.meters().clone()));
+        let ports = Ports { broker, ..ports };
         let (invocations, replies) = (Invocations::default(), Replies::default());
-        let workers = Workers::start(&settings, &exits, &invocations)
+        let traced = Share::new(ports.spans.is_some().then_some(settings.traced));
+        let workers = Workers::start(&settings, &exits, &invocations, traced)
             .map_err(|error| PortError::new(Fault::Permanent, "start the router's threads", error))?;
         let hooks = Hooks::start()
             .map_err(|error| PortError::new(Fault::Permanent, "start the threads of webhooks", error))?;
@@ -73,6 +83,7 @@ impl Engine {
             hooks,
             deployments: Mutex::new(BTreeMap::new()),
             contacts: Mutex::new(HashMap::new()),
+            survey: Survey::default(),
             wake: tokio::sync::Notify::new(),
             changing: tokio::sync::Mutex::new(()),
             started: Instant::now(),
@@ -89,6 +100,8 @@ impl Engine {
         tasks.spawn(hooks::run(core.clone(), stop.clone()).instrument(info_span!("hooks")));
         tasks.spawn(events::run(core.clone(), stop.clone()).instrument(info_span!("events")));
         tasks.spawn(backlog::run(core.clone(), stop.clone()).instrument(info_span!("backlog")));
+        tasks.spawn(survey::run(core.clone(), stop.clone()).instrument(info_span!("survey")));
+        tasks.spawn(survey::usage::run(core.clone(), stop.clone()).instrument(info_span!("usage")));
         let engine = Arc::new(Self { core, tasks, stop: stop.clone() });
         let subscriptions = hooks::subscriptions::run(engine.clone(), stop);
         engine.tasks.spawn(subscriptions.instrument(info_span!("subscriptions")));
@@ -118,7 +131,8 @@ async fn run_data_plane(core: Arc<Core>, context: ShardContext, tasks: TaskTrack
     let (ports, table) = (&context.ports, &context.table);
     tasks.spawn(returns::run_due(ports.clone(), stop.clone()).instrument(info_span!("retries")));
     for queue in [topology::UNROUTABLE, topology::DEAD] {
-        let lost = returns::run_lost(queue, ports.clone(), table.clone(), stop.clone());
+        let known = (table.clone(), context.recorder.meters().clone());
+        let lost = returns::run_lost(queue, ports.clone(), known, stop.clone());
         tasks.spawn(lost.instrument(info_span!("lost", queue)));
     }
 }

@@ -19,7 +19,7 @@ use sluice_mapping::EvalError;
 use sluice_ports::broker::Health;
 use sluice_ports::{Fault, PortError};
 use sluice_protocol::gateway::Role;
-use sluice_protocol::{Headers, MessageId, Outcome, Output, Port, Status, limits};
+use sluice_protocol::{Headers, MessageId, Outcome, Output, Port, Status, TraceContext, limits};
 use sluice_webhook::Refusal;
 use tracing::{debug, warn};
 
@@ -145,8 +145,21 @@ impl Engine {
     /// request may come again.
     pub async fn receive_hook(&self, key: &str, request: HookRequest) -> Result<HookAnswer, HookError> {
         let begun = Instant::now();
-        let door = self.door(key).await?;
-        let answer = self.enter(&door, request, begun).await;
+        let answer = match self.door(key).await {
+            Ok(door) => self.enter_and_tell(&door, request, begun).await,
+            Err(error) => Err(error),
+        };
+        self.core.recorder.meters().webhooks.add([label(&answer)]);
+        answer
+    }
+
+    async fn enter_and_tell(
+        &self,
+        door: &Door,
+        request: HookRequest,
+        begun: Instant,
+    ) -> Result<HookAnswer, HookError> {
+        let answer = self.enter(door, request, begun).await;
         if let Err(error) = &answer {
             let why = crate::chain(error);
             match error {
@@ -190,6 +203,7 @@ impl Engine {
             secrets.extend(hooks::subscriptions::secrets(core, door.flow, &door.step).await?);
         }
         let now = core.ports.clock.now().timestamp();
+        let trace = trace_of(&request);
         let (delivery, body, headers) =
             match core.hooks.bench.judge(Job { hook, request, vars, secrets, now }).await? {
                 Verdict::Challenge { content_type, body } => {
@@ -211,7 +225,7 @@ impl Engine {
         }
         self.may_enter(door)?;
         let id = delivery.unwrap_or_else(|| MessageId::from_bits(core.ports.entropy.bits()));
-        let outcome = outcome(door, id, (&body, headers), begun)?;
+        let outcome = Outcome { traceparent: trace, ..outcome(door, id, (&body, headers), begun)? };
         let waiting = match door.live.within(&door.step) {
             Some(within) => Some(core.replies.wait(id.execution(0), within).ok_or(HookError::Busy)?),
             None => None,
@@ -270,6 +284,31 @@ impl Engine {
         if let Err(error) = noted {
             warn!(flow.id = %door.flow, step.id = %door.step, error = crate::chain(&error), "a delivery was not noted");
         }
+    }
+}
+
+/// The trace that the sender began, if it sent one that can be read.
+fn trace_of(request: &HookRequest) -> Option<String> {
+    let mut sent = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("traceparent"));
+    let (Some((_, value)), None) = (sent.next(), sent.next()) else { return None };
+    let context: TraceContext = std::str::from_utf8(value).ok()?.trim().parse().ok()?;
+    Some(context.to_string())
+}
+
+/// What became of a request, as the metrics say it.
+fn label(answer: &Result<HookAnswer, HookError>) -> &'static str {
+    match answer {
+        Ok(HookAnswer::Accepted(_) | HookAnswer::Waiting(_)) => "accepted",
+        Ok(HookAnswer::Duplicate) => "duplicate",
+        Ok(HookAnswer::Filtered) => "filtered",
+        Ok(HookAnswer::Challenge { .. }) => "challenge",
+        Err(HookError::Unknown) => "unknown",
+        Err(HookError::Refused(_)) => "unsigned",
+        Err(HookError::Body(_) | HookError::NoDelivery | HookError::TooLarge | HookError::Expression(_)) => {
+            "invalid"
+        }
+        Err(HookError::Crowded | HookError::Paused | HookError::Busy) => "put_off",
+        Err(HookError::Unavailable(_) | HookError::Failed(_) | HookError::Broken) => "failed",
     }
 }
 

@@ -25,6 +25,8 @@ mod ingress;
 mod installed;
 mod invocations;
 mod keys;
+mod metered;
+mod meters;
 mod reconciler;
 mod recorder;
 mod replies;
@@ -32,15 +34,18 @@ mod router;
 mod scheduler;
 mod secrets;
 mod settings;
+mod survey;
 mod table;
 mod task;
+mod traces;
 mod views;
 
 pub use authorizations::{BrowserAuthorization, CallbackRefusal, Departure, PendingDevice};
 pub use commands::{
-    ApplyRequest, Authorization, EvaluateRequest, FlowRef, HookKeyView, HookView, INVOKE_TIMEOUT,
-    INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, KeyKind, KeyView, LogEntry, Metric, MetricKind, Rotated,
-    SessionRequest, Trial, Upgrade, UpgradeRequest, UpgradeTo, UpgradedFlow, UpgradedInstance, evaluate,
+    Alarm, ApplyRequest, Authorization, BrokerOverview, DeploymentOverview, EvaluateRequest, FlowOverview,
+    FlowRef, HookKeyView, HookView, INVOKE_TIMEOUT, INVOKE_TIMEOUT_MOST, InvokeRequest, Invoked, KeyKind,
+    KeyView, LogEntry, Metric, MetricKind, Overview, RequestNote, Rotated, Sample, SessionRequest, Trial,
+    Upgrade, UpgradeRequest, UpgradeTo, UpgradedFlow, UpgradedInstance, evaluate,
 };
 pub use engine::Engine;
 pub use error::CommandError;

@@ -7,14 +7,18 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sluice_domain::{FlowId, StepCounters, StepId, StepRun};
-use sluice_ports::Ports;
 use sluice_ports::store::{CounterDelta, HistoryBatch, Retention};
+use sluice_ports::{Ports, Span};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use crate::meters::Meters;
+use crate::traces::Outbox;
 
 /// How late history may be.
 const EVERY: Duration = Duration::from_millis(250);
@@ -36,6 +40,10 @@ struct Shared {
     counters: Mutex<HashMap<(FlowId, StepId), StepCounters>>,
     tail: broadcast::Sender<StepRun>,
     dropped: AtomicU64,
+    /// When something last came of each step's inputs.
+    finished: Mutex<HashMap<(FlowId, StepId), DateTime<Utc>>>,
+    meters: Arc<Meters>,
+    outbox: Outbox,
 }
 
 impl Recorder {
@@ -50,6 +58,9 @@ impl Recorder {
             counters: Mutex::default(),
             tail: broadcast::Sender::new(TAIL),
             dropped: AtomicU64::new(0),
+            finished: Mutex::default(),
+            meters: Arc::default(),
+            outbox: Outbox::default(),
         });
         let work = run(ports, retention, (inbox, shared.clone()), stop);
         (Self { runs, shared }, work)
@@ -78,6 +89,28 @@ impl Recorder {
         self.shared.tail.subscribe()
     }
 
+    /// What is counted besides the counters of steps.
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
+        &self.shared.meters
+    }
+
+    /// Where spans go.
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.shared.outbox
+    }
+
+    /// Takes the spans of an outcome that was just routed.
+    pub(crate) fn trace(&self, spans: Vec<Span>, now: DateTime<Utc>) {
+        if !spans.is_empty() {
+            self.shared.outbox.put(spans, now, &self.shared.meters);
+        }
+    }
+
+    /// When something last came of the inputs of each step, of those of which something came within a day.
+    pub(crate) fn finished(&self) -> HashMap<(FlowId, StepId), DateTime<Utc>> {
+        self.shared.finished.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Step runs that were not recorded because the store could not keep up.
     pub(crate) fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
@@ -98,6 +131,7 @@ async fn run(
             () = stop.cancelled() => true,
             _ = flush.tick() => false,
             _ = prune.tick() => {
+                shared.forget_finished(ports.clock.now());
                 match ports.store.prune(retention, ports.clock.now()).await {
                     Ok(0) => {}
                     Ok(count) => info!(count, "old executions pruned"),
@@ -107,11 +141,31 @@ async fn run(
             }
         };
         while let Some(batch) = take(&mut inbox, &shared) {
+            shared.note_finished(&batch.counters, ports.clock.now());
+            let begun = Instant::now();
             crate::task::persist("record history", || ports.store.record(&batch)).await;
+            shared.meters.storing.observe(begun.elapsed());
         }
         if ending {
             return;
         }
+    }
+}
+
+impl Shared {
+    fn note_finished(&self, counted: &[CounterDelta], now: DateTime<Utc>) {
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        for CounterDelta { flow, step, delta } in counted {
+            let StepCounters { succeeded, emitted, failed, retried, duplicates, micros, .. } = delta;
+            if [succeeded, emitted, failed, retried, duplicates, micros].iter().any(|count| **count > 0) {
+                finished.insert((*flow, step.clone()), now);
+            }
+        }
+    }
+
+    fn forget_finished(&self, now: DateTime<Utc>) {
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        finished.retain(|_, at| now - *at < TimeDelta::days(1));
     }
 }
 

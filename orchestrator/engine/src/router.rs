@@ -13,6 +13,7 @@ pub(crate) mod record;
 pub(crate) mod returns;
 pub(crate) mod route;
 pub(crate) mod shard;
+pub(crate) mod trace;
 mod window;
 pub(crate) mod worker;
 

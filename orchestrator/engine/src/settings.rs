@@ -35,6 +35,8 @@ pub struct Settings {
     pub liveness: Duration,
     /// How long a component that only served invocations is kept running after the last one.
     pub keep_warm: Duration,
+    /// The share of executions that are traced, 0 to 1, where somebody takes spans.
+    pub traced: f64,
     /// The base of the URLs that browsers and other systems reach the operator API by, for example
     /// `https://sluice.example`.
     pub public_url: String,
@@ -83,6 +85,7 @@ impl Default for Settings {
             grace: Duration::from_secs(30),
             liveness: Duration::from_secs(90),
             keep_warm: Duration::from_secs(600),
+            traced: 0.1,
             public_url: "http://127.0.0.1:7400".to_owned(),
             attach: false,
             gateway_url: String::new(),

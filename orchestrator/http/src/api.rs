@@ -15,6 +15,7 @@ mod invocations;
 mod keys;
 mod live;
 mod mappings;
+mod overview;
 mod sessions;
 mod templates;
 mod tokens;
@@ -34,6 +35,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::ingress::Door;
+use crate::metrics::{self, Counted};
 use crate::problem::{ErrorCode, Refusal};
 use crate::replay::Replays;
 use crate::{Access, access, guard, request_id};
@@ -98,6 +100,7 @@ pub fn router(state: ApiState) -> Router {
     };
     let (router, document) = routes(replayed).split_for_parts();
     let document = Arc::new(document);
+    let counted = Counted { engine: state.engine.clone(), listener: "api" };
     router
         .merge(crate::oauth::routes())
         .merge(crate::ingress::router())
@@ -108,6 +111,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(CatchPanicLayer::custom(guard::panicked))
         .layer(from_fn(guard::time))
         .layer(from_fn(request_id::layer))
+        .layer(from_fn_with_state(counted, metrics::count))
         .with_state(state)
 }
 
@@ -119,6 +123,7 @@ fn routes(replayed: impl Fn(OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState>)
     document.components.get_or_insert_default().add_security_scheme("session", scheme);
     OpenApiRouter::with_openapi(document)
         .merge(health::routes())
+        .merge(overview::routes())
         .merge(connectors::routes())
         .merge(instances::routes())
         .merge(templates::routes())

@@ -19,6 +19,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::access::{bearer, unauthorized};
 use crate::extract::{Body, Query};
 use crate::listen::Stopping;
+use crate::metrics::{self, Counted};
 use crate::problem::{Answer, ErrorCode, Refusal};
 use crate::{guard, request_id};
 
@@ -31,6 +32,7 @@ const WAIT: u64 = 50;
 
 /// The router of the gateway's listener.
 pub fn router(engine: Arc<Engine>) -> Router {
+    let counted = Counted { engine: engine.clone(), listener: "gateway" };
     Router::new()
         .route("/gateway/v1/session", post(session))
         .route("/gateway/v1/assignments", get(assignments))
@@ -42,6 +44,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .layer(CatchPanicLayer::custom(guard::panicked))
         .layer(axum::middleware::from_fn(guard::time))
         .layer(axum::middleware::from_fn(request_id::layer))
+        .layer(axum::middleware::from_fn_with_state(counted, metrics::count))
         .with_state(engine)
 }
 

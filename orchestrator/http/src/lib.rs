@@ -29,6 +29,6 @@ pub use api::{ApiState, openapi, router as api_router};
 pub use axum::Router;
 pub use gateway::router as gateway_router;
 pub use listen::{ServeLimits, serve};
-pub use metrics::router as metrics_router;
+pub use metrics::{MoreMetrics, router as metrics_router};
 pub use problem::ErrorCode;
 pub use scope::TENANT_HEADER;

@@ -19,6 +19,8 @@ mod harness;
 mod hooks;
 #[path = "api/keys.rs"]
 mod keys;
+#[path = "api/metrics.rs"]
+mod metrics;
 #[path = "api/resources.rs"]
 mod resources;
 #[path = "api/tenants.rs"]

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use sluice_domain::topology::LaneName;
 use sluice_domain::{ContainerStartId, DeploymentId};
 use sluice_protocol::batch::Encoding;
@@ -182,4 +183,40 @@ pub trait BrokerUsers: Send + Sync {
 
     /// The users of container starts that exist.
     async fn list(&self) -> Result<Vec<ContainerStartId>, PortError>;
+}
+
+/// What the broker tells of its queues and of itself, through its management API. All of it may be some seconds old.
+#[async_trait]
+pub trait BrokerWatch: Send + Sync {
+    /// All queues of the virtual host, in one request however many there are.
+    async fn queues(&self) -> Result<Vec<QueueState>, PortError>;
+
+    /// The broker itself, all its nodes together.
+    async fn state(&self) -> Result<BrokerState, PortError>;
+}
+
+/// How a queue stood a moment ago.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueState {
+    /// Its name.
+    pub name: String,
+    /// Messages (batches) that wait to be delivered.
+    pub ready: u64,
+    /// Messages (batches) that were delivered and not acknowledged.
+    pub unacknowledged: u64,
+    /// Consumers.
+    pub consumers: u32,
+    /// When the message at its head was published, in whole seconds; absent when it is empty or the broker does not say.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+/// How a broker stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BrokerState {
+    /// Its version, for example `4.3.5`.
+    pub version: String,
+    /// Connections to it, also of others.
+    pub connections: u64,
+    /// What it is short of, a sentence for each node and resource.
+    pub alarms: Vec<String>,
 }

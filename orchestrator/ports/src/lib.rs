@@ -12,6 +12,7 @@ mod notifier;
 pub mod oauth;
 pub mod runtime;
 pub mod store;
+mod traces;
 mod vault;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub use clock::{Clock, Entropy};
 pub use fault::{Fault, PortError};
 pub use notifier::{Notice, Notifier};
+pub use traces::{Span, SpanKind, SpanSink, SpanValue};
 pub use vault::{DataKey, SealedSecret, Vault, VaultError};
 
 /// All ports, as the engine holds them.
@@ -28,6 +30,8 @@ pub struct Ports {
     pub broker: Arc<dyn broker::Broker>,
     /// The users of the broker, where its management API is configured.
     pub users: Option<Arc<dyn broker::BrokerUsers>>,
+    /// What the broker tells of its queues, where its management API is configured.
+    pub watch: Option<Arc<dyn broker::BrokerWatch>>,
     /// The container engine.
     pub runtime: Arc<dyn runtime::Runtime>,
     /// The store.
@@ -38,6 +42,8 @@ pub struct Ports {
     pub vault: Arc<dyn Vault>,
     /// Whoever is told of events, if anybody is.
     pub notifier: Option<Arc<dyn Notifier>>,
+    /// Whoever takes spans, if anybody does.
+    pub spans: Option<Arc<dyn SpanSink>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

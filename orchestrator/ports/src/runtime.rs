@@ -46,6 +46,9 @@ pub trait Runtime: Send + Sync {
     /// Ends when the connection is lost; call again.
     async fn events(&self) -> Result<BoxStream<'static, ()>, PortError>;
 
+    /// What a running container uses. `None` when the engine does not say, or there is no such container.
+    async fn usage(&self, name: &str) -> Result<Option<Usage>, PortError>;
+
     /// The engine's name and version, if it answers.
     async fn version(&self) -> Result<String, PortError>;
 }
@@ -143,6 +146,15 @@ pub enum ContainerState {
     Running,
     /// It ended.
     Exited(ExitInfo),
+}
+
+/// What a container uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Memory in bytes, without what the kernel may take back at once.
+    pub memory_bytes: u64,
+    /// Processor time since it was started.
+    pub cpu: std::time::Duration,
 }
 
 /// A line that a container wrote.

@@ -109,10 +109,27 @@ impl Management {
         }
     }
 
-    async fn call(
+    pub(crate) fn vhost(&self) -> &str {
+        &self.vhost
+    }
+
+    pub(crate) async fn call(
         &self,
         method: Method,
         path: &[&str],
+        body: Option<serde_json::Value>,
+    ) -> Result<bytes::Bytes, PortError> {
+        self.send((method, path, &[]), body).await
+    }
+
+    /// Asks with a query.
+    pub(crate) async fn ask(&self, path: &[&str], query: &[(&str, &str)]) -> Result<bytes::Bytes, PortError> {
+        self.send((Method::GET, path, query), None).await
+    }
+
+    async fn send(
+        &self,
+        (method, path, query): (Method, &[&str], &[(&str, &str)]),
         body: Option<serde_json::Value>,
     ) -> Result<bytes::Bytes, PortError> {
         let operation = || format!("{method} /api/{} of the broker's management API", path[0]);
@@ -123,6 +140,7 @@ impl Management {
         let mut request = self
             .client
             .request(method.clone(), url)
+            .query(query)
             .basic_auth(&self.username, Some(self.password.expose_secret()));
         if let Some(body) = body {
             request = request.json(&body);
@@ -143,7 +161,7 @@ impl Management {
     }
 }
 
-fn unreadable(error: serde_json::Error) -> PortError {
+pub(crate) fn unreadable(error: serde_json::Error) -> PortError {
     PortError::new(Fault::Permanent, "read the answer of the broker's management API", error)
 }
 

@@ -4,7 +4,7 @@
 //! for each other's confirms. Nothing is published as mandatory: everything goes through the lanes exchange, whose
 //! alternate exchange keeps what fits no queue, so a confirm always means that the broker holds the message.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -117,7 +117,9 @@ async fn send(channel: &Channel, message: &Publish) -> Result<lapin::PublisherCo
         .with_delivery_mode(2)
         .with_content_type(batch::CONTENT_TYPE.into())
         .with_message_id(message.message_id.as_str().into())
-        .with_type(message.kind.into());
+        .with_type(message.kind.into())
+        // Only for people: the broker tells by it how long the oldest message of a queue waits.
+        .with_timestamp(now());
     if let Some(encoding) = message.encoding.header() {
         properties = properties.with_content_encoding(encoding.into());
     }
@@ -125,6 +127,11 @@ async fn send(channel: &Channel, message: &Publish) -> Result<lapin::PublisherCo
     channel
         .basic_publish(topology::LANES.into(), key.as_str().into(), options, &message.payload, properties)
         .await
+}
+
+/// Whole seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Waits for a confirm. While the broker blocks publishing there is none to expect, so the clock starts anew.

@@ -18,6 +18,7 @@ mod serve;
 mod session;
 mod template;
 mod token;
+mod top;
 mod validate;
 mod wait;
 
@@ -93,8 +94,10 @@ enum Command {
     /// Deployments, the containers: list.
     #[command(subcommand, visible_alias = "deployments")]
     Deployment(deployment::Deployment),
-    /// What happened to instances and connectors; with --follow what happens.
+    /// What happened to instances, connectors and flows; with --follow what happens.
     Events(events::Events),
+    /// Watch flows, rates, what waits, containers and the broker.
+    Top(top::Top),
     /// API tokens: create, list, revoke.
     #[command(subcommand, visible_alias = "tokens")]
     Token(token::Token),
@@ -160,6 +163,7 @@ async fn dispatch(command: Command, out: Out) -> Done {
         Command::Dead(command) => command.run(out).await,
         Command::Deployment(command) => command.run(out).await,
         Command::Events(args) => args.run(out).await,
+        Command::Top(args) => args.run(out).await,
         Command::Token(command) => command.run(out).await,
         Command::Session(command) => command.run(out).await,
         Command::Keys(command) => command.run(out).await,

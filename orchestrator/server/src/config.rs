@@ -25,6 +25,8 @@ pub(crate) const DEFAULT_FILE: &str = "/etc/sluice/sluice.toml";
 pub(crate) struct Configuration {
     /// Tells this installation from others on the same broker and container engine.
     pub(crate) installation: String,
+    /// Whether to refuse what is dangerous in production.
+    pub(crate) production: bool,
     /// Where the store and the keys are.
     pub(crate) data_dir: PathBuf,
     /// Where the operator's API listens.
@@ -55,6 +57,8 @@ pub(crate) struct Configuration {
     pub(crate) attach: bool,
     /// Whom to tell of events.
     pub(crate) webhook: Option<EventWebhook>,
+    /// Whom to tell of spans.
+    pub(crate) telemetry: Option<Telemetry>,
     /// Whether logs are JSON.
     pub(crate) log_json: bool,
     /// The log filter, for example `info` or `info,sluice_engine=debug`.
@@ -99,6 +103,16 @@ pub(crate) struct EventWebhook {
     pub(crate) url: Url,
     /// What signs the notices.
     pub(crate) secret: SecretString,
+}
+
+/// Whom to tell of spans.
+pub(crate) struct Telemetry {
+    /// The base URL of the collector.
+    pub(crate) endpoint: Url,
+    /// Headers of the requests to it. They may let in.
+    pub(crate) headers: Vec<(String, SecretString)>,
+    /// The share of executions that are traced, 0 to 1.
+    pub(crate) ratio: f64,
 }
 
 /// The type of queues.

@@ -4,6 +4,7 @@
 //! alone. What goes wrong ends as a [`failure::Failure`] with a code, a sentence and help, and as the exit code.
 
 mod catalogue;
+mod checks;
 mod cli;
 mod client;
 mod config;
@@ -13,7 +14,9 @@ mod files;
 mod lab;
 mod logs;
 mod notify;
+mod otlp;
 mod output;
+mod process;
 mod secrets;
 mod serve;
 mod wire;

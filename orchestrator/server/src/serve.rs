@@ -1,5 +1,6 @@
 //! `sluice serve`: the orchestrator.
 
+use std::convert::Infallible;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,10 +14,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, error, info, info_span};
+use tracing::{Instrument, error, info, info_span, warn};
 
+use crate::checks::{self, Finding, Strictness};
 use crate::config::{self, Configuration, DEFAULT_FILE};
-use crate::{logs, wire};
+use crate::{logs, process, wire};
 
 /// The exit code of a bad configuration (`EX_USAGE` of sysexits.h).
 const BAD_CONFIGURATION: u8 = 64;
@@ -37,7 +39,7 @@ pub(crate) async fn serve(file: Option<PathBuf>, insecure: bool) -> ExitCode {
         return ExitCode::from(BAD_CONFIGURATION);
     }
     logs::start(&configuration);
-    match run(&configuration, insecure).await {
+    match run(&configuration, insecure, file.as_deref()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(error = format!("{error:#}"), "sluice ends");
@@ -47,7 +49,10 @@ pub(crate) async fn serve(file: Option<PathBuf>, insecure: bool) -> ExitCode {
     }
 }
 
-async fn run(configuration: &Configuration, insecure: bool) -> Result<()> {
+async fn run(configuration: &Configuration, insecure: bool, file: Option<&Path>) -> Result<()> {
+    if configuration.production {
+        refuse_dangers(configuration, insecure, file).await?;
+    }
     let api = TcpListener::bind(configuration.api_listen)
         .await
         .with_context(|| format!("the API cannot listen on {}", configuration.api_listen))?;
@@ -70,7 +75,7 @@ async fn run(configuration: &Configuration, insecure: bool) -> Result<()> {
     let gateway_limits = ServeLimits { connections: 20_000, ..limits };
     for (listener, router, limits, name) in [
         (api, api_router(state), limits, "api"),
-        (metrics, metrics_router(engine.clone()), limits, "metrics"),
+        (metrics, metrics_router(engine.clone(), Arc::new(process::metrics)), limits, "metrics"),
         (wired.gateway, gateway_router(engine.clone()), gateway_limits, "gateway"),
     ] {
         let server = sluice_http::serve(listener, router, limits, stop.clone());
@@ -78,7 +83,10 @@ async fn run(configuration: &Configuration, insecure: bool) -> Result<()> {
     }
     servers.close();
     info!(api = %configuration.api_listen, insecure, "sluice serves");
-    wait_for_signal().await?;
+    tokio::select! {
+        ended = wait_for_signal() => ended?,
+        never = warn_of_dangers(configuration, file) => match never {},
+    }
     info!("sluice ends");
     stop.cancel();
     engine_stop.cancel();
@@ -86,6 +94,28 @@ async fn run(configuration: &Configuration, insecure: bool) -> Result<()> {
     servers.wait().await;
     wired.store.close().await;
     Ok(())
+}
+
+/// In production what is dangerous keeps the server from starting.
+async fn refuse_dangers(configuration: &Configuration, insecure: bool, file: Option<&Path>) -> Result<()> {
+    anyhow::ensure!(!insecure, "a server for production asks for tokens: api.insecure must be false");
+    let findings = checks::grave(configuration, file, Strictness::Production).await;
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = findings.iter().map(|finding| format!("\n  {finding}")).collect();
+    anyhow::bail!("this set-up is not fit for production (`production = true`):{}", list.concat())
+}
+
+/// Elsewhere it is told of once, and everything goes on. Never ends.
+async fn warn_of_dangers(configuration: &Configuration, file: Option<&Path>) -> Infallible {
+    if !configuration.production {
+        for finding in checks::grave(configuration, file, Strictness::Development).await {
+            let Finding { code, found, help, .. } = finding;
+            warn!(code, help, "not fit for production: {found}");
+        }
+    }
+    std::future::pending().await
 }
 
 /// Prints an administrator's token if there is none at all yet: once, to standard output, never to the log.

@@ -10,9 +10,10 @@ use secrecy::ExposeSecret;
 use sluice_docker::{Docker, DockerConfig};
 use sluice_engine::{ComponentBroker, Settings};
 use sluice_oauth::HttpOAuth;
+use sluice_ports::broker::{BrokerUsers, BrokerWatch};
 use sluice_ports::runtime::{Network, Runtime};
 use sluice_ports::store::Store;
-use sluice_ports::{Clock, Entropy, Notifier, Ports, Vault, broker::BrokerUsers};
+use sluice_ports::{Clock, Entropy, Notifier, Ports, SpanSink, Vault};
 use sluice_rabbitmq::{Management, QueueType, RabbitMq};
 use sluice_store::{FileVault, SqliteStore};
 use tokio::net::TcpListener;
@@ -20,6 +21,7 @@ use tracing::{info, warn};
 
 use crate::config::{Configuration, QueueChoice};
 use crate::notify::HttpNotifier;
+use crate::otlp::Collector;
 
 /// How long the container engine may be away at start.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -65,8 +67,10 @@ pub(crate) async fn wire(configuration: &Configuration) -> Result<Wired> {
     let ports = Ports {
         oauth: Arc::new(oauth),
         notifier: notifier(configuration)?,
+        spans: collector(configuration)?,
         broker,
-        users: users.map(|users| users as Arc<dyn BrokerUsers>),
+        users: users.clone().map(|users| users as Arc<dyn BrokerUsers>),
+        watch: users.map(|users| users as Arc<dyn BrokerWatch>),
         runtime,
         store: store_port,
         vault,
@@ -81,6 +85,12 @@ fn notifier(configuration: &Configuration) -> Result<Option<Arc<dyn Notifier>>> 
     let Some(webhook) = &configuration.webhook else { return Ok(None) };
     let notifier = HttpNotifier::new(webhook).context("cannot tell of events")?;
     Ok(Some(Arc::new(notifier)))
+}
+
+fn collector(configuration: &Configuration) -> Result<Option<Arc<dyn SpanSink>>> {
+    let Some(telemetry) = &configuration.telemetry else { return Ok(None) };
+    let collector = Collector::new(telemetry, &configuration.installation).context("cannot tell of spans")?;
+    Ok(Some(Arc::new(collector)))
 }
 
 /// Waits for the container engine, for a while.
@@ -172,6 +182,7 @@ fn settings(configuration: &Configuration, network: &Network, gateway_url: Strin
         grace: configuration.grace,
         liveness: numbers.liveness,
         keep_warm: numbers.keep_warm,
+        traced: configuration.telemetry.as_ref().map_or(0.0, |telemetry| telemetry.ratio),
         public_url: configuration
             .public_url
             .clone()

@@ -5,6 +5,7 @@ pub mod oauth;
 pub mod runtime;
 pub mod store;
 pub mod vault;
+pub mod watch;
 
 use sluice_ports::{Fault, PortError};
 

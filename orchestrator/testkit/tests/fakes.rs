@@ -43,6 +43,12 @@ async fn the_memory_runtime_keeps_the_contract() {
     contract::runtime::suite(&Containers(Arc::new(runtime))).await;
 }
 
+#[tokio::test]
+async fn the_memory_broker_tells_of_its_queues() {
+    let broker = MemoryBroker::default();
+    contract::watch::suite(&broker, &broker).await;
+}
+
 #[test]
 fn the_memory_vault_keeps_the_contract() {
     contract::vault::suite(&MemoryVault::default());

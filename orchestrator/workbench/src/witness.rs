@@ -11,7 +11,7 @@ use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use sluice_domain::{ContainerStartId, ExitInfo, ImageRef};
 use sluice_ports::runtime::{
-    Container, ContainerSpec, ContainerState, EffectiveLimits, Image, LogLine, Network, Runtime,
+    Container, ContainerSpec, ContainerState, EffectiveLimits, Image, LogLine, Network, Runtime, Usage,
 };
 use sluice_ports::{Fault, PortError};
 use sluice_protocol::gateway::Boot;
@@ -158,6 +158,10 @@ impl Runtime for Witness {
 
     async fn events(&self) -> Result<BoxStream<'static, ()>, PortError> {
         self.inner.events().await
+    }
+
+    async fn usage(&self, name: &str) -> Result<Option<Usage>, PortError> {
+        self.inner.usage(name).await
     }
 
     async fn version(&self) -> Result<String, PortError> {

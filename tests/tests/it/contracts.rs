@@ -7,7 +7,7 @@ use anyhow::Result;
 use async_trait::async_trait;
 use sluice_domain::Tier;
 use sluice_ports::broker::Broker;
-use sluice_rabbitmq::{QueueType, RabbitMq};
+use sluice_rabbitmq::{Management, QueueType, RabbitMq};
 use sluice_testkit::contract::broker::{BrokerHarness, suite, transcript};
 use sluice_testkit::fakes::MemoryBroker;
 use sluice_tests::{Broker as VirtualHost, eventually, unique};
@@ -83,5 +83,16 @@ async fn the_broker_of_the_simulation_does_what_rabbitmq_does() -> Result<()> {
         assert_eq!(told, None, "script {seed}: what both saw, then what RabbitMQ and what the model shows");
         assert_eq!(seen.len(), modelled.len(), "script {seed}");
     }
+    host.remove().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rabbitmq_tells_of_its_queues() -> Result<()> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let host = VirtualHost::create(&unique("watch")).await?;
+    let broker = RabbitMq::connect(&host.amqp_url().parse()?, QueueType::Classic);
+    broker.wait_until_up(Duration::from_secs(30)).await?;
+    let management = Management::new(&host.management_url(), host.vhost(), "watch")?;
+    sluice_testkit::contract::watch::suite(&broker, &management).await;
     host.remove().await
 }

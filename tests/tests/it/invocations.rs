@@ -65,7 +65,7 @@ async fn apply(world: &World, sink: &HttpSink, key: &str) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_run_outside_flows_by_the_path_of_a_live_step() -> Result<()> {
-    let mut world = World::start("invoke", &["rest"]).await?;
+    let world = World::start("invoke", &["rest"]).await?;
     let sink = HttpSink::start().await?;
     sink.answer(answer);
     apply(&world, &sink, "canary-4711").await?;

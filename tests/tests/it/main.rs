@@ -24,4 +24,6 @@ mod sharing;
 mod subscriptions;
 mod surfaces;
 mod tenants;
+mod traces;
+mod watching;
 mod webhooks;

@@ -121,10 +121,12 @@ async fn renew(
 ) -> Result<Token, NoToken> {
     let name = &stored.instance.name;
     let provider = Provider::of(core, connector, stored).await?;
+    let refreshes = &core.recorder.meters().refreshes;
     let asked = match ask(core, &provider, stored, known).await? {
         Ok(tokens) => tokens,
         // What the configuration forbids says nothing of the grant, which works again as soon as it is mended.
         Err(error) if error.is_transient() || matches!(error, OAuthError::Forbidden { .. }) => {
+            refreshes.add(["failed"]);
             return Err(CommandError::Unavailable(PortError::new(
                 sluice_ports::Fault::Transient,
                 "refresh a token",
@@ -139,11 +141,13 @@ async fn renew(
             {
                 return opened(core, stored, &newer);
             }
+            refreshes.add(["refused"]);
             let after = store::change(core, name, known, Change::Dead(chain(&error))).await?;
             return Err(needed(name.as_str(), Some(&after)));
         }
     };
     let after = store::change(core, name, known, got(&provider.declared, asked, false)).await?;
+    refreshes.add(["renewed"]);
     info!(instance.name = %name, "a token was refreshed");
     opened(core, stored, &after)
 }

@@ -78,7 +78,13 @@ impl Engine {
         Ok(FlowView { status, reasons, steps, counters, graph: graph(&live.compiled), flow })
     }
 
-    fn status(&self, flow: &Flow, live: &LiveFlow, snapshot: &Snapshot) -> (FlowStatus, Vec<String>) {
+    /// How a flow stands, and why.
+    pub(super) fn status(
+        &self,
+        flow: &Flow,
+        live: &LiveFlow,
+        snapshot: &Snapshot,
+    ) -> (FlowStatus, Vec<String>) {
         let crowded = snapshot.crowded.contains(&flow.id);
         let steps = live.compiled.steps.values().filter(|step| snapshot.waits(step));
         let waiting: BTreeSet<_> = steps.filter_map(|step| step.instance.as_ref()).collect();

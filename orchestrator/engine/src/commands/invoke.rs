@@ -222,10 +222,28 @@ fn refusal(error: PrepareError) -> CommandError {
 
 async fn run_prepared(
     core: &Core,
-    (request, trial): (InvokeRequest, Trial),
+    run: (InvokeRequest, Trial),
     prepared: Prepared,
 ) -> Result<Invoked, CommandError> {
     let begun = Instant::now();
+    let invoked = run_now(core, run, prepared, begun).await;
+    let meters = core.recorder.meters();
+    meters.invoking.observe(begun.elapsed());
+    meters.invocations.add([match &invoked {
+        Ok(Invoked { error: None, .. }) => "ok",
+        Ok(_) => "failed",
+        Err(CommandError::TimedOut(_)) => "timed_out",
+        Err(_) => "refused",
+    }]);
+    invoked
+}
+
+async fn run_now(
+    core: &Core,
+    (request, trial): (InvokeRequest, Trial),
+    prepared: Prepared,
+    begun: Instant,
+) -> Result<Invoked, CommandError> {
     let deadline = begun + request.timeout.min(INVOKE_TIMEOUT_MOST);
     let id = MessageId::from_bits(core.ports.entropy.bits());
     let deployment = prepared.deployment.id;

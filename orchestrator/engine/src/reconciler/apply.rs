@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::{BoxFuture, join_all};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use sluice_domain::{ContainerStart, ContainerStartId, DeploymentId, Limits};
+use sluice_domain::{ContainerStart, ContainerStartId, DeploymentId, ExitInfo, Limits};
 use sluice_ports::PortError;
 use sluice_ports::runtime::{Container, ContainerSpec, ContainerState};
 use sluice_protocol::gateway::Boot;
@@ -90,6 +90,10 @@ pub(crate) fn take_in(
             }
             ContainerState::Exited(exit) => {
                 core.exits.lock().unwrap_or_else(PoisonError::into_inner).insert(container.deployment, exit);
+                if state.ended.replace(container.start) != Some(container.start) {
+                    let how = how_it_ended(exit);
+                    core.recorder.meters().exits.add([state.spec.component.as_str(), how]);
+                }
                 if is_attached(state) {
                     continue;
                 }
@@ -105,6 +109,15 @@ pub(crate) fn take_in(
         }
     }
     states.retain(|id, state| wanted.deployments.contains_key(id) || state.container.is_some());
+}
+
+/// How a container ended, as the metrics say it.
+fn how_it_ended(exit: ExitInfo) -> &'static str {
+    match exit {
+        ExitInfo { out_of_memory: true, .. } => "out_of_memory",
+        ExitInfo { code: 0, .. } => "done",
+        ExitInfo { .. } => "failed",
+    }
 }
 
 /// A deployment that a process of an author is to serve. What its containers did before counts no more.
@@ -167,6 +180,7 @@ async fn begin_or_note(core: &Core, start: &Start) {
     let Err(error) = begin(core, start).await else { return };
     let (id, reason) = (start.spec.id, crate::chain(&error));
     warn!(deployment.id = %id, connector.name = %start.spec.component, error = reason, "cannot start a container");
+    core.recorder.meters().start_failures.add([start.spec.component.as_str()]);
     if let Some(state) = core.deployments().get_mut(&id) {
         note_failure(core, state, Duration::ZERO, reason);
     }
@@ -221,6 +235,11 @@ async fn begin(core: &Core, start: &Start) -> Result<(), PortError> {
             core.contacts().insert(id, Instant::now());
             if let Some(state) = core.deployments().get_mut(&spec.id) {
                 state.starts += 1;
+                let (meters, component) = (core.recorder.meters(), [spec.component.as_str()]);
+                meters.starts.add(component);
+                if state.starts > 1 || state.failures > 0 {
+                    meters.restarts.add(component);
+                }
             }
             Ok(())
         }

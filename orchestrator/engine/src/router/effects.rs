@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sluice_domain::{DeadLetter, FlowId, InstanceName, StepCounters, StepId, StepRun};
+use sluice_ports::Span;
 use sluice_ports::broker::Target;
 use sluice_protocol::{ErrorInfo, ExecutionId, MessageId};
 
@@ -23,10 +24,14 @@ pub(crate) struct Effects {
     pub(crate) answers: Vec<(ExecutionId, Answered)>,
     /// What history should know.
     pub(crate) runs: Vec<StepRun>,
+    /// The spans of executions that are traced.
+    pub(crate) spans: Vec<Span>,
     /// What to count, by step.
     pub(crate) counts: Vec<(StepId, StepCounters)>,
     /// How many more messages are under way than before.
     pub(crate) balance: i64,
+    /// How many inputs are sent again because their consumer died.
+    pub(crate) suspects: u64,
 }
 
 /// An instance that the other side refuses until a person authorises it again.

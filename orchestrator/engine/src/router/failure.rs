@@ -11,12 +11,15 @@ use sluice_domain::{
     DeadLetter, DeadLetterState, DeadReason, ErrorRoute, RetryDecision, RunStatus, StepId, StepRun, Tier,
 };
 use sluice_ports::broker::Target;
-use sluice_protocol::{ErrorInfo, ExecutionId, Headers, MessageId, Outcome, Port, Retained, Status};
+use sluice_protocol::{
+    ErrorInfo, ExecutionId, Headers, MessageId, Outcome, Port, Retained, Status, TraceContext,
+};
 
 use super::effects::{ALONE, ANY, Effects, Parked, Send};
 use super::notes::Notes;
 use super::pass::{self, Cx, Message, Origin};
 use super::record::{Body, EnvelopeRef, Retry};
+use super::trace;
 use crate::replies::Answered;
 
 /// Most records in a publish with one whose consumer died once.
@@ -40,6 +43,8 @@ pub(crate) struct Failed<'a> {
     pub(crate) reason: DeadReason,
     pub(crate) attempts: u32,
     pub(crate) suspected: u32,
+    /// The span of what failed.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// Decides about an outcome whose component did not send the input back: without it there is nothing to try again.
@@ -138,6 +143,7 @@ pub(crate) fn suspected(
         return last(cx, effects, id, &outcome, (error, DeadReason::Crashed));
     }
     effects.count(id, |counters| counters.retried += 1);
+    effects.suspects += 1;
     // A death puts all under suspicion that was delivered, nearly all of it innocent. So the first time it runs again
     // among few; what dies again is run alone, one at a time.
     let (target, company) = if suspected == 1 {
@@ -250,6 +256,7 @@ fn last(
         reason,
         attempts: outcome.attempt,
         suspected: outcome.suspected,
+        trace: trace::of_run(outcome),
     };
     effects.balance -= 1;
     give_up(cx, effects, step, failed);
@@ -299,7 +306,7 @@ fn pass_on(
         body: &failed.body,
         headers: failed.headers,
         notes: failed.notes,
-        traceparent: None,
+        trace: failed.trace,
     };
     for to in &next {
         pass::pass(cx, effects, to, &message);
@@ -330,7 +337,7 @@ fn hand_over(
         body: &body,
         headers: failed.headers,
         notes: failed.notes,
-        traceparent: None,
+        trace: failed.trace,
     };
     pass::pass(cx, effects, target, &message);
     true

@@ -10,12 +10,13 @@ use sluice_domain::{DeadReason, ExitInfo, RecordedBody, RunStatus, StepId, StepR
 use sluice_mapping::{EvalError, Evaluator, Root};
 use sluice_ports::broker::Target;
 use sluice_protocol::gateway::Role;
-use sluice_protocol::{ErrorInfo, ExecutionId, Headers, MessageId, Port, limits};
+use sluice_protocol::{ErrorInfo, ExecutionId, Headers, MessageId, Port, TraceContext, limits};
 
 use super::effects::{ANY, Effects, Send};
 use super::failure::{self, Failed};
 use super::notes::{Earlier, Notes};
 use super::record::{Body, EnvelopeRef};
+use super::trace::{self, Share};
 use crate::replies::{Answered, Reply};
 use crate::table::{LiveFlow, LiveGate};
 
@@ -32,6 +33,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) exit: Option<ExitInfo>,
     /// Whether history records a new execution.
     pub(crate) sampled: bool,
+    /// Which executions are traced.
+    pub(crate) traced: Share,
 }
 
 /// A message on its way to a step.
@@ -44,7 +47,8 @@ pub(crate) struct Message<'a> {
     pub(crate) headers: &'a Headers,
     /// The notes, the output of the step that emitted it included.
     pub(crate) notes: &'a Notes,
-    pub(crate) traceparent: Option<&'a str>,
+    /// The span that it comes from.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// Where a message's id comes from.
@@ -183,6 +187,7 @@ fn send(
     let Some(key) = cx.live.key(to) else { return };
     let notes = message.notes.for_step(&step.carries);
     let context = notes.write();
+    let traceparent = trace::of_message(cx, effects, (to, id), message);
     let envelope = EnvelopeRef {
         id,
         step: key,
@@ -193,7 +198,7 @@ fn send(
         headers: message.headers,
         context: context.as_deref(),
         state: None,
-        traceparent: message.traceparent,
+        traceparent: traceparent.as_deref(),
     };
     let record = envelope.to_record();
     if record.len() > limits::RECORD_BYTES {
@@ -280,6 +285,7 @@ fn spoil(
         reason: DeadReason::Mapping,
         attempts: 1,
         suspected: 0,
+        trace: message.trace,
     };
     effects.count(to, |counters| counters.failed += 1);
     failure::give_up(cx, effects, to, failed);

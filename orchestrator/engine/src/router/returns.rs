@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::record::{RETRY, Retry};
+use crate::meters::Meters;
 use crate::table::Table;
 
 const PREFETCH: u16 = 200;
@@ -98,7 +99,12 @@ pub(crate) fn publish(target: Target, id: MessageId, record: &[u8]) -> Publish {
 
 /// Keeps as dead letters what the broker could not deliver, until `stop`. A lane that a loaded flow needs is declared
 /// again instead, and the message goes there.
-pub(crate) async fn run_lost(queue: &'static str, ports: Ports, table: Arc<Table>, stop: CancellationToken) {
+pub(crate) async fn run_lost(
+    queue: &'static str,
+    ports: Ports,
+    (table, meters): (Arc<Table>, Arc<Meters>),
+    stop: CancellationToken,
+) {
     let Ok(mut consumer) = ports.broker.consume(queue, PREFETCH).await else { return };
     loop {
         let delivery = tokio::select! {
@@ -107,7 +113,9 @@ pub(crate) async fn run_lost(queue: &'static str, ports: Ports, table: Arc<Table
             delivery = consumer.next() => delivery,
         };
         let Some(delivery) = delivery else { return };
-        if !restore(&ports, &table, queue, &delivery).await {
+        if restore(&ports, &table, queue, &delivery).await {
+            meters.undelivered_restored.add(1);
+        } else {
             let letters: Vec<DeadLetter> =
                 records(&delivery).iter().map(|record| letter(&ports, &table, record)).collect();
             warn!(
@@ -116,6 +124,7 @@ pub(crate) async fn run_lost(queue: &'static str, ports: Ports, table: Arc<Table
                 "messages that the broker could not deliver are dead letters now"
             );
             crate::task::persist("keep dead letters", || ports.store.put_dead_letters(&letters)).await;
+            meters.undelivered_dead.add(letters.len() as u64);
         }
         if let Err(error) = consumer.ack(delivery.tag).await {
             error!(%error, "cannot acknowledge");

@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use sluice_domain::compiled::{Carry, CompiledStep};
 use sluice_domain::{RunStatus, StepId, StepRun};
 use sluice_protocol::gateway::Role;
-use sluice_protocol::{ExecutionId, Outcome, Output, Status};
+use sluice_protocol::{ExecutionId, Outcome, Output, Status, TraceContext};
 
 use super::effects::{Effects, TickEnd};
 use super::failure;
 use super::notes::{Earlier, Notes};
 use super::pass::{self, Cx, Message, Origin};
 use super::record::Replay;
+use super::trace;
 
 /// Everything that follows from an outcome of step `id`.
 pub(crate) fn route(cx: &mut Cx<'_>, id: &StepId, outcome: &Outcome) -> Effects {
@@ -32,6 +33,7 @@ pub(crate) fn route(cx: &mut Cx<'_>, id: &StepId, outcome: &Outcome) -> Effects 
         Status::Parked => failure::parked(cx, &mut effects, (id, step), outcome),
         Status::Suspect => failure::suspected(cx, &mut effects, (id, step), outcome),
     }
+    trace::end(cx, &mut effects, (id, step), outcome);
     if step.role == Role::Polling {
         end_tick(cx, &mut effects, id, outcome);
     }
@@ -41,6 +43,7 @@ pub(crate) fn route(cx: &mut Cx<'_>, id: &StepId, outcome: &Outcome) -> Effects 
 /// Everything that follows from an operator's replay of a message to step `id`.
 pub(crate) fn replay(cx: &mut Cx<'_>, id: &StepId, replay: &Replay) -> Effects {
     let mut effects = Effects::default();
+    let trace = trace::of_replay(cx, &mut effects, id, replay);
     let notes = Notes { recorded: true, ..Notes::read(replay.context.as_deref()) };
     let message = Message {
         origin: Origin::Known(replay.id),
@@ -48,7 +51,7 @@ pub(crate) fn replay(cx: &mut Cx<'_>, id: &StepId, replay: &Replay) -> Effects {
         body: &replay.body,
         headers: &replay.headers,
         notes: &notes,
-        traceparent: None,
+        trace,
     };
     if replay.gated {
         pass::pass(cx, &mut effects, id, &message);
@@ -67,13 +70,18 @@ fn done(cx: &mut Cx<'_>, effects: &mut Effects, (id, step): (&StepId, &CompiledS
         notes = Notes { recorded: cx.sampled, ..Notes::default() };
     }
     let outputs = &outcome.outputs;
+    let run = trace::of_run(outcome);
     for (index, output) in outputs.iter().enumerate() {
         let number = outcome.offset + index as u64;
         let execution = if is_trigger { Some(outcome.input.execution(number)) } else { outcome.execution };
         if is_trigger && let Some(execution) = execution {
             note_trigger(cx, effects, (id, outcome, number), (output, execution, notes.recorded));
         }
-        emit(cx, effects, (id, step), (outcome, output, number), (execution, &notes));
+        let trace = match execution.filter(|_| is_trigger) {
+            Some(execution) => trace::of_trigger(cx, effects, (id, step), outcome, (number, execution)),
+            None => run,
+        };
+        emit(cx, effects, (id, step), (outcome, output, number), (execution, &notes, trace));
     }
     effects.count(id, |counters| counters.emitted += outputs.len() as u64);
     if outcome.status == Status::Ok {
@@ -105,7 +113,7 @@ fn emit(
     effects: &mut Effects,
     (id, step): (&StepId, &CompiledStep),
     (outcome, output, number): (&Outcome, &Output, u64),
-    (execution, notes): (Option<ExecutionId>, &Notes),
+    (execution, notes, trace): (Option<ExecutionId>, &Notes, Option<TraceContext>),
 ) {
     let Some(next) = step.next.get(&output.port) else { return };
     let with_this = if needed(cx, id, next) { Some(with_output(notes, id, output)) } else { None };
@@ -116,7 +124,7 @@ fn emit(
         body: &output.body,
         headers: &output.headers,
         notes: with_this.as_ref().unwrap_or(notes),
-        traceparent: outcome.traceparent.as_deref(),
+        trace,
     };
     for to in next {
         pass::pass(cx, effects, to, &message);

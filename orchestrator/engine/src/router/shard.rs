@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
@@ -131,12 +131,19 @@ impl Shard {
 
     fn submit(&self, delivery: Delivery) -> impl Future<Output = (DeliveryTag, Vec<Routed>)> + use<> {
         let tag = delivery.tag;
+        let (meters, begun) = (self.context.recorder.meters().clone(), Instant::now());
+        meters.deliveries.add(1);
+        meters.redeliveries.add(u64::from(delivery.redelivered));
         let snapshot = self.context.table.snapshot();
         let answer =
             self.context.workers.submit(self.number, delivery, snapshot, self.context.ports.clock.now());
         async move {
             match answer.await {
-                Ok(routed) => (tag, routed),
+                Ok(routed) => {
+                    meters.records.add(routed.len() as u64);
+                    meters.routing.observe(begun.elapsed());
+                    (tag, routed)
+                }
                 // The worker is gone, so the process is ending; without an acknowledgement the delivery comes again.
                 Err(_) => std::future::pending().await,
             }
@@ -190,12 +197,16 @@ impl Shard {
                 counters(of_flow(counts, address.flow), step).add(more);
             }
         }
-        let Effects { sends, dead, tick, runs, parked, answers, .. } = effects;
+        if effects.suspects > 0 {
+            self.context.recorder.meters().suspects.add(effects.suspects);
+        }
+        let Effects { sends, dead, tick, runs, parked, answers, spans, .. } = effects;
         for found in parked {
             // Nobody has to read it: then the next run finds it out again.
             self.context.parked.send(found).ok();
         }
         self.context.recorder.record(runs);
+        self.context.recorder.trace(spans, self.context.ports.clock.now());
         let stores = usize::from(!dead.is_empty() || tick.is_some());
         let left = sends.len() + stores;
         // A reply is nothing that is stored, so it waits for nothing.

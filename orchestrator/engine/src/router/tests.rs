@@ -11,6 +11,7 @@ use super::effects::Effects;
 use super::pass::Cx;
 use super::record::{Replay, Retry};
 use super::route;
+use super::trace::Share;
 use super::window::Key;
 use crate::fixtures::flow;
 use crate::table::LiveFlow;
@@ -43,6 +44,7 @@ fn cx<'a>(live: &'a LiveFlow, evaluator: &'a mut Evaluator, exit: Option<ExitInf
         suspicions: 3,
         exit,
         sampled: true,
+        traced: Share::new(Some(1.0)),
     }
 }
 

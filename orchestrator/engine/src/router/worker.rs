@@ -25,6 +25,7 @@ use super::effects::Effects;
 use super::pass::Cx;
 use super::record::{REPLAY, Replay};
 use super::route;
+use super::trace::Share;
 use super::window::Key;
 use crate::invocations::Invocations;
 use crate::settings::Settings;
@@ -58,7 +59,7 @@ pub(crate) struct Routed {
 pub(crate) struct Workers {
     inboxes: Vec<mpsc::Sender<Job>>,
     /// What routes in place where there is no thread to do so.
-    in_place: Arc<(Settings, Exits, Invocations)>,
+    in_place: Arc<(Settings, Exits, Invocations, Share)>,
 }
 
 thread_local! {
@@ -72,6 +73,7 @@ impl Workers {
         settings: &Settings,
         exits: &Exits,
         invocations: &Invocations,
+        traced: Share,
     ) -> std::io::Result<Self> {
         let mut inboxes = Vec::new();
         for number in 0..settings.workers {
@@ -80,10 +82,10 @@ impl Workers {
             std::thread::Builder::new()
                 .name(format!("router-{number}"))
                 .stack_size(WORKER_STACK_BYTES)
-                .spawn(move || work(&worker.0, &worker.1, &worker.2, &jobs))?;
+                .spawn(move || work(&worker.0, (&worker.1, &worker.2, traced), &jobs))?;
             inboxes.push(inbox);
         }
-        let in_place = Arc::new((settings.clone(), exits.clone(), invocations.clone()));
+        let in_place = Arc::new((settings.clone(), exits.clone(), invocations.clone(), traced));
         Ok(Self { inboxes, in_place })
     }
 
@@ -106,22 +108,27 @@ impl Workers {
     }
 
     fn work_in_place(&self, job: Job) {
-        let (settings, exits, invocations) = &*self.in_place;
+        let (settings, exits, invocations, traced) = &*self.in_place;
         EVALUATOR.with_borrow_mut(|evaluator| {
             let mut samples = Samples::new(settings.recorded_per_second);
-            let mut bench = Bench { settings, exits, invocations, evaluator, samples: &mut samples };
+            let (traced, samples) = (*traced, &mut samples);
+            let mut bench = Bench { settings, exits, invocations, traced, evaluator, samples };
             let routed = bench.take_apart(&job);
             job.reply.send(routed).ok();
         });
     }
 }
 
-fn work(settings: &Settings, exits: &Exits, invocations: &Invocations, jobs: &mpsc::Receiver<Job>) {
+fn work(
+    settings: &Settings,
+    (exits, invocations, traced): (&Exits, &Invocations, Share),
+    jobs: &mpsc::Receiver<Job>,
+) {
     let mut evaluator = Evaluator::new(Limits::default());
     let mut samples = Samples::new(settings.recorded_per_second);
     while let Ok(job) = jobs.recv() {
         let mut bench =
-            Bench { settings, exits, invocations, evaluator: &mut evaluator, samples: &mut samples };
+            Bench { settings, exits, invocations, traced, evaluator: &mut evaluator, samples: &mut samples };
         let routed = bench.take_apart(&job);
         job.reply.send(routed).ok();
     }
@@ -132,6 +139,7 @@ struct Bench<'a> {
     settings: &'a Settings,
     exits: &'a Exits,
     invocations: &'a Invocations,
+    traced: Share,
     evaluator: &'a mut Evaluator,
     samples: &'a mut Samples,
 }
@@ -212,6 +220,7 @@ impl Bench<'_> {
             suspicions: self.settings.suspicions,
             exit,
             sampled,
+            traced: self.traced,
         }
     }
 }

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use sluice_domain::{ExitInfo, ImageRef};
-use sluice_ports::runtime::{Container, ContainerSpec, EffectiveLimits, Image, LogLine, Network, Runtime};
+use sluice_ports::runtime::{
+    Container, ContainerSpec, EffectiveLimits, Image, LogLine, Network, Runtime, Usage,
+};
 use sluice_ports::{Fault, PortError};
 use sluice_protocol::gateway::Boot;
 use sluice_testkit::fakes::MemoryRuntime;
@@ -135,6 +137,10 @@ impl Runtime for Seen {
 
     async fn events(&self) -> Result<BoxStream<'static, ()>, PortError> {
         self.alive("follow events")?.engine.events().await
+    }
+
+    async fn usage(&self, name: &str) -> Result<Option<Usage>, PortError> {
+        self.alive("measure a container")?.engine.usage(name).await
     }
 
     async fn version(&self) -> Result<String, PortError> {

@@ -120,6 +120,8 @@ impl World {
         let ports = Ports {
             broker: broker.clone(),
             users: Some(self.users.clone()),
+            watch: None,
+            spans: None,
             runtime: runtime.clone(),
             store: store.clone(),
             oauth: Arc::new(MemoryOAuth::default()),

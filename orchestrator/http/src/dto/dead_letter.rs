@@ -53,7 +53,7 @@ pub struct DeadLetter {
 }
 
 /// How a container ended.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Exit {
     /// The exit code; 128 and the signal's number when a signal ended it.
     pub code: i64,

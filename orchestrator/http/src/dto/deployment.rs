@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::Exit;
 
 /// The containers that serve one component version in one isolation scope.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Deployment {
     /// Its id.
     pub id: String,
@@ -41,7 +41,7 @@ pub struct Deployment {
 }
 
 /// A container.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Container {
     /// Its name.
     pub name: String,

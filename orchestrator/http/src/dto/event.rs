@@ -12,7 +12,8 @@ pub struct Event {
     pub id: u64,
     /// When it happened.
     pub at: DateTime<Utc>,
-    /// What happened: `instance.state_changed` or `connector.version_changed`.
+    /// What happened: `instance.state_changed`, `connector.version_changed`, `step.stuck`, `step.unstuck` or
+    /// `messages.undelivered`.
     #[serde(rename = "type")]
     pub kind: String,
     /// What there is to say of it, by its type.

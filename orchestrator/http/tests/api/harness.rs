@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use sluice_domain::Permission;
 use sluice_engine::{Engine, Settings};
-use sluice_http::{Access, ApiState, Router, api_router};
+use sluice_http::{Access, ApiState, Router, api_router, metrics_router};
 use sluice_ports::Ports;
 use sluice_ports::broker::Broker;
 use sluice_ports::runtime::Image;
@@ -90,8 +90,10 @@ impl Server {
         let ports = Ports {
             oauth: Arc::new(MemoryOAuth::default()),
             notifier: Some(notifier.clone()),
+            spans: None,
             broker: broker.clone(),
             users: Some(Arc::new(MemoryUsers::default())),
+            watch: Some(broker.clone()),
             runtime: runtime.clone(),
             store: store.clone(),
             vault: Arc::new(MemoryVault::default()),
@@ -135,6 +137,14 @@ impl Server {
             headers: parts.headers,
             text: String::from_utf8_lossy(&bytes).into_owned(),
         }
+    }
+
+    /// What the metrics listener answers.
+    pub(crate) async fn metrics(&self) -> String {
+        let router = metrics_router(self.engine.clone(), Arc::new(Vec::new));
+        let request = Request::get("/metrics").body(Body::empty()).unwrap();
+        let body = router.oneshot(request).await.unwrap().into_body();
+        String::from_utf8(to_bytes(body, 64 << 20).await.unwrap().to_vec()).unwrap()
     }
 
     /// Sends as the administrator.

@@ -1,7 +1,8 @@
 //! Events, and how far they were told.
 
 use async_trait::async_trait;
-use sluice_domain::Event;
+use chrono::{DateTime, Utc};
+use sluice_domain::{Event, Happened};
 
 use crate::PortError;
 
@@ -9,6 +10,8 @@ use crate::PortError;
 /// an instance changed, `put_connector` and `release_connector` that another version of a connector is in use.
 #[async_trait]
 pub trait EventStore: Send + Sync {
+    /// Notes something that happened and changed nothing in the store.
+    async fn put_event(&self, at: DateTime<Utc>, what: &Happened) -> Result<(), PortError>;
     /// The events after this number, oldest first, at most `limit`.
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>, PortError>;
     /// The number of the newest event; 0 before the first.

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{Out, Table, age};
 
-/// What happened: changes of the authorisation of instances, and of the versions of connectors in use.
+/// What happened: changes of the authorisation of instances and of the versions of connectors in use, and alarms.
 #[derive(Debug, Args)]
 pub(crate) struct Events {
     /// Only events after this one, by its id.

@@ -19,6 +19,7 @@ const fn unset(name: &'static str) -> Key {
 /// All keys.
 pub(super) const KEYS: &[Key] = &[
     key("installation", "sluice"),
+    key("production", "false"),
     key("data_dir", "/var/lib/sluice"),
     key("api.listen", "127.0.0.1:7400"),
     key("api.insecure", "false"),
@@ -54,6 +55,9 @@ pub(super) const KEYS: &[Key] = &[
     key("development.attach", "false"),
     unset("events.webhook_url"),
     unset("events.webhook_secret"),
+    unset("telemetry.otlp_endpoint"),
+    unset("telemetry.otlp_headers"),
+    key("telemetry.sample_ratio", "0.1"),
     key("log.format", "text"),
     key("log.level", "info"),
 ];

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use config::{Config, File, FileFormat, Map, Value, ValueKind};
+use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::SecretString;
 use sluice_domain::{Cpus, Delay, Limits, Memory};
 use sluice_oauth::Network;
@@ -15,7 +16,8 @@ use url::Url;
 
 use super::keys::KEYS;
 use super::{
-    BrokerPlace, Configuration, EngineNumbers, EventWebhook, Faults, GatewayPlace, ProviderPlace, QueueChoice,
+    BrokerPlace, Configuration, EngineNumbers, EventWebhook, Faults, GatewayPlace, ProviderPlace,
+    QueueChoice, Telemetry,
 };
 
 /// What the environment's names begin with.
@@ -138,6 +140,7 @@ impl Reader {
 
     fn build(&mut self) -> Option<Configuration> {
         let installation = self.installation();
+        let production = self.optional("production");
         let api_listen = self.optional::<SocketAddr>("api.listen");
         let insecure = self.optional::<bool>("api.insecure");
         if let (Some(listen), Some(true)) = (api_listen, insecure)
@@ -159,9 +162,11 @@ impl Reader {
         let engine = self.engine();
         let attach = self.optional("development.attach");
         let webhook = self.webhook();
+        let telemetry = self.telemetry();
         let log_json = self.log_format();
         Some(Configuration {
             installation: installation?,
+            production: production?,
             data_dir: self.text("data_dir")?.into(),
             api_listen: api_listen?,
             public_url,
@@ -177,6 +182,7 @@ impl Reader {
             engine: engine?,
             attach: attach?,
             webhook: webhook?,
+            telemetry: telemetry?,
             log_json: log_json?,
             log_level: self.text("log.level")?,
         })
@@ -279,6 +285,37 @@ impl Reader {
             self.fault("events.webhook_secret", what);
         }
         Some(Some(EventWebhook { url: url?, secret: secret?.into() }))
+    }
+
+    /// Nothing when nobody is told of spans.
+    fn telemetry(&mut self) -> Option<Option<Telemetry>> {
+        let ratio = self.number("telemetry.sample_ratio", 0.0, 1.0);
+        let headers = self.headers("telemetry.otlp_headers");
+        let Some(url) = self.text("telemetry.otlp_endpoint") else { return Some(None) };
+        // Not `optional`, whose faults repeat the value: some services have a secret in it.
+        let endpoint = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        if endpoint.is_none() {
+            self.fault("telemetry.otlp_endpoint", "it is no http or https URL");
+        }
+        Some(Some(Telemetry { endpoint: endpoint?, headers: headers?, ratio: ratio? }))
+    }
+
+    /// `name=value` with commas between them. Faults do not repeat the values.
+    fn headers(&mut self, name: &str) -> Option<Vec<(String, SecretString)>> {
+        let text = self.text(name).unwrap_or_default();
+        let mut headers = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let read = part.split_once('=').map(|(name, value)| (name.trim(), value.trim()));
+            let good = read.filter(|(name, value)| {
+                HeaderName::try_from(*name).is_ok() && HeaderValue::try_from(*value).is_ok()
+            });
+            let Some((name, value)) = good else {
+                self.fault(name, "they are of the form name=value,name=value");
+                return None;
+            };
+            headers.push((name.to_owned(), SecretString::from(value.to_owned())));
+        }
+        Some(headers)
     }
 
     fn limits(&mut self) -> Option<Limits> {

@@ -63,6 +63,32 @@ fn providers_of_tokens_are_on_the_internet_unless_networks_are_named() {
 }
 
 #[test]
+fn spans_go_nowhere_unless_a_collector_is_named() {
+    assert!(check(&[BROKER, MANAGEMENT]).ok().unwrap().telemetry.is_none());
+    let endpoint = ("SLUICE__TELEMETRY__OTLP_ENDPOINT", "https://collector.example/otlp");
+    let headers = ("SLUICE__TELEMETRY__OTLP_HEADERS", "authorization=Bearer hunter2, x-scope=a");
+    let found = check(&[BROKER, MANAGEMENT, endpoint, headers]).ok().unwrap().telemetry.unwrap();
+    assert_eq!((found.endpoint.as_str(), found.ratio), ("https://collector.example/otlp", 0.1));
+    assert_eq!(
+        found.headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["authorization", "x-scope"]
+    );
+    let faults = check(&[
+        BROKER,
+        MANAGEMENT,
+        ("SLUICE__TELEMETRY__OTLP_ENDPOINT", "hunter2"),
+        ("SLUICE__TELEMETRY__OTLP_HEADERS", "hunter2"),
+        ("SLUICE__TELEMETRY__SAMPLE_RATIO", "2"),
+    ])
+    .err()
+    .unwrap();
+    for key in ["telemetry.otlp_endpoint", "telemetry.otlp_headers", "telemetry.sample_ratio"] {
+        assert!(faults.iter().any(|fault| fault.contains(key)), "{key} in {faults:?}");
+    }
+    assert!(!faults.join(" ").contains("hunter2"));
+}
+
+#[test]
 fn without_tokens_only_the_loopback_address_will_do() {
     let open = ("SLUICE__API__LISTEN", "0.0.0.0:7400");
     let faults = check(&[BROKER, MANAGEMENT, open, ("SLUICE__API__INSECURE", "true")]).err().unwrap();

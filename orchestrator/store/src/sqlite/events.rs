@@ -14,6 +14,10 @@ use crate::sqlite::SqliteStore;
 
 #[async_trait]
 impl EventStore for SqliteStore {
+    async fn put_event(&self, at: DateTime<Utc>, what: &Happened) -> Result<(), PortError> {
+        self.insert_event(at, what).await.map_err(|failure| failure.of("note an event"))
+    }
+
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>, PortError> {
         self.list_events(after, limit).await.map_err(|failure| failure.of("list events"))
     }
@@ -48,6 +52,12 @@ pub(super) async fn note(write: &mut SqliteConnection, at: DateTime<Utc>, what: 
 }
 
 impl SqliteStore {
+    async fn insert_event(&self, at: DateTime<Utc>, what: &Happened) -> Outcome<()> {
+        let mut write = self.begin().await?;
+        note(&mut write, at, what).await?;
+        Ok(write.commit().await?)
+    }
+
     async fn list_events(&self, after: u64, limit: u32) -> Outcome<Vec<Event>> {
         let rows = sqlx::query("SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?")
             .bind(to_count(after))

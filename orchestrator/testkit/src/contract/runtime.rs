@@ -66,6 +66,9 @@ async fn a_container_lives_from_start_to_removal(harness: &dyn RuntimeHarness) {
     assert_eq!((listed.deployment, listed.start), (spec.deployment, spec.start));
     assert_eq!((listed.state, listed.limits), (ContainerState::Running, limits));
     wait_for_log(harness, &spec.name, "boot 12 bytes").await;
+    if let Some(usage) = ok(runtime.usage(&spec.name).await) {
+        assert!(usage.memory_bytes > 0, "what runs uses memory");
+    }
 
     ok(runtime.stop(&spec.name, GRACE).await);
     let state = the_one(harness, &spec.name).await.expect("a stopped container is listed").state;
@@ -75,6 +78,7 @@ async fn a_container_lives_from_start_to_removal(harness: &dyn RuntimeHarness) {
 
     ok(runtime.remove(&spec.name).await);
     assert_eq!(the_one(harness, &spec.name).await, None, "a removed container is gone");
+    assert_eq!(ok(runtime.usage(&spec.name).await), None, "what is not there uses nothing");
     ok(runtime.remove(&spec.name).await);
 }
 

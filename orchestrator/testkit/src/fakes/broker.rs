@@ -16,7 +16,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sluice_domain::topology::{self, LaneName};
 use sluice_domain::{DeploymentId, Tier};
-use sluice_ports::broker::{Broker, Consumer, Depth, Health, Publish, PublishError};
+use sluice_ports::broker::{
+    Broker, BrokerState, BrokerWatch, Consumer, Depth, Health, Publish, PublishError, QueueState,
+};
 use sluice_ports::{Fault, PortError};
 use sluice_protocol::batch::{Encoding, Payload};
 use tokio::sync::Notify;
@@ -319,6 +321,26 @@ fn outcome(deployment: DeploymentId, shard: u8, payload: Payload) -> Routed {
         redelivered: false,
     };
     Routed { queue: topology::router_queue(shard), message }
+}
+
+#[async_trait]
+impl BrokerWatch for MemoryBroker {
+    async fn queues(&self) -> Result<Vec<QueueState>, PortError> {
+        let state = self.up("look at the queues")?;
+        let queues = state.queues.iter().map(|(name, queue)| QueueState {
+            name: name.clone(),
+            ready: queue.ready.len() as u64,
+            unacknowledged: queue.unacked.len() as u64,
+            consumers: u32::try_from(queue.consumers.len()).unwrap_or(u32::MAX),
+            oldest: None,
+        });
+        Ok(queues.collect())
+    }
+
+    async fn state(&self) -> Result<BrokerState, PortError> {
+        drop(self.up("ask how the broker stands")?);
+        Ok(BrokerState { version: "1.0.0".to_owned(), connections: 1, alarms: Vec::new() })
+    }
 }
 
 #[async_trait]

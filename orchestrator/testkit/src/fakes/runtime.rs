@@ -10,7 +10,7 @@ use futures_util::stream::{BoxStream, Stream, StreamExt};
 use secrecy::{ExposeSecret, SecretString};
 use sluice_domain::{ExitInfo, ImageRef, Limits, Memory};
 use sluice_ports::runtime::{
-    Container, ContainerSpec, ContainerState, EffectiveLimits, Image, LogLine, Network, Runtime,
+    Container, ContainerSpec, ContainerState, EffectiveLimits, Image, LogLine, Network, Runtime, Usage,
 };
 use sluice_ports::{Clock, Fault, PortError};
 use tokio::sync::broadcast;
@@ -251,6 +251,13 @@ impl Runtime for MemoryRuntime {
     async fn events(&self) -> Result<BoxStream<'static, ()>, PortError> {
         drop(self.up("follow events")?);
         Ok(heard(self.events.subscribe()).boxed())
+    }
+
+    async fn usage(&self, name: &str) -> Result<Option<Usage>, PortError> {
+        let state = self.up(&format!("ask what container {name} uses"))?;
+        let running = state.containers.get(name);
+        let running = running.filter(|running| running.container.state == ContainerState::Running);
+        Ok(running.map(|_| Usage { memory_bytes: 5 << 20, cpu: Duration::from_millis(40) }))
     }
 
     async fn version(&self) -> Result<String, PortError> {

@@ -63,7 +63,7 @@ impl Load<'_> {
     fn template(&self) -> String {
         let count = self.count / self.flows;
         let mut template = format!(
-            "sluice: 1\nkind: template\nname: plane\nversion: 1.0.0\nparams:\n  number: {{ type: integer, default: 0 }}\n\
+            "sluice: 1\nkind: template\nname: plane\nversion: 1.0.0\n\
              steps:\n  - id: source\n    use: faulty/stream\n    config: {{ count: {count}, body: {} }}\n",
             self.body
         );
@@ -144,9 +144,9 @@ pub(crate) async fn flow(load: &Load<'_>) -> Result<Value> {
     let world = World::start("plane", &["faulty"]).await?;
     let count = load.count / load.flows * load.flows;
     let names: Vec<String> = (0..load.flows).map(|number| format!("plane-{number}")).collect();
-    world.api.apply(&load.template(), json!({})).await?;
-    let flow = |name: &String| format!("---\nsluice: 1\nkind: flow\nname: {name}\ntemplate: plane@1.0.0\n");
-    world.api.apply(&names.iter().map(flow).collect::<String>(), json!({})).await?;
+    let flow = |name: &String| format!("---\nsluice: 1\nkind: flow\nname: {name}\ntemplate: plane\n");
+    let flows: String = names.iter().map(flow).collect();
+    world.api.apply(&(load.template() + &flows), json!({})).await?;
     let (mut samples, begun): (Vec<Sample>, _) = (Vec::new(), Instant::now());
     world.running(&names[0]).await?;
     let pids = pids(&world).await?;

@@ -26,6 +26,8 @@ async fn scene() -> Scene {
     let ports = Ports {
         broker: broker.clone(),
         users: None,
+        watch: None,
+        spans: None,
         runtime: Arc::new(MemoryRuntime::new(clock.clone())),
         store: store.clone(),
         oauth: Arc::new(MemoryOAuth::default()),
@@ -53,7 +55,7 @@ async fn scene() -> Scene {
 async fn read_until_there(scene: &Scene, queue: &str) {
     let stop = CancellationToken::new();
     let (ports, table) = (scene.ports.clone(), scene.table.clone());
-    let reading = tokio::spawn(run_lost(topology::UNROUTABLE, ports, table, stop.clone()));
+    let reading = tokio::spawn(run_lost(topology::UNROUTABLE, ports, (table, Arc::default()), stop.clone()));
     eventually(&format!("{queue} holds the message"), || async {
         (scene.broker.waiting(queue).len() == 1).then_some(())
     })

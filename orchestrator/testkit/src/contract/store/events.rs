@@ -14,6 +14,16 @@ pub(super) async fn suite(harness: &dyn StoreHarness) {
     another_version_in_use_is_an_event(harness).await;
     old_events_go_and_numbers_stay(harness).await;
     it_is_known_who_was_told(harness).await;
+    what_changes_nothing_may_be_an_event(harness).await;
+}
+
+async fn what_changes_nothing_may_be_an_event(harness: &dyn StoreHarness) {
+    let store = harness.store().await;
+    let what = Happened::Undelivered { dead: 2, restored: 1 };
+    ok(store.put_event(at(5), &what).await);
+    let found = all(&*store).await;
+    assert_eq!(found.iter().map(|event| (event.at, &event.what)).collect::<Vec<_>>(), [(at(5), &what)]);
+    assert_eq!(ok(store.last_event().await), found[0].id);
 }
 
 async fn all(store: &dyn Store) -> Vec<Event> {

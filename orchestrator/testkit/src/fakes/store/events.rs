@@ -17,6 +17,11 @@ impl State {
 
 #[async_trait]
 impl EventStore for MemoryStore {
+    async fn put_event(&self, at: DateTime<Utc>, what: &Happened) -> Result<(), PortError> {
+        self.write("note an event")?.happened(at, what.clone());
+        Ok(())
+    }
+
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>, PortError> {
         let state = self.read("list events")?;
         let after = state.events.iter().filter(|event| event.id > after);
