@@ -62,9 +62,3 @@ pub use output::{Output, Outputs};
 pub use runtime::run;
 pub use sluice_protocol as protocol;
 pub use tls::tls_config;
-
-/// Inputs and outcomes are many small allocations that one thread makes and another frees, which this allocator does best.
-/// A component that wants another one depends on the SDK without its default features.
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
