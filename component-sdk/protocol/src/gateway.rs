@@ -49,6 +49,10 @@ pub struct Session {
     pub suspects: String,
     /// The queue of invocations: envelopes that say themselves what to run.
     pub invocations: String,
+    /// The lane that the quiet steps of the deployment share. It is read whether or not an assignment names it, since a step
+    /// may have left it before all its inputs were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common: Option<String>,
 }
 
 /// The address and the credentials of a broker.

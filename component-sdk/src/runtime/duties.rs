@@ -20,6 +20,9 @@ use crate::Error;
 use crate::component::Checked;
 use crate::function::{Call, Function, Listen};
 
+/// Deliveries of the common lane that are held.
+const COMMON: u16 = 64;
+
 /// Everything that is being served.
 pub(crate) struct Duties {
     component: Arc<Checked>,
@@ -50,6 +53,11 @@ impl Duties {
     /// Serves the queue of suspects: one at a time, for all steps.
     pub(crate) fn serve_suspects(&mut self, queue: &str) {
         self.start_lane(queue.to_owned(), 1);
+    }
+
+    /// Serves the lane that the quiet steps share.
+    pub(crate) fn serve_common(&mut self, queue: &str) {
+        self.start_lane(queue.to_owned(), COMMON);
     }
 
     /// Serves the queue of invocations, which need no assignment.
@@ -183,11 +191,12 @@ pub(crate) fn bind_call(component: &Checked, assignment: &Assignment) -> Result<
     logged(bound, assignment)
 }
 
-/// Whether a running step serves this assignment as it is. Pausing is a matter of its lane.
+/// Whether a running step serves this assignment as it is. Which lane its inputs come through, and whether that one is
+/// read, is no matter of the step.
 fn serves(step: &Step, assignment: &Assignment) -> bool {
     let served = &step.served.assignment;
-    let wanted = Assignment { paused: served.paused, revision: served.revision, ..assignment.clone() };
-    *served == wanted
+    let Assignment { paused, revision, queue, .. } = served.clone();
+    *served == Assignment { paused, revision, queue, ..assignment.clone() }
 }
 
 fn logged<T>(bound: Result<T, Error>, assignment: &Assignment) -> Result<T, Error> {

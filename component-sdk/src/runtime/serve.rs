@@ -75,7 +75,7 @@ pub(crate) async fn serve(component: Checked, boot: Boot, work: Handle) -> u8 {
 async fn follow_assignments(duties: &mut Duties, gateway: Gateway, stop: &Stop, session: &Session) {
     let (told, mut news) = watch::channel::<Option<Arc<Assignments>>>(None);
     let following = tokio::spawn(assignments::follow(gateway, stop.clone(), told));
-    let mut suspects_served = false;
+    let mut shared_served = false;
     loop {
         tokio::select! {
             biased;
@@ -84,11 +84,16 @@ async fn follow_assignments(duties: &mut Duties, gateway: Gateway, stop: &Stop, 
         }
         let wanted = news.borrow_and_update().clone();
         if let Some(wanted) = wanted {
-            duties.apply(&wanted, &[&session.suspects, &session.invocations]);
+            let own = [Some(&session.suspects), Some(&session.invocations), session.common.as_ref()];
+            let own: Vec<&str> = own.into_iter().flatten().map(String::as_str).collect();
+            duties.apply(&wanted, &own);
             // Only now: before the first assignments there would be no way to answer for a suspect.
-            if !suspects_served && !wanted.assignments.is_empty() {
+            if !shared_served && !wanted.assignments.is_empty() {
                 duties.serve_suspects(&session.suspects);
-                suspects_served = true;
+                if let Some(common) = &session.common {
+                    duties.serve_common(common);
+                }
+                shared_served = true;
             }
         }
     }

@@ -6,6 +6,7 @@
 //! | queues `v1.router.00` to `.15`, single active consumer | those exchanges | the orchestrator that holds the shard |
 //! | exchange `v1.lanes`, alternate exchange `v1.unroutable` | router | |
 //! | queue `v1.q.<deployment>.<lane>`, bound to `v1.lanes` by its own name | router | the deployment's containers |
+//! | queue `v1.q.<deployment>.common`: the lane that its quiet steps share, bound likewise | router | the deployment's containers |
 //! | queues `v1.q.<deployment>.suspects` and `.invocations`, bound likewise | router | the deployment's containers |
 //! | queues `v1.retry.<tier>`: time to live, then to `v1.due` | router | nobody |
 //! | queue `v1.due`: retries whose stay is over | broker | router |
@@ -39,7 +40,11 @@ pub const LANE_PREFIX: &str = "v1.q.";
 /// What the names of all deployments' exchanges begin with.
 pub const EXCHANGE_PREFIX: &str = "v1.x.";
 
-/// The name of a lane's queue: `v1.q.<deployment>.<26 characters>`.
+/// What stands in the name of a common lane where others have 26 characters of their own.
+const COMMON: &str = "common";
+
+/// The name of a lane's queue: `v1.q.<deployment>.<26 characters>` of a step's own lane, `v1.q.<deployment>.common` of the
+/// lane that the quiet steps of a deployment share.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct LaneName(Arc<str>);
@@ -56,6 +61,18 @@ impl LaneName {
         let id = sluice_protocol::MessageId::derive(&flow.to_string(), step.as_str().as_bytes());
         let text = sluice_protocol::encode_id("", id.bits());
         Self(format!("{LANE_PREFIX}{deployment}.{}", text.trim_start_matches('_')).into())
+    }
+
+    /// The lane that the quiet steps of a deployment share.
+    #[must_use]
+    pub fn common(deployment: DeploymentId) -> Self {
+        Self(format!("{LANE_PREFIX}{deployment}.{COMMON}").into())
+    }
+
+    /// Whether several steps share it.
+    #[must_use]
+    pub fn is_common(&self) -> bool {
+        self.0.ends_with(".common")
     }
 
     /// The name of the queue.
@@ -82,7 +99,7 @@ impl FromStr for LaneName {
         deployment.parse::<DeploymentId>().map_err(|_| refuse())?;
         let fits =
             lane.len() == 26 && lane.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        if fits { Ok(Self(text.into())) } else { Err(refuse()) }
+        if fits || lane == COMMON { Ok(Self(text.into())) } else { Err(refuse()) }
     }
 }
 
@@ -172,6 +189,15 @@ mod tests {
         assert_eq!(lane.as_str().parse::<LaneName>().as_ref(), Ok(&lane));
         assert_eq!(lane.deployment(), deployment);
         assert_ne!(lane, LaneName::of_step(deployment, FlowId::from_bits(2), &step));
+    }
+
+    #[test]
+    fn a_deployment_has_a_common_lane() {
+        let deployment = DeploymentId::from_bits(5);
+        let lane = LaneName::common(deployment);
+        assert_eq!(lane.as_str().parse::<LaneName>().as_ref(), Ok(&lane));
+        assert_eq!((lane.deployment(), lane.is_common()), (deployment, true));
+        assert!(!LaneName::of_step(deployment, FlowId::from_bits(1), &"common".parse().unwrap()).is_common());
     }
 
     #[test]

@@ -36,9 +36,10 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
             if !(busy || was || everything) {
                 continue;
             }
-            let lanes =
-                versions.iter().flat_map(|live| live.compiled.steps.values().map(|step| step.lane.clone()));
-            let waiting = waiting(&core, lanes.collect()).await;
+            let steps = versions.iter().flat_map(|live| live.compiled.steps.values());
+            // What a step has in the common lane is too little to count.
+            let own = steps.filter(|step| core.table.placements().is_own(&step.lane));
+            let waiting = waiting(&core, own.map(|step| step.lane.clone()).collect()).await;
             let limit = if was { core.settings.low_watermark } else { core.settings.high_watermark };
             depths.insert(*flow, u64::from(waiting));
             if waiting > limit {

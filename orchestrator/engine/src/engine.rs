@@ -53,7 +53,7 @@ impl Engine {
     ) -> Result<Arc<Self>, CommandError> {
         keys::prepare(&ports).await?;
         let tasks = TaskTracker::new();
-        let table = Arc::new(load(&ports).await?);
+        let table = Arc::new(load(&ports, &settings).await?);
         let exits = Exits::default();
         let (recorder, recording) = Recorder::new(ports.clone(), settings.retention, stop.clone());
         tasks.spawn(recording.instrument(info_span!("recorder")));
@@ -129,7 +129,9 @@ async fn run_data_plane(core: Arc<Core>, context: ShardContext, tasks: TaskTrack
         tasks.spawn(shard::run(number, context.clone(), stop.clone()).instrument(span));
     }
     let (ports, table) = (&context.ports, &context.table);
-    tasks.spawn(returns::run_due(ports.clone(), stop.clone()).instrument(info_span!("retries")));
+    tasks.spawn(
+        returns::run_due(ports.clone(), table.clone(), stop.clone()).instrument(info_span!("retries")),
+    );
     for queue in [topology::UNROUTABLE, topology::DEAD] {
         let known = (table.clone(), context.recorder.meters().clone());
         let lost = returns::run_lost(queue, ports.clone(), known, stop.clone());
@@ -138,12 +140,13 @@ async fn run_data_plane(core: Arc<Core>, context: ShardContext, tasks: TaskTrack
 }
 
 /// Loads all flows and all versions that are kept.
-async fn load(ports: &Ports) -> Result<Table, CommandError> {
+async fn load(ports: &Ports, settings: &Settings) -> Result<Table, CommandError> {
     let flows = ports.store.flows().await?;
     let versions = ports.store.versions().await?;
     let parked = authorizations::parked(ports).await?;
     let instances = ports.store.instances().await?;
-    let table = Table::default();
+    let table = Table::new(settings);
+    table.placements().restore(ports.store.own_lanes().await?, ports.clock.now().timestamp_millis());
     table.change(|snapshot| {
         snapshot.parked = parked;
         let revisions = instances.into_iter().map(|instance| (instance.name, instance.revision));

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use sluice_domain::compiled::CompiledStep;
 use sluice_domain::oauth::OAuth2;
+use sluice_domain::topology::LaneName;
 use sluice_domain::{
     Connector, ContainerStart, DeploymentId, Flow, Instance, InstanceName, Intent, topology,
 };
@@ -25,7 +26,7 @@ use tracing::{info, warn};
 use crate::authorizations::{self, NoToken, version_of};
 use crate::core::Core;
 use crate::secrets::Shelf;
-use crate::table::{LiveFlow, Snapshot};
+use crate::table::{LiveFlow, Table};
 use crate::{CommandError, Engine};
 
 /// Longest that a component may wait for news.
@@ -98,6 +99,7 @@ impl Engine {
             exchange: topology::exchange(start.deployment),
             suspects: topology::suspects_queue(start.deployment),
             invocations: topology::invocations_queue(start.deployment),
+            common: Some(LaneName::common(start.deployment).to_string()),
         })
     }
 
@@ -117,7 +119,7 @@ impl Engine {
         let until = Instant::now() + wait.min(LONGEST_WAIT);
         loop {
             changes.mark_unchanged();
-            let assignments = assignments(&core.snapshot(), start.deployment);
+            let assignments = assignments(&core.table, start.deployment);
             let revision = revision(&assignments);
             if revision != since {
                 return Ok(Some(Assignments { revision, drain: false, assignments }));
@@ -230,7 +232,8 @@ pub(crate) async fn start_of(core: &Arc<Core>, token: &str) -> Result<ContainerS
 }
 
 /// What a deployment serves, in a stable order.
-fn assignments(snapshot: &Snapshot, deployment: DeploymentId) -> Vec<Assignment> {
+fn assignments(table: &Table, deployment: DeploymentId) -> Vec<Assignment> {
+    let snapshot = table.snapshot();
     let mut all = Vec::new();
     for (key, live) in &snapshot.versions {
         let Some(flow) = snapshot.flows.get(&key.0) else { continue };
@@ -246,8 +249,12 @@ fn assignments(snapshot: &Snapshot, deployment: DeploymentId) -> Vec<Assignment>
             if step.role == Role::Listener && !(current && snapshot.may_fire(flow.id) && !waits) {
                 continue;
             }
+            let lane = (step.role != Role::Listener).then(|| table.placements().read(&step.lane));
+            // A step that waits gets a lane of its own. What it has in the common one still runs.
+            let own = lane.as_ref().is_none_or(|lane| !lane.is_common());
             all.push(Assignment {
-                paused: waits || flow.intent == Intent::Pause,
+                paused: own && (waits || flow.intent == Intent::Pause),
+                queue: lane.as_ref().map(ToString::to_string),
                 revision: step.instance.as_ref().and_then(|name| snapshot.revisions.get(name).copied()),
                 ..assignment(live, flow, (id, step))
             });
@@ -265,7 +272,7 @@ fn assignment(
         step: live.compiled.address(id).to_key(),
         function: step.function.clone(),
         role: step.role,
-        queue: (step.role != Role::Listener).then(|| step.lane.to_string()),
+        queue: None,
         config: step.config.clone(),
         instance: step.instance.as_ref().map(ToString::to_string),
         revision: None,

@@ -27,6 +27,7 @@ mod invocations;
 mod keys;
 mod metered;
 mod meters;
+mod placements;
 mod reconciler;
 mod recorder;
 mod replies;

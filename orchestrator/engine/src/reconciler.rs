@@ -6,8 +6,10 @@
 
 mod apply;
 mod desired;
+mod lanes;
 pub(crate) mod plan;
 mod retire;
+mod sleep;
 mod users;
 
 use std::collections::BTreeSet;
@@ -33,6 +35,14 @@ pub(crate) struct Declared {
     pub(crate) lanes: BTreeSet<topology::LaneName>,
 }
 
+impl Declared {
+    /// Forgets a deployment whose objects were deleted.
+    fn forget(&mut self, deployment: sluice_domain::DeploymentId) {
+        self.deployments.remove(&deployment);
+        self.lanes.remove(&topology::LaneName::common(deployment));
+    }
+}
+
 /// Reconciles until `stop`.
 pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
     let mut declared = Declared::default();
@@ -51,6 +61,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = changes.changed() => {}
             () = woken(&core) => {}
+            () = core.table.placements().asked() => {}
             _ = events.recv() => {}
             _ = users.tick() => users::sweep(&core).await,
             () = tokio::time::sleep(nap) => {}
@@ -74,6 +85,7 @@ async fn reconcile(core: &Core, declared: &mut Declared) -> Result<(), sluice_po
         core.table.change(|snapshot| snapshot.released.clone_from(&wanted.released));
     }
     declare(core, declared, &wanted).await?;
+    lanes::place(core, declared).await?;
     let containers = core.ports.runtime.list().await?;
     let starts = core.ports.store.starts().await?.into_iter().map(|start| start.id).collect();
     let silent = apply::silent(core, &containers);

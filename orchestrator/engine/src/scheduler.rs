@@ -183,8 +183,10 @@ async fn send(
         traceparent: None,
     }
     .to_record();
-    live.note(1, core.ports.clock.now());
-    let message = publish(Target::Lane(step.lane.clone()), tick, &record);
+    let now = core.ports.clock.now();
+    live.note(1, now);
+    let lane = core.table.placements().send(&step.lane, now.timestamp_millis());
+    let message = publish(Target::Lane(lane), tick, &record);
     if let Err(error) = core.ports.broker.publish(message).await {
         // It stays pending and is sent again after a restart, or given up after a while.
         warn!(error = crate::chain(&error), "a tick was not confirmed");

@@ -35,6 +35,13 @@ pub struct Settings {
     pub liveness: Duration,
     /// How long a component that only served invocations is kept running after the last one.
     pub keep_warm: Duration,
+    /// Unfinished inputs that give a step a lane of its own: at least 1.
+    pub busy: u32,
+    /// How long nothing must have been seen of a step before it gives up its own lane.
+    pub quiet: Duration,
+    /// How long nothing must have come for a deployment before its container is stopped, until the next message. Deployments
+    /// with listeners run all the time. None: all do.
+    pub idle_timeout: Option<Duration>,
     /// The share of executions that are traced, 0 to 1, where somebody takes spans.
     pub traced: f64,
     /// The base of the URLs that browsers and other systems reach the operator API by, for example
@@ -85,6 +92,9 @@ impl Default for Settings {
             grace: Duration::from_secs(30),
             liveness: Duration::from_secs(90),
             keep_warm: Duration::from_secs(600),
+            busy: 16,
+            quiet: Duration::from_secs(60),
+            idle_timeout: Some(Duration::from_secs(15 * 60)),
             traced: 0.1,
             public_url: "http://127.0.0.1:7400".to_owned(),
             attach: false,

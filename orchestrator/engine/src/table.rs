@@ -10,11 +10,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sluice_domain::compiled::{CompiledFlow, CompiledStep};
+use sluice_domain::topology::LaneName;
 use sluice_domain::{ErrorRoute, Flow, FlowId, FlowVersion, Gate, InstanceName, Intent, StepAddress, StepId};
 use sluice_mapping::{Expression, Limits, Mapping, Reads, StepReads};
 use sluice_protocol::StepKey;
 use sluice_protocol::gateway::Role;
 use tokio::sync::Notify;
+
+use crate::placements::Placements;
 
 /// One version of a flow, its expressions parsed.
 #[derive(Debug)]
@@ -190,6 +193,13 @@ impl Snapshot {
         self.versions.get(&(address.flow, address.version))
     }
 
+    /// The lane of its own that the step has or would have which an envelope names.
+    pub(crate) fn own_lane(&self, key: &StepKey) -> Option<LaneName> {
+        let address = StepAddress::try_from(key).ok()?;
+        let step = self.version_of(&address)?.compiled.steps.get(&address.step)?;
+        Some(step.lane.clone())
+    }
+
     /// The version that new messages of a flow start on.
     #[must_use]
     pub fn current(&self, flow: FlowId) -> Option<&Arc<LiveFlow>> {
@@ -213,6 +223,7 @@ impl Snapshot {
 #[derive(Debug, Default)]
 pub struct Table {
     current: RwLock<Arc<Snapshot>>,
+    placements: Placements,
     news: Arc<News>,
 }
 
@@ -255,6 +266,10 @@ impl Changes {
 }
 
 impl Table {
+    pub(crate) fn new(settings: &crate::Settings) -> Self {
+        Self { placements: Placements::new(settings), ..Self::default() }
+    }
+
     /// The table of now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -269,6 +284,16 @@ impl Table {
             edit(&mut next);
             *current = Arc::new(next);
         }
+        self.tell();
+    }
+
+    /// Which lanes carry the inputs of the steps.
+    pub(crate) fn placements(&self) -> &Placements {
+        &self.placements
+    }
+
+    /// Wakes whoever waits for changes: something that belongs to the table and is not in it changed.
+    pub(crate) fn tell(&self) {
         self.news.count.fetch_add(1, Ordering::SeqCst);
         self.news.changed.notify_waiters();
     }

@@ -113,6 +113,8 @@ pub enum DeploymentStatus {
     Running,
     /// Its container ended again and again; the next start waits.
     CrashLoop,
+    /// It has no container, because nothing was to be done for a while. The next message starts one.
+    Idle,
     /// No flow needs it any more.
     Stopping,
     /// A process outside of the container engine is to serve it: its container ends, or the process has not asked for work

@@ -137,6 +137,8 @@ pub(crate) struct EngineNumbers {
     pub(crate) liveness: Duration,
     /// How long a component that only served invocations is kept running after the last one.
     pub(crate) keep_warm: Duration,
+    /// How long nothing must have come for a deployment before its container is stopped; never when there is none.
+    pub(crate) idle_timeout: Option<Duration>,
     pub(crate) recorded_per_second: u32,
     pub(crate) recorded_bytes: usize,
     pub(crate) retention_age: Duration,

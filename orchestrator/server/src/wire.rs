@@ -182,6 +182,9 @@ fn settings(configuration: &Configuration, network: &Network, gateway_url: Strin
         grace: configuration.grace,
         liveness: numbers.liveness,
         keep_warm: numbers.keep_warm,
+        busy: defaults.busy,
+        quiet: defaults.quiet,
+        idle_timeout: numbers.idle_timeout,
         traced: configuration.telemetry.as_ref().map_or(0.0, |telemetry| telemetry.ratio),
         public_url: configuration
             .public_url

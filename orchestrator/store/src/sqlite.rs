@@ -14,6 +14,7 @@ mod history;
 mod hooks;
 mod instances;
 mod keys;
+mod lanes;
 mod open;
 mod prune;
 mod record;

@@ -20,6 +20,7 @@ mod oauth;
 mod orders;
 mod poison;
 mod polling;
+mod quiet;
 mod sharing;
 mod subscriptions;
 mod surfaces;

@@ -57,7 +57,8 @@ impl Engine {
         };
         let mut steps = Vec::new();
         for (id, step) in &live.compiled.steps {
-            let depth = if with_lanes {
+            // A quiet step has no lane of its own in which anything could wait.
+            let depth = if with_lanes && self.core.table.placements().is_own(&step.lane) {
                 self.core.ports.broker.depth(step.lane.as_str()).await.ok().flatten()
             } else {
                 None
@@ -99,7 +100,10 @@ impl Engine {
             };
             there = true;
             match state.status {
-                DeploymentStatus::Running | DeploymentStatus::Stopping | DeploymentStatus::Attached => {}
+                DeploymentStatus::Running
+                | DeploymentStatus::Idle
+                | DeploymentStatus::Stopping
+                | DeploymentStatus::Attached => {}
                 DeploymentStatus::Starting | DeploymentStatus::Attaching => starting = true,
                 DeploymentStatus::CrashLoop => failing = true,
             }

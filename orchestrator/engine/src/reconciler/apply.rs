@@ -59,11 +59,12 @@ pub(crate) fn take_in(
     }
     for state in states.values_mut() {
         state.container = None;
+        let idle = wanted.idle.contains(&state.spec.id);
         if !wanted.deployments.contains_key(&state.spec.id) {
             state.status = DeploymentStatus::Stopping;
         } else if let Some(start) = wanted.attached.get(&state.spec.id) {
             attached(core, state, *start);
-        } else if is_attached(state) {
+        } else if is_attached(state) || (state.status == DeploymentStatus::Idle && !idle) {
             *state = DeploymentState { starts: state.starts, ..DeploymentState::new(state.spec.clone()) };
         }
     }
@@ -106,6 +107,12 @@ pub(crate) fn take_in(
                     format!("its container ended with code {}{memory}", exit.code),
                 );
             }
+        }
+    }
+    for state in states.values_mut().filter(|state| wanted.idle.contains(&state.spec.id)) {
+        if state.container.is_none() {
+            (state.status, state.reason) = (DeploymentStatus::Idle, None);
+            (state.failures, state.not_before) = (0, None);
         }
     }
     states.retain(|id, state| wanted.deployments.contains_key(id) || state.container.is_some());

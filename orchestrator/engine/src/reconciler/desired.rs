@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sluice_domain::topology::LaneName;
 use sluice_domain::{ContainerStartId, DeploymentId, DeploymentSpec, FlowId, FlowVersion, Intent};
 
+use super::lanes::has_lane;
 use super::retire::{is_drained, is_quiet};
+use super::sleep;
 use crate::core::Core;
 
 /// What the flows need.
@@ -16,6 +18,8 @@ pub(crate) struct Desired {
     /// Those of the deployments that have no container because a process of an author takes its place, with the start of
     /// that process if there is one.
     pub(crate) attached: BTreeMap<DeploymentId, Option<ContainerStartId>>,
+    /// Those of the deployments that have no container because nothing was to be done for a while.
+    pub(crate) idle: BTreeSet<DeploymentId>,
     /// Versions that are to end and of which nothing is under way any more.
     pub(crate) released: BTreeSet<(FlowId, FlowVersion)>,
 }
@@ -44,8 +48,12 @@ pub(crate) async fn desired(core: &Core) -> Desired {
             continue;
         }
         for step in live.compiled.steps.values().filter(|step| step.is_served()) {
-            wanted.deployments.insert(step.deployment.id, step.deployment.clone());
-            wanted.lanes.insert(step.lane.clone());
+            let id = step.deployment.id;
+            wanted.deployments.entry(id).or_insert_with(|| step.deployment.clone());
+            wanted.lanes.insert(LaneName::common(id));
+            if has_lane(step) && core.table.placements().is_own(&step.lane) {
+                wanted.lanes.insert(step.lane.clone());
+            }
         }
     }
     for spec in core.invocations.warm(core.settings.keep_warm) {
@@ -54,5 +62,6 @@ pub(crate) async fn desired(core: &Core) -> Desired {
     for spec in wanted.deployments.values() {
         wanted.attached.extend(core.attachments.over(spec).map(|start| (spec.id, start)));
     }
+    wanted.idle = sleep::idle(core, &wanted).await;
     wanted
 }

@@ -84,6 +84,11 @@ pub(crate) fn plan(
                 (true, "no flow needs it".to_owned())
             }
             ContainerState::Transition | ContainerState::Running
+                if wanted.idle.contains(&container.deployment) =>
+            {
+                (true, "nothing was to be done for a while".to_owned())
+            }
+            ContainerState::Transition | ContainerState::Running
                 if wanted.attached.contains_key(&container.deployment) =>
             {
                 (true, "an attached process takes its place".to_owned())
@@ -107,7 +112,7 @@ pub(crate) fn plan(
         plan.removals.push(Removal { name, start, deployment, gracefully, reason });
     }
     for (id, spec) in &wanted.deployments {
-        if served.contains(id) || wanted.attached.contains_key(id) {
+        if served.contains(id) || wanted.attached.contains_key(id) || wanted.idle.contains(id) {
             continue;
         }
         let state = states.get(id);

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use sluice_domain::compiled::CompiledStep;
 use sluice_domain::topology::{self, LaneName};
 use sluice_domain::{DeploymentId, Flow, FlowId, FlowVersion, Intent};
 use sluice_ports::PortError;
@@ -12,6 +13,7 @@ use sluice_ports::runtime::Container;
 use tracing::info;
 
 use super::Declared;
+use super::lanes::has_lane;
 use crate::core::Core;
 use crate::table::LiveFlow;
 
@@ -35,8 +37,7 @@ pub(crate) async fn is_quiet(core: &Core, live: &LiveFlow) -> bool {
     if lately || unknown {
         return false;
     }
-    let lanes: BTreeSet<LaneName> = live.compiled.steps.values().map(|step| step.lane.clone()).collect();
-    for lane in &lanes {
+    for lane in &lanes(core, live.compiled.steps.values()) {
         match core.ports.broker.depth(lane.as_str()).await {
             Ok(None) => {}
             Ok(Some(depth)) if depth.ready == 0 => {}
@@ -44,6 +45,18 @@ pub(crate) async fn is_quiet(core: &Core, live: &LiveFlow) -> bool {
         }
     }
     true
+}
+
+/// The lanes that carry something of these steps, or may carry it.
+fn lanes<'s>(core: &Core, steps: impl Iterator<Item = &'s CompiledStep>) -> BTreeSet<LaneName> {
+    let mut lanes = BTreeSet::new();
+    for step in steps.filter(|step| has_lane(step)) {
+        lanes.insert(LaneName::common(step.deployment.id));
+        if core.table.placements().is_own(&step.lane) {
+            lanes.insert(step.lane.clone());
+        }
+    }
+    lanes
 }
 
 /// How long after the last message of an old version nothing of it can come any more.
@@ -106,7 +119,7 @@ pub(crate) async fn sweep(
     };
     for id in declared.deployments.iter().copied().filter(idle).collect::<Vec<_>>() {
         forget(core, id).await?;
-        declared.deployments.remove(&id);
+        declared.forget(id);
     }
     Ok(())
 }
@@ -118,9 +131,11 @@ pub(crate) fn is_needed(core: &Core, deployment: DeploymentId) -> bool {
     steps.any(|step| step.deployment.id == deployment) || core.invocations.keeps(deployment)
 }
 
-/// Deletes what a deployment without containers has on the broker, its lanes apart.
+/// Deletes what a deployment without containers has on the broker, the lanes of single steps apart.
 pub(crate) async fn forget(core: &Core, deployment: DeploymentId) -> Result<(), PortError> {
     let broker = &core.ports.broker;
+    core.table.placements().wake(deployment);
+    broker.delete_queue_if_idle(LaneName::common(deployment).as_str()).await?;
     broker.delete_queue_if_idle(&topology::suspects_queue(deployment)).await?;
     broker.delete_queue_if_idle(&topology::invocations_queue(deployment)).await?;
     broker.delete_exchange(deployment).await
@@ -137,8 +152,13 @@ async fn remove(core: &Core, declared: &mut Declared, versions: &BTreeSet<Key>) 
     let kept: BTreeSet<&LaneName> = steps(false).map(|step| &step.lane).collect();
     let mut gone = true;
     for step in steps(true).filter(|step| !kept.contains(&step.lane)) {
-        if core.ports.broker.delete_queue_if_idle(step.lane.as_str()).await? {
+        let placements = core.table.placements();
+        if !placements.is_own(&step.lane) {
+            placements.forget(&step.lane);
+        } else if core.ports.broker.delete_queue_if_idle(step.lane.as_str()).await? {
+            core.ports.store.remove_own_lane(&step.lane).await?;
             declared.lanes.remove(&step.lane);
+            placements.forget(&step.lane);
         } else {
             gone = false;
         }
@@ -157,7 +177,7 @@ async fn remove(core: &Core, declared: &mut Declared, versions: &BTreeSet<Key>) 
             return Ok(false);
         }
         forget(core, *deployment).await?;
-        declared.deployments.remove(deployment);
+        declared.forget(*deployment);
     }
     Ok(true)
 }

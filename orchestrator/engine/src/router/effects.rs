@@ -30,6 +30,8 @@ pub(crate) struct Effects {
     pub(crate) counts: Vec<(StepId, StepCounters)>,
     /// How many more messages are under way than before.
     pub(crate) balance: i64,
+    /// How many microseconds the run took, if it was of an input from a lane and came to its end.
+    pub(crate) ended: Option<u64>,
     /// How many inputs are sent again because their consumer died.
     pub(crate) suspects: u64,
 }

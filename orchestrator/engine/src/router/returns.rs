@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sluice_domain::compiled::CompiledStep;
 use sluice_domain::{DeadLetter, DeadLetterState, DeadReason, StepAddress, Tier, topology};
 use sluice_ports::Ports;
 use sluice_ports::broker::{Delivery, Publish, PublishError, Target};
@@ -18,7 +19,7 @@ use crate::table::Table;
 const PREFETCH: u16 = 200;
 
 /// Sends retries that are due to their lanes, and others on to the next tier, until `stop`.
-pub(crate) async fn run_due(ports: Ports, stop: CancellationToken) {
+pub(crate) async fn run_due(ports: Ports, table: Arc<Table>, stop: CancellationToken) {
     let Ok(mut consumer) = ports.broker.consume(topology::DUE, PREFETCH).await else { return };
     loop {
         let delivery = tokio::select! {
@@ -28,7 +29,7 @@ pub(crate) async fn run_due(ports: Ports, stop: CancellationToken) {
         };
         let Some(delivery) = delivery else { return };
         for retry in retries(&delivery) {
-            forward(&ports, &retry).await;
+            forward(&ports, &table, &retry).await;
         }
         if let Err(error) = consumer.ack(delivery.tag).await {
             error!(%error, "cannot acknowledge a retry");
@@ -57,19 +58,29 @@ fn records(delivery: &Delivery) -> Vec<bytes::Bytes> {
 }
 
 /// Sends a retry where it belongs now and waits until the broker has it.
-async fn forward(ports: &Ports, retry: &Retry) {
+async fn forward(ports: &Ports, table: &Table, retry: &Retry) {
+    let own = own_lane(table, retry.lane.clone(), retry.envelope.get().as_bytes());
+    let placements = table.placements();
+    let mut lane = None;
     let mut backoff = Duration::from_millis(100);
     loop {
         let rest = retry.due.saturating_sub(ports.clock.now().timestamp_millis());
         let rest = Duration::from_millis(u64::try_from(rest).unwrap_or(0));
         let message = match Tier::for_rest(rest) {
-            None => publish(Target::Lane(retry.lane.clone()), retry.id, retry.envelope.get().as_bytes()),
+            None => {
+                let now = ports.clock.now().timestamp_millis();
+                let lane = lane.get_or_insert_with(|| placements.send(&own, now)).clone();
+                publish(Target::Lane(lane), retry.id, retry.envelope.get().as_bytes())
+            }
             Some(tier) => tiered(tier, retry),
         };
         match ports.broker.publish(message).await {
             Ok(()) => return,
             Err(PublishError::Refused) => {
                 // The lane is full: once more around the shortest tier.
+                if lane.take().is_some() {
+                    placements.unsend(&own);
+                }
                 if ports.broker.publish(tiered(Tier::S1, retry)).await.is_ok() {
                     return;
                 }
@@ -79,6 +90,15 @@ async fn forward(ports: &Ports, retry: &Retry) {
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(Duration::from_secs(2));
     }
+}
+
+/// The own lane of the step that the envelope in `record` is for, where it is on its way through a common one.
+pub(crate) fn own_lane(table: &Table, lane: topology::LaneName, record: &[u8]) -> topology::LaneName {
+    if !lane.is_common() {
+        return lane;
+    }
+    let envelope = serde_json::from_slice::<Envelope>(record).ok();
+    envelope.and_then(|envelope| table.snapshot().own_lane(&envelope.step)).unwrap_or(lane)
 }
 
 fn tiered(tier: Tier, retry: &Retry) -> Publish {
@@ -136,8 +156,10 @@ pub(crate) async fn run_lost(
 async fn restore(ports: &Ports, table: &Table, queue: &str, delivery: &Delivery) -> bool {
     let Ok(lane) = delivery.routing_key.parse::<topology::LaneName>() else { return false };
     let snapshot = table.snapshot();
-    let expected =
-        snapshot.versions.values().any(|live| live.compiled.steps.values().any(|step| step.lane == lane));
+    let through = |step: &CompiledStep| {
+        step.lane == lane || (lane.is_common() && step.deployment.id == lane.deployment())
+    };
+    let expected = snapshot.versions.values().any(|live| live.compiled.steps.values().any(through));
     if queue != topology::UNROUTABLE || !expected {
         return false;
     }
@@ -145,10 +167,14 @@ async fn restore(ports: &Ports, table: &Table, queue: &str, delivery: &Delivery)
         records(delivery).iter().map(|record| due_now(ports, &lane, record)).collect();
     let Some(messages) = read else { return false };
     warn!(%lane, "the lane of a message was gone; declaring it again");
-    crate::task::persist("declare a lane", || ports.broker.declare_lane(&lane)).await;
     for message in &messages {
+        let own = own_lane(table, lane.clone(), message.envelope.get().as_bytes());
+        let lane = table.placements().lane(&own);
+        crate::task::persist("declare a lane", || ports.broker.declare_lane(&lane)).await;
+        // It was counted when it was sent first.
+        table.placements().unsend(&own);
         // Not given up when it is not confirmed or the lane is full: it may be in the lane by then, or fit in later.
-        forward(ports, message).await;
+        forward(ports, table, message).await;
     }
     true
 }

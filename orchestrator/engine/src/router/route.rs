@@ -23,6 +23,9 @@ pub(crate) fn route(cx: &mut Cx<'_>, id: &StepId, outcome: &Outcome) -> Effects 
     let live = cx.live;
     let Some(step) = live.compiled.steps.get(id) else { return effects };
     effects.count(id, |counters| counters.micros += outcome.micros);
+    if outcome.status != Status::Partial && matches!(step.role, Role::Action | Role::Polling) {
+        effects.ended = Some(outcome.micros);
+    }
     match outcome.status {
         Status::Ok | Status::Partial => done(cx, &mut effects, (id, step), outcome),
         Status::Error | Status::Rebound | Status::Parked | Status::Suspect if outcome.retained.is_none() => {

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
-use sluice_domain::{DeadLetter, FlowId, StepCounters, StepId, Tier, topology};
+use sluice_domain::{DeadLetter, FlowId, StepAddress, StepCounters, StepId, Tier, topology};
 use sluice_ports::Ports;
 use sluice_ports::broker::{Consumer, Delivery, DeliveryTag, Target};
 use sluice_protocol::ExecutionId;
@@ -21,11 +22,12 @@ use tracing::{debug, error};
 use super::effects::{ALONE, Effects, Parked, Send, TickEnd, counters};
 use super::failure::retry_record;
 use super::lanes::{Fate, Lanes, Parcel};
+use super::returns;
 use super::window::{Key, Window};
 use super::worker::{Routed, Workers};
 use crate::recorder::Recorder;
 use crate::replies::{Answered, Replies};
-use crate::table::Table;
+use crate::table::{LiveFlow, Table};
 
 /// Keys that a shard remembers at least.
 const WINDOW: usize = 50_000;
@@ -192,7 +194,9 @@ impl Shard {
             return;
         }
         if let (Some(live), Some(address)) = (&live, &address) {
-            live.note(effects.balance, self.context.ports.clock.now());
+            let now = self.context.ports.clock.now();
+            live.note(effects.balance, now);
+            self.note_end(live, address, &effects, now);
             for (step, more) in &effects.counts {
                 counters(of_flow(counts, address.flow), step).add(more);
             }
@@ -224,7 +228,7 @@ impl Shard {
             }
         }
         for send in sends {
-            self.lanes.push((number, send));
+            self.lanes.push((number, self.placed(send)));
         }
         if stores > 0 {
             self.storing.push(Box::pin(store(self.context.ports.clone(), number, dead, tick)));
@@ -242,7 +246,8 @@ impl Shard {
             Fate::Refused(parcels) => {
                 let due = self.context.ports.clock.now().timestamp_millis() + 1000;
                 for parcel in parcels {
-                    self.lanes.push(put_off(parcel, due));
+                    let parcel = self.put_off(parcel, due);
+                    self.lanes.push(parcel);
                 }
             }
         }
@@ -269,6 +274,35 @@ impl Shard {
                 self.acknowledge(waiter).await;
             }
         }
+    }
+
+    /// Notes that a run came to its end, for the lane of its step.
+    fn note_end(&self, live: &LiveFlow, address: &StepAddress, effects: &Effects, now: DateTime<Utc>) {
+        let table = &self.context.table;
+        let step = live.compiled.steps.get(&address.step);
+        if let Some((micros, step)) = effects.ended.zip(step)
+            && table.placements().ended(&step.lane, micros, now.timestamp_millis())
+        {
+            table.tell();
+        }
+    }
+
+    /// The message with the lane that carries the inputs of its step now.
+    fn placed(&self, mut send: Send) -> Send {
+        if let Target::Lane(lane) = &mut send.target {
+            let now = self.context.ports.clock.now().timestamp_millis();
+            *lane = self.context.table.placements().send(lane, now);
+        }
+        send
+    }
+
+    /// A message whose lane is full goes through the shortest retry tier.
+    fn put_off(&self, (delivery, send): Parcel, due: i64) -> Parcel {
+        let Target::Lane(lane) = send.target else { return (delivery, send) };
+        let own = returns::own_lane(&self.context.table, lane, &send.record);
+        self.context.table.placements().unsend(&own);
+        let record = retry_record(due, own, send.id, send.record);
+        (delivery, Send { target: Target::Retry(Tier::S1), id: send.id, record, company: ALONE })
     }
 
     fn answer(&self, answers: Vec<(ExecutionId, Answered)>) {
@@ -298,19 +332,6 @@ fn of_flow(counts: &mut Counts, flow: FlowId) -> &mut Vec<(StepId, StepCounters)
         counts.len() - 1
     });
     &mut counts[at].1
-}
-
-/// A message whose lane is full goes through the shortest retry tier.
-fn put_off((delivery, send): Parcel, due: i64) -> Parcel {
-    match send.target {
-        Target::Lane(lane) => {
-            let record = retry_record(due, lane, send.id, send.record);
-            (delivery, Send { target: Target::Retry(Tier::S1), id: send.id, record, company: ALONE })
-        }
-        Target::Suspects(_) | Target::Invocations(_) | Target::Retry(_) | Target::Router(_) => {
-            (delivery, send)
-        }
-    }
 }
 
 /// Commits the effects on the store, however long that takes.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sluice_domain::compiled::CompiledStep;
+use sluice_domain::topology::LaneName;
 use sluice_domain::{FlowId, FlowName, Happened, StepId};
 use sluice_ports::broker::QueueState;
 use tracing::{info, warn};
@@ -80,7 +81,15 @@ impl Alarms {
                 steps.insert((*flow, id.clone()), (&live.compiled.name, step));
             }
         }
-        let held = |step: &CompiledStep| lanes.get(step.lane.as_str()).map_or(0, |lane| lane.unacknowledged);
+        let placements = core.table.placements();
+        let unacknowledged = |lane: &LaneName| lanes.get(lane.as_str()).map_or(0, |lane| lane.unacknowledged);
+        let held = |step: &CompiledStep| match placements.is_own(&step.lane) {
+            true => unacknowledged(&step.lane),
+            // Of the common lane nobody knows whose inputs are held.
+            false => {
+                unacknowledged(&LaneName::common(step.deployment.id)).min(placements.unfinished(&step.lane))
+            }
+        };
         let holding: BTreeSet<&Place> =
             steps.iter().filter(|(_, (_, step))| held(step) > 0).map(|(place, _)| place).collect();
         self.held.retain(|place, _| holding.contains(place));

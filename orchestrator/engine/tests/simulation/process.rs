@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sluice_domain::DeploymentId;
+use sluice_domain::{DeploymentId, topology};
 use sluice_engine::GatewayError;
 use sluice_protocol::StepKey;
 use sluice_protocol::gateway::{Assignment, Role, SessionRequest};
@@ -196,7 +196,8 @@ impl Process {
         duties: &mut BTreeMap<String, (CancellationToken, TaskTracker)>,
     ) {
         let mut wanted: BTreeMap<String, Option<Assignment>> = BTreeMap::new();
-        wanted.insert(sluice_domain::topology::suspects_queue(self.deployment), None);
+        wanted.insert(topology::suspects_queue(self.deployment), None);
+        wanted.insert(topology::LaneName::common(self.deployment).to_string(), None);
         for one in assignments {
             match (&one.queue, one.role) {
                 (Some(queue), _) if !one.paused => drop(wanted.insert(queue.clone(), None)),

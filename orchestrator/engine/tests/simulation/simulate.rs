@@ -104,7 +104,8 @@ async fn converge(world: &World) -> Vec<String> {
     let wanted: BTreeMap<DeploymentId, usize> = world.wanted().await.into_iter().map(|id| (id, 1)).collect();
     let until = Instant::now() + Duration::from_secs(180);
     loop {
-        let running = running(world).await;
+        let mut running = running(world).await;
+        running.extend(world.asleep().await.into_iter().map(|id| (id, 1)));
         if running == wanted {
             break;
         }
@@ -113,7 +114,8 @@ async fn converge(world: &World) -> Vec<String> {
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    // Long enough for what is idle to fall asleep.
+    tokio::time::sleep(Duration::from_secs(120)).await;
     drop(world.containers.engine.take_calls());
     tokio::time::sleep(Duration::from_secs(30)).await;
     let calls = world.containers.engine.take_calls();

@@ -227,11 +227,16 @@ impl Expected<'_> {
         messages.iter().any(|message| self.world.plan.temper.deed(message.id, 1) != crash)
     }
 
-    /// What the router sent to a lane is in the order in which its parents' outcomes reached the router.
+    /// What the router sent to a lane, and what ran of a step, is in the order in which the outcomes before it reached the
+    /// router.
     fn check_order(&mut self) {
         let order: BTreeMap<MessageId, usize> =
             self.seen.emitted.iter().zip(0..).map(|(outcome, index)| (outcome.input, index)).collect();
-        for (lane, arrived) in &self.seen.arrived {
+        let mut sequences = self.seen.arrived.clone();
+        for run in &self.seen.runs {
+            sequences.entry(format!("step {}", run.step.step)).or_default().push(run.id);
+        }
+        for (place, sequence) in &sequences {
             let mut last = 0;
             let parents = |id: &MessageId| {
                 let messages = self.allowed.get(id)?;
@@ -246,10 +251,10 @@ impl Expected<'_> {
                     children.iter().any(|child| child.id == *id).then_some(outcome.input)
                 })
             };
-            for id in arrived {
+            for id in sequence {
                 let Some(index) = parents(id).and_then(|parent| order.get(&parent)) else { continue };
                 if *index < last {
-                    self.faults.push(format!("{id} came to {lane} out of order"));
+                    self.faults.push(format!("{id} came to {place} out of order"));
                 }
                 last = last.max(*index);
             }

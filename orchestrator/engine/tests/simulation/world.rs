@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sluice_domain::{DeploymentId, Intent};
-use sluice_engine::{ApplyRequest, Engine, FlowRef, Settings};
+use sluice_engine::{ApplyRequest, DeploymentStatus, DeploymentView, Engine, FlowRef, Settings};
 use sluice_planner::SourceFile;
 use sluice_ports::runtime::Image;
 use sluice_ports::store::FlowStore;
@@ -131,7 +131,12 @@ impl World {
             entropy: self.entropy.clone(),
         };
         self.observer.say(&format!("orchestrator {} starts", broker.client()));
+        // A lot of its own, so that seeds keep their meaning.
+        let mut dice = Dice::new(self.plan.seed, "lanes");
         let settings = Settings {
+            busy: [1, 3, 16][usize::try_from(dice.below(3)).unwrap_or(0)],
+            idle_timeout: (dice.below(3) == 0).then_some(Duration::from_secs(20)),
+            quiet: Duration::from_secs(if dice.below(2) == 0 { 3 } else { 60 }),
             workers: 0,
             prefetch: self.plan.prefetch,
             recorded_per_second: if self.plan.recorded { u32::MAX } else { 0 },
@@ -217,6 +222,13 @@ impl World {
         let held =
             |queue: &String| !self.broker.waiting(queue).is_empty() || self.broker.unacknowledged(queue) > 0;
         self.broker.queues().into_iter().filter(held).collect()
+    }
+
+    /// The deployments that have no container because nothing is to be done.
+    pub(crate) async fn asleep(&self) -> BTreeSet<DeploymentId> {
+        let Some((engine, _)) = self.engine() else { return BTreeSet::new() };
+        let idle = |one: &&DeploymentView| one.status == DeploymentStatus::Idle;
+        engine.deployments().await.unwrap_or_default().iter().filter(idle).map(|one| one.spec.id).collect()
     }
 
     /// The deployments that the flow's current version needs.

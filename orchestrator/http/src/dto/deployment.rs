@@ -63,6 +63,7 @@ impl From<DeploymentView> for Deployment {
             DeploymentStatus::Starting => "starting",
             DeploymentStatus::Running => "running",
             DeploymentStatus::CrashLoop => "crash_loop",
+            DeploymentStatus::Idle => "idle",
             DeploymentStatus::Stopping => "stopping",
             DeploymentStatus::Attaching => "attaching",
             DeploymentStatus::Attached => "attached",

@@ -100,9 +100,12 @@ async fn requests_are_counted_by_route_and_never_by_path() {
 async fn a_step_of_whose_deliveries_nothing_comes_is_stuck_until_something_does() {
     let server = Server::start().await;
     server.deploy().await;
+    // A step that has to wait gets a lane of its own.
+    server.call("POST", "/api/v1/flows/demo/pause", None).await;
     let lane: LaneName = eventually("the lane of the action", || async {
         let queues = BrokerWatch::queues(&*server.broker).await.unwrap();
-        queues.iter().find_map(|queue| queue.name.parse().ok())
+        let mut lanes = queues.iter().filter_map(|queue| queue.name.parse().ok());
+        lanes.find(|lane: &LaneName| !lane.is_common())
     })
     .await;
     let message = Publish {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sluice_domain::compiled::CompiledFlow;
+use sluice_domain::topology::LaneName;
 use sluice_domain::{Flow, FlowId, FlowName, FlowVersion, Intent, StepId};
 use sluice_protocol::MessageId;
 
@@ -69,6 +70,13 @@ pub trait FlowStore: Send + Sync {
     async fn note_activity(&self, seen: &[Activity]) -> Result<(), PortError>;
     /// When each version was seen last.
     async fn activity(&self) -> Result<Vec<Activity>, PortError>;
+
+    /// The lanes that steps have of their own, by name.
+    async fn own_lanes(&self) -> Result<Vec<LaneName>, PortError>;
+    /// Notes that a step has a lane of its own. Idempotent.
+    async fn put_own_lane(&self, lane: &LaneName) -> Result<(), PortError>;
+    /// Notes that a lane is gone. Idempotent.
+    async fn remove_own_lane(&self, lane: &LaneName) -> Result<(), PortError>;
 
     /// Where a polling trigger stands; the default when it never ran.
     async fn tick_state(&self, flow: FlowId, step: &StepId) -> Result<TickState, PortError>;

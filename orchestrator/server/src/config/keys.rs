@@ -48,6 +48,7 @@ pub(super) const KEYS: &[Key] = &[
     key("engine.low_watermark", "100"),
     key("engine.liveness", "90s"),
     key("engine.keep_warm", "10m"),
+    key("engine.idle_timeout", "15m"),
     key("history.per_second", "20"),
     key("history.body_bytes", "65536"),
     key("history.age", "7d"),

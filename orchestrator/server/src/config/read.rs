@@ -344,6 +344,10 @@ impl Reader {
         }
         let liveness = self.optional::<Delay>("engine.liveness");
         let keep_warm = self.optional::<Delay>("engine.keep_warm");
+        let idle_timeout = match self.text("engine.idle_timeout") {
+            Some(text) if text == "never" => Some(None),
+            _ => self.optional::<Delay>("engine.idle_timeout").map(|delay| Some(delay.get())),
+        };
         let per_second = self.number("history.per_second", 0, 1_000_000);
         let body_bytes = self.number("history.body_bytes", 0, 1024 * 1024);
         let age = self.optional::<Delay>("history.age");
@@ -356,6 +360,7 @@ impl Reader {
             low_watermark: low?,
             liveness: liveness?.get(),
             keep_warm: keep_warm?.get(),
+            idle_timeout: idle_timeout?,
             recorded_per_second: per_second?,
             recorded_bytes: body_bytes?,
             retention_age: age?.get(),

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sluice_domain::compiled::CompiledFlow;
+use sluice_domain::topology::LaneName;
 use sluice_domain::{Flow, FlowId, FlowName, FlowVersion, Intent, StepId};
 use sluice_ports::PortError;
 use sluice_ports::store::{Activity, FlowStore, NewVersion, TickState};
@@ -71,6 +72,18 @@ impl FlowStore for SqliteStore {
 
     async fn activity(&self) -> Result<Vec<Activity>, PortError> {
         self.list_activity().await.map_err(|failure| failure.of("read activity"))
+    }
+
+    async fn own_lanes(&self) -> Result<Vec<LaneName>, PortError> {
+        self.list_lanes().await.map_err(|failure| failure.of("list lanes"))
+    }
+
+    async fn put_own_lane(&self, lane: &LaneName) -> Result<(), PortError> {
+        self.insert_lane(lane).await.map_err(|failure| failure.of(format!("note lane {lane}")))
+    }
+
+    async fn remove_own_lane(&self, lane: &LaneName) -> Result<(), PortError> {
+        self.delete_lane(lane).await.map_err(|failure| failure.of(format!("forget lane {lane}")))
     }
 
     async fn tick_state(&self, flow: FlowId, step: &StepId) -> Result<TickState, PortError> {

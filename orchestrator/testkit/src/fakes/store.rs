@@ -10,12 +10,13 @@ mod history;
 mod hooks;
 mod keys;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use chrono::{DateTime, Utc};
 use sluice_domain::compiled::CompiledFlow;
+use sluice_domain::topology::LaneName;
 use sluice_domain::{
     ApiToken, Connector, ContainerStart, ContainerStartId, DeadLetter, DeadLetterId, Event, Execution, Flow,
     FlowId, FlowVersion, InstanceName, KeptSession, SessionId, StepCounters, StepId, StepRun, Template,
@@ -60,6 +61,7 @@ struct State {
     templates: BTreeMap<(TemplateName, semver::Version), (Template, String)>,
     flows: BTreeMap<FlowId, Flow>,
     versions: BTreeMap<(FlowId, FlowVersion), Version>,
+    lanes: BTreeSet<LaneName>,
     ticks: BTreeMap<(FlowId, StepId), TickState>,
     counters: BTreeMap<(FlowId, StepId), StepCounters>,
     executions: BTreeMap<ExecutionId, Execution>,

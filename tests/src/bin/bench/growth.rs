@@ -27,7 +27,7 @@ pub(crate) async fn run(count: usize) -> Result<Value> {
         report["step_runs_per_second"] = json!(report["per_second"].as_f64().unwrap_or(0.0) * float(number));
         steps.push(report);
     }
-    for number in [1, 10, 100] {
+    for number in [1, 10, 100, 1000] {
         let mut report = flow(&Load { flows: number, ..Load::orders(count) }).await?;
         report["flows"] = json!(number);
         flows.push(report);
@@ -40,5 +40,8 @@ fn body(bytes: usize) -> Value {
     if bytes < 1024 {
         return json!({ "note": "handle with care ".repeat(bytes / 17) });
     }
-    json!({ "orders": (0..bytes / 1024).map(order).collect::<Vec<_>>() })
+    // The source has the body in its configuration, which may have 10,000 nodes.
+    let orders: Vec<Value> = (0..(bytes / 1024).min(64)).map(order).collect();
+    let text: Vec<String> = (64..bytes / 1024).map(|number| order(number).to_string()).collect();
+    json!({ "orders": orders, "more": text })
 }

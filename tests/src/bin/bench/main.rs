@@ -4,15 +4,21 @@
 //! cargo run --release -p sluice-tests --bin bench [-- MESSAGES]
 //! cargo run --release -p sluice-tests --bin bench -- plane [MESSAGES]
 //! cargo run --release -p sluice-tests --bin bench -- growth [MESSAGES]
+//! cargo run --release -p sluice-tests --bin bench -- flows [FLOWS]
+//! cargo run --release -p sluice-tests --bin bench -- backlog [MESSAGES]
+//! cargo run --release -p sluice-tests --bin bench -- soak [MINUTES]
 //! ```
 //!
 //! The second form measures the data plane by itself: see [`plane`]. The third what a message costs as bodies, steps and
-//! flows grow: see [`growth`].
+//! flows grow: see [`growth`]. The fourth what many quiet flows cost: see [`flows`]. The last two memory over time: see
+//! [`memory`].
 //!
 //! Needs the release binary of `sluice` and the component images; `tests/run` says which variables name the broker.
 //! Prints throughput, latency, ratios, memory and start times; asserts nothing but that no message is lost.
 
+mod flows;
 mod growth;
+mod memory;
 mod plane;
 
 use std::collections::HashMap;
@@ -31,12 +37,22 @@ use sluice_tests::{Broker, Orchestrator, World, eventually, unique};
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1).peekable();
-    let part = arguments.next_if(|argument| matches!(argument.as_str(), "plane" | "growth"));
-    let usual = if part.is_some() { 200_000 } else { 20_000 };
+    let part = arguments
+        .next_if(|argument| matches!(argument.as_str(), "plane" | "growth" | "flows" | "backlog" | "soak"));
+    let usual = match part.as_deref() {
+        Some("flows") => 1000,
+        Some("backlog") => 1_000_000,
+        Some("soak") => 60,
+        Some(_) => 200_000,
+        None => 20_000,
+    };
     let count: usize =
-        arguments.next().map_or(Ok(usual), |text| text.parse()).context("MESSAGES is a number")?;
+        arguments.next().map_or(Ok(usual), |text| text.parse()).context("this is no number")?;
     match part.as_deref() {
         Some("plane") => return print(&plane::run(count).await?),
+        Some("backlog") => return print(&memory::backlog(count).await?),
+        Some("soak") => return print(&memory::soak(count).await?),
+        Some("flows") => return print(&flows::run(count).await?),
         Some("growth") => return print(&growth::run(count).await?),
         _ => {}
     }

@@ -151,15 +151,17 @@ pub(crate) async fn flow(load: &Load<'_>) -> Result<Value> {
     world.running(&names[0]).await?;
     let pids = pids(&world).await?;
     loop {
+        let overview = world.api.get("/api/v1/overview").await?;
         let mut done = 0;
-        for name in &names {
-            let counters = world.api.counters(name, "sink").await?;
-            done += usize::try_from(counters["succeeded"].as_u64().context("no counter")?)?;
-            ensure!(counters["failed"] == 0, "a message failed: {counters}");
+        for flow in overview["flows"].as_array().context("no flows")? {
+            // Every step behind the source runs once for each message.
+            done += usize::try_from(flow["done"].as_u64().context("no counter")?)? / load.steps;
+            ensure!(flow["failed"] == 0, "a message failed: {flow}");
         }
         if samples.last().is_none_or(|last| last.done < done) {
             samples.push(Sample { at: Instant::now(), done, cpu: cpu(&pids)? });
         }
+        // The steps before the last may be ahead of it, but not at the end.
         if done >= count {
             break;
         }
@@ -187,19 +189,28 @@ struct Pids([u32; 1], [u32; 1], Vec<u32>);
 
 async fn pids(world: &World) -> Result<Pids> {
     let orchestrator = world.orchestrator().and_then(Orchestrator::pid).context("no orchestrator")?;
-    let mut broker = Vec::new();
+    Ok(Pids([orchestrator], [world.process("faulty").await?], pids_of("beam.smp")?))
+}
+
+/// The processes of a program on this machine.
+pub(crate) fn pids_of(program: &str) -> Result<Vec<u32>> {
+    let mut pids = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        if name.trim() == "beam.smp" {
-            broker.push(pid);
+        if name.trim() == program {
+            pids.push(pid);
         }
     }
-    Ok(Pids([orchestrator], [world.process("faulty").await?], broker))
+    Ok(pids)
+}
+
+/// Seconds of CPU that processes have used.
+pub(crate) fn cpu_seconds(pids: &[u32]) -> Result<f64> {
+    pids.iter().map(|pid| Orchestrator::cpu_seconds(*pid)).sum()
 }
 
 /// Seconds of CPU that each party has used.
 fn cpu(pids: &Pids) -> Result<[f64; 3]> {
-    let sum = |pids: &[u32]| pids.iter().map(|pid| Orchestrator::cpu_seconds(*pid)).sum::<Result<f64>>();
-    Ok([sum(&pids.0)?, sum(&pids.1)?, sum(&pids.2)?])
+    Ok([cpu_seconds(&pids.0)?, cpu_seconds(&pids.1)?, cpu_seconds(&pids.2)?])
 }

@@ -47,6 +47,19 @@ async fn a_container_that_ended_is_replaced_and_one_that_nobody_needs_may_finish
 }
 
 #[tokio::test]
+async fn an_idle_deployment_has_no_container() {
+    let containers = vec![container(&spec(1), 1, ContainerState::Running)];
+    let starts = [ContainerStartId::from_bits(1)].into();
+    let idle = [1, 2].map(|flow| spec(flow).id).into();
+    let wanted = Desired { idle, ..wanted([1, 2]) };
+    let plan = make(&wanted, &Observed { containers, starts, ..Observed::default() });
+    let removals: Vec<(bool, &str)> =
+        plan.removals.iter().map(|removal| (removal.gracefully, removal.reason.as_str())).collect();
+    assert_eq!(removals, vec![(true, "nothing was to be done for a while")]);
+    assert!(plan.starts.is_empty(), "{plan}");
+}
+
+#[tokio::test]
 async fn a_container_that_hangs_or_whose_token_is_unknown_is_replaced() {
     let containers = vec![
         container(&spec(1), 1, ContainerState::Running),

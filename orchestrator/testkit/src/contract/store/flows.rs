@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sluice_domain::{Counters, Flow, FlowVersion, Intent, RunStatus, StepCounters, StepRun};
+use sluice_domain::topology::LaneName;
+use sluice_domain::{Counters, DeploymentId, Flow, FlowVersion, Intent, RunStatus, StepCounters, StepRun};
 use sluice_ports::Fault;
 use sluice_ports::store::{Activity, CounterDelta, HistoryBatch, NewVersion, Store, TickState};
 use sluice_protocol::MessageId;
@@ -19,6 +20,7 @@ pub(super) async fn suite(harness: &dyn StoreHarness) {
     an_intent_is_set(harness).await;
     old_versions_retire_and_the_current_one_does_not(harness).await;
     activity_moves_forward_only(harness).await;
+    a_lane_is_noted_and_forgotten(harness).await;
     a_tick_begins_and_ends(harness).await;
     removing_a_flow_leaves_its_dead_letters_only(harness).await;
 }
@@ -29,6 +31,22 @@ fn new(flow: &Flow, replaces: Option<u32>) -> NewVersion {
 
 async fn put(store: &Arc<dyn Store>, flow: &Flow, replaces: Option<u32>) {
     ok(store.put_version(&new(flow, replaces)).await);
+}
+
+async fn a_lane_is_noted_and_forgotten(harness: &dyn StoreHarness) {
+    let store = harness.store().await;
+    let (deployment, flow) = (DeploymentId::from_bits(1), flow(1, "a", 1).id);
+    let lane = |step: &str| LaneName::of_step(deployment, flow, &step.parse().expect("a step"));
+    let mut both = [lane("a"), lane("b")];
+    both.sort();
+    for lane in [&both[1], &both[0], &both[1]] {
+        ok(store.put_own_lane(lane).await);
+    }
+    assert_eq!(ok(store.own_lanes().await), both);
+    for _ in 0..2 {
+        ok(store.remove_own_lane(&both[0]).await);
+    }
+    assert_eq!(ok(store.own_lanes().await), both[1..]);
 }
 
 async fn a_flow_is_found_by_id_and_name(harness: &dyn StoreHarness) {

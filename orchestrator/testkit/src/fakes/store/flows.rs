@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sluice_domain::compiled::CompiledFlow;
+use sluice_domain::topology::LaneName;
 use sluice_domain::{Flow, FlowId, FlowName, FlowVersion, Intent, StepId};
 use sluice_ports::store::{Activity, FlowStore, NewVersion, TickState};
 use sluice_ports::{Fault, PortError};
@@ -102,6 +103,20 @@ impl FlowStore for MemoryStore {
             kept.seen_at.map(|seen_at| Activity { flow, version, seen_at })
         });
         Ok(seen.collect())
+    }
+
+    async fn own_lanes(&self) -> Result<Vec<LaneName>, PortError> {
+        Ok(self.read("list lanes")?.lanes.iter().cloned().collect())
+    }
+
+    async fn put_own_lane(&self, lane: &LaneName) -> Result<(), PortError> {
+        self.write("note a lane")?.lanes.insert(lane.clone());
+        Ok(())
+    }
+
+    async fn remove_own_lane(&self, lane: &LaneName) -> Result<(), PortError> {
+        self.write("forget a lane")?.lanes.remove(lane);
+        Ok(())
     }
 
     async fn tick_state(&self, flow: FlowId, step: &StepId) -> Result<TickState, PortError> {
