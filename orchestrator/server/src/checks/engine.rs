@@ -1,7 +1,8 @@
 //! The container engine.
 
 use chrono::{DateTime, Utc};
-use sluice_docker::{Docker, DockerConfig, EngineFacts};
+use sluice_docker::{Docker, DockerConfig};
+use sluice_ports::runtime::{EngineFacts, Runtime};
 
 use super::finding::{Check, Finding};
 use super::in_time;
