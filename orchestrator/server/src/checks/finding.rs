@@ -85,6 +85,7 @@ checks! {
     Watermarks "D0016" false "watermarks of the broker" "set vm_memory_high_watermark and disk_free_limit as deploy/rabbitmq/rabbitmq.conf does"
     Heartbeat "D0017" false "heartbeat of the broker" "set heartbeat = 20 in rabbitmq.conf"
     ConsumerTimeout "D0018" false "consumer timeout of the broker" "set consumer_timeout in rabbitmq.conf to several times the longest timeout of a step; 7200000 is two hours"
+    EngineAccess "D0019" true "access to the container engine" "run `sluice launcher` as a user of its own, set SLUICE__RUNTIME__LAUNCHER to its socket, and let this user not reach the engine (not in group docker)"
 }
 
 impl Finding {
