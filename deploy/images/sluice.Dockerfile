@@ -8,5 +8,8 @@ RUN cargo build --release --locked -p sluice \
 
 FROM scratch
 COPY --from=build /sluice /sluice
-COPY --from=build /data /var/lib/sluice
+# The user of the server in deploy/compose.yaml. A new volume takes its owner from here.
+COPY --from=build --chown=10002:10002 /data /var/lib/sluice
+# The launcher's socket; the launcher is the owner.
+COPY --from=build /data /run/sluice
 ENTRYPOINT ["/sluice"]
