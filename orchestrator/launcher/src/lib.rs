@@ -20,6 +20,7 @@ pub use client::Launcher;
 pub use refusal::Code;
 pub use server::{Launch, Most, serve};
 pub use socket::{Socket, SocketError};
+pub use wire::GRACE;
 
 #[cfg(test)]
 mod tests;

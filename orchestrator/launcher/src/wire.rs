@@ -27,8 +27,8 @@ pub(crate) const ANSWER: usize = 16 << 20;
 pub(crate) const LINE: usize = 128 << 10;
 /// How long a verb waits for its turn.
 pub(crate) const TURN: Duration = Duration::from_secs(120);
-/// The longest grace of a stop that the launcher accepts.
-pub(crate) const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest grace of a stop that a launcher accepts.
+pub const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the launcher can be asked: one verb for each call of the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

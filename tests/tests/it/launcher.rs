@@ -102,10 +102,19 @@ async fn nothing_is_lost_when_the_launcher_is_killed() -> Result<()> {
     world.launcher.as_mut().context("there is one")?.restart().await?;
     arrived(&sink, 300).await?;
     ready(&world, true).await?;
+    // Killed again and again while it starts what ends: whatever it had begun, it comes right.
+    for round in 4..8 {
+        docker(&["kill", &world.container("http").await?]).await.ok();
+        amqp.publish_all("shop.events", "order.created", &orders(round * 100..round * 100 + 50)).await?;
+        let launcher = world.launcher.as_mut().context("there is one")?;
+        launcher.kill().await?;
+        launcher.restart().await?;
+    }
+    arrived(&sink, 500).await?;
     // And a server that is killed meets it again.
     world.kill_and_restart().await?;
     amqp.publish_all("shop.events", "order.created", &orders(300..400)).await?;
-    arrived(&sink, 400).await?;
+    arrived(&sink, 600).await?;
 
     let log = world.launcher.as_ref().context("there is one")?.log();
     for part in ["verb=\"start\"", "verb=\"remove\"", "peer.uid=64102", "outcome=\"done\""] {

@@ -68,7 +68,7 @@ macro_rules! checks {
 
 checks! {
     DataFolder "D0001" false "data folder" "make it, or choose another with SLUICE__DATA_DIR"
-    Engine "D0002" false "container engine" "install Docker, start it, and let this user reach its socket (group docker), or set SLUICE__RUNTIME__DOCKER_HOST"
+    Engine "D0002" false "container engine" "install Docker, start it, and let this user reach its socket (group docker), or set SLUICE__RUNTIME__DOCKER_HOST or SLUICE__RUNTIME__LAUNCHER"
     Broker "D0003" false "broker" "start RabbitMQ, and set SLUICE__BROKER__URL to amqp://user:password@host:5672/vhost"
     Management "D0004" true "broker management" "set SLUICE__BROKER__MANAGEMENT_URL to http://user:password@host:15672, with a user that may administer"
     Server "D0005" false "server" "start it with `sluice serve`; `sluice login URL` or SLUICE_URL name another server"

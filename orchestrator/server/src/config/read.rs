@@ -56,6 +56,11 @@ impl Reader {
         let launcher = self.launcher();
         let limits = self.limits();
         let grace = self.optional::<Delay>("limits.grace");
+        if let (Some(Some(_)), Some(grace)) = (&launcher, grace)
+            && grace.get() > sluice_launcher::GRACE
+        {
+            self.fault("limits.grace", "with runtime.launcher it is at most 1d");
+        }
         let engine = self.engine();
         let attach = self.optional("development.attach");
         let webhook = self.webhook();

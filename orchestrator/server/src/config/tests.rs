@@ -121,6 +121,10 @@ fn the_launcher_is_a_socket_and_has_the_container_engine() {
     assert_eq!(found.launcher.unwrap(), std::path::Path::new("/run/sluice/launcher.sock"));
     let faults = check(&[BROKER, MANAGEMENT, launcher("tcp://127.0.0.1:2375")]).err().unwrap();
     assert!(faults[0].contains("runtime.launcher"), "{faults:?}");
+    let grace = ("SLUICE__LIMITS__GRACE", "2d");
+    let faults = check(&[BROKER, MANAGEMENT, launcher("/run/x.sock"), grace]).err().unwrap();
+    assert!(faults[0].contains("limits.grace"), "{faults:?}");
+    assert!(check(&[BROKER, MANAGEMENT, grace]).is_ok(), "without one it may be longer");
     let host = ("SLUICE__RUNTIME__DOCKER_HOST", "unix:///var/run/docker.sock");
     let network = ("SLUICE__RUNTIME__NETWORK", "theirs");
     let faults = check(&[BROKER, MANAGEMENT, launcher("/run/x.sock"), host, network]).err().unwrap();
