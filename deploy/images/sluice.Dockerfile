@@ -8,5 +8,10 @@ RUN cargo build --release --locked -p sluice \
 
 FROM scratch
 COPY --from=build /sluice /sluice
-COPY --from=build /data /var/lib/sluice
+# Whom TLS trusts: without this file no client of HTTP can be made, not even for plain HTTP.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+# The user of the server in deploy/compose.yaml. A new volume takes its owner from here.
+COPY --from=build --chown=10002:10002 /data /var/lib/sluice
+# The launcher's socket; the launcher is the owner.
+COPY --from=build /data /run/sluice
 ENTRYPOINT ["/sluice"]

@@ -6,6 +6,7 @@
 mod api;
 mod broker;
 mod docker;
+mod launcher;
 pub mod node;
 mod oidc;
 mod orchestrator;
@@ -17,6 +18,7 @@ mod world;
 pub use api::Api;
 pub use broker::{Amqp, Broker, unique};
 pub use docker::{container_log, docker};
+pub use launcher::{Launcher, sluice_as};
 pub use oidc::{Answer, Oidc};
 pub use orchestrator::{Orchestrator, program};
 pub use sink::{HttpSink, Received};

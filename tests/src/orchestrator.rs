@@ -31,15 +31,53 @@ pub fn program() -> Result<PathBuf> {
     Ok(folder.join("sluice"))
 }
 
+/// The `sluice` program as another user, of one group and these others only.
+pub(crate) fn as_user(user: u32, group: u32, others: &[u32]) -> Result<Command> {
+    let mut command = Command::new("setpriv");
+    command.arg(format!("--reuid={user}")).arg(format!("--regid={group}"));
+    match others {
+        [] => command.arg("--clear-groups"),
+        others => {
+            let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+            command.arg(format!("--groups={}", others.join(",")))
+        }
+    };
+    command.arg(program()?);
+    Ok(command)
+}
+
 impl Orchestrator {
     /// Starts one and waits until it is ready. Its log goes to `data/log`, what it prints to `data/out`.
     ///
     /// # Errors
     /// When it ends, or is not ready in time.
     pub async fn start(data: &Path, environment: &[(String, String)], api: &Api) -> Result<Self> {
+        Self::spawn(Command::new(program()?), data, environment, api).await
+    }
+
+    /// As [`start`](Self::start), as a user that may do nothing but own `data`.
+    ///
+    /// # Errors
+    /// As there, and when this is not root, who alone can be somebody else.
+    pub async fn start_as(
+        user: u32,
+        data: &Path,
+        environment: &[(String, String)],
+        api: &Api,
+    ) -> Result<Self> {
+        std::os::unix::fs::chown(data, Some(user), Some(user)).context("only root can run this test")?;
+        Self::spawn(as_user(user, user, &[])?, data, environment, api).await
+    }
+
+    async fn spawn(
+        mut command: Command,
+        data: &Path,
+        environment: &[(String, String)],
+        api: &Api,
+    ) -> Result<Self> {
         let file = |name: &str| std::fs::File::options().create(true).append(true).open(data.join(name));
         let started = Instant::now();
-        let mut child = Command::new(program()?)
+        let mut child = command
             .arg("serve")
             .envs(environment.iter().cloned())
             .current_dir(data)

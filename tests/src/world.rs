@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::launcher::SERVER;
 use crate::orchestrator::first_token;
-use crate::{Api, Broker, Orchestrator, docker, eventually, unique};
+use crate::{Api, Broker, Launcher, Orchestrator, docker, eventually, unique};
 
 /// A virtual host, a container network, a data directory and an orchestrator.
 pub struct World {
@@ -24,6 +25,8 @@ pub struct World {
     metrics: String,
     environment: Vec<(String, String)>,
     orchestrator: Option<Orchestrator>,
+    /// What reaches the container engine for the orchestrator, where it does not itself.
+    pub launcher: Option<Launcher>,
     data: TempDir,
 }
 
@@ -47,9 +50,30 @@ impl World {
     /// # Errors
     /// When Docker or the broker is away, or an image was not built.
     pub async fn start_with(purpose: &str, components: &[&str], settings: &[(&str, &str)]) -> Result<Self> {
+        let name = unique(purpose);
+        Self::make(name, components, settings, None).await
+    }
+
+    /// As [`start`](Self::start), with an orchestrator that has no rights of its own and reaches the container engine by
+    /// way of a launcher. Needs root.
+    ///
+    /// # Errors
+    /// When Docker or the broker is away, an image was not built, or this is not root.
+    pub async fn start_behind_launcher(purpose: &str, components: &[&str]) -> Result<Self> {
+        let name = unique(purpose);
+        let launcher = Launcher::start(&name).await?;
+        let url = format!("unix://{}", launcher.socket().display());
+        Self::make(name, components, &[("SLUICE__RUNTIME__LAUNCHER", &url)], Some(launcher)).await
+    }
+
+    async fn make(
+        name: String,
+        components: &[&str],
+        settings: &[(&str, &str)],
+        launcher: Option<Launcher>,
+    ) -> Result<Self> {
         // A provider may be installed already by another world.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let name = unique(purpose);
         let broker = Broker::create(&name).await?;
         let data = tempfile::tempdir()?;
         let listen = |port: u16| format!("127.0.0.1:{port}");
@@ -70,13 +94,14 @@ impl World {
         .collect();
         environment.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let base = format!("http://127.0.0.1:{api_port}");
-        let orchestrator = Orchestrator::start(data.path(), &environment, &Api::new(&base, "")?).await?;
+        let first = Api::new(&base, "")?;
+        let orchestrator = orchestrate(launcher.as_ref(), data.path(), &environment, &first).await?;
         let api = Api::new(&base, &first_token(data.path()).await?)?;
         let format = "{{(index .IPAM.Config 0).Gateway}}";
         let host = docker(&["network", "inspect", "--format", format, &format!("sluice-{name}")]).await?;
         let metrics = format!("http://127.0.0.1:{metrics_port}/metrics");
         let orchestrator = Some(orchestrator);
-        let world = Self { name, broker, api, host, metrics, environment, orchestrator, data };
+        let world = Self { name, broker, api, host, metrics, environment, orchestrator, launcher, data };
         for component in components {
             let body = json!({ "image": component_image(component) });
             world
@@ -100,6 +125,10 @@ impl World {
         self.orchestrator.as_ref()
     }
 
+    async fn orchestrate(&self) -> Result<Orchestrator> {
+        orchestrate(self.launcher.as_ref(), self.data.path(), &self.environment, &self.api).await
+    }
+
     /// Ends the orchestrator without warning and starts another on the same data.
     ///
     /// # Errors
@@ -108,7 +137,7 @@ impl World {
         if let Some(orchestrator) = self.orchestrator.take() {
             orchestrator.kill().await?;
         }
-        self.orchestrator = Some(Orchestrator::start(self.data.path(), &self.environment, &self.api).await?);
+        self.orchestrator = Some(self.orchestrate().await?);
         Ok(())
     }
 
@@ -119,7 +148,7 @@ impl World {
     pub async fn restart(&mut self) -> Result<std::process::ExitStatus> {
         let old = self.orchestrator.take().context("it does not run")?;
         let status = old.terminate().await?;
-        self.orchestrator = Some(Orchestrator::start(self.data.path(), &self.environment, &self.api).await?);
+        self.orchestrator = Some(self.orchestrate().await?);
         Ok(status)
     }
 
@@ -246,6 +275,18 @@ impl Drop for World {
             std::fs::copy(self.data.path().join("log"), kept).ok();
         }
         self.remove_containers();
+    }
+}
+
+async fn orchestrate(
+    launcher: Option<&Launcher>,
+    data: &Path,
+    environment: &[(String, String)],
+    api: &Api,
+) -> Result<Orchestrator> {
+    match launcher {
+        Some(_) => Orchestrator::start_as(SERVER, data, environment, api).await,
+        None => Orchestrator::start(data, environment, api).await,
     }
 }
 

@@ -82,6 +82,7 @@ fn crates_point_inward_only() {
             ],
         ),
         ("sluice-docker", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
+        ("sluice-launcher", &["sluice-domain", "sluice-ports"]),
         ("sluice-rabbitmq", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
         ("sluice-store", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
         ("sluice-oauth", &["sluice-domain", "sluice-ports", "sluice-addresses"]),

@@ -9,7 +9,7 @@ use futures_util::stream::BoxStream;
 use secrecy::SecretString;
 use sluice_domain::ImageRef;
 use sluice_ports::runtime::{
-    Container, ContainerSpec, EffectiveLimits, Image, LogLine, Network, Runtime, Usage,
+    Container, ContainerSpec, EffectiveLimits, EngineFacts, Image, LogLine, Network, Runtime, Usage,
 };
 use sluice_ports::{Fault, PortError};
 use tokio::sync::{Mutex, OnceCell};
@@ -144,6 +144,10 @@ impl Runtime for Docker {
         let name = version.platform.map_or_else(|| "Docker".to_owned(), |platform| platform.name);
         let name = if name.is_empty() { "Docker".to_owned() } else { name };
         Ok(format!("{name} {}", version.version.unwrap_or_default()).trim_end().to_owned())
+    }
+
+    async fn facts(&self) -> Result<EngineFacts, PortError> {
+        self.engine_facts().await
     }
 }
 

@@ -1,30 +1,13 @@
-//! What an engine says of itself, for people who want to know whether it is good enough.
+//! What an engine says of itself.
 
-use chrono::{DateTime, Utc};
 use sluice_ports::PortError;
+use sluice_ports::runtime::EngineFacts;
 
 use crate::Docker;
 use crate::fault::port_error;
 
-/// What an engine says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EngineFacts {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// The version of runc, which starts containers, where it says that.
-    pub runc: Option<String>,
-    /// The time on its machine.
-    pub time: Option<DateTime<Utc>>,
-}
-
 impl Docker {
-    /// Asks the engine for its versions and its time.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub async fn facts(&self) -> Result<EngineFacts, PortError> {
+    pub(crate) async fn engine_facts(&self) -> Result<EngineFacts, PortError> {
         let client = self.client().await?;
         let version = client.version().await;
         let version = version.map_err(|error| port_error("ask the container engine's version", error))?;

@@ -24,4 +24,3 @@ mod usage;
 
 pub use config::{ConnectError, DockerConfig};
 pub use docker::Docker;
-pub use facts::EngineFacts;

@@ -3,11 +3,14 @@
 
 #[path = "runtime/harness.rs"]
 mod harness;
+#[path = "runtime/launched.rs"]
+mod launched;
 
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use harness::Harness;
+use launched::Launched;
 use secrecy::SecretString;
 use sluice_domain::{ContainerStartId, DeploymentId, Limits, Memory};
 use sluice_ports::Fault;
@@ -36,6 +39,13 @@ async fn log(harness: &Harness, name: &str) -> Vec<String> {
 async fn docker_keeps_the_contract() {
     let harness = Harness::new("suite").await;
     suite(&harness).await;
+}
+
+#[tokio::test]
+async fn docker_keeps_the_contract_behind_a_launcher() {
+    let launched = Launched::new("launched").await;
+    suite(&launched).await;
+    launched.end().await;
 }
 
 #[tokio::test]

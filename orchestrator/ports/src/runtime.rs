@@ -51,6 +51,22 @@ pub trait Runtime: Send + Sync {
 
     /// The engine's name and version, if it answers.
     async fn version(&self) -> Result<String, PortError>;
+
+    /// What the engine says of itself, for people who want to know whether it is good enough.
+    async fn facts(&self) -> Result<EngineFacts, PortError>;
+}
+
+/// What an engine says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineFacts {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The version of runc, which starts containers, where it says that.
+    pub runc: Option<String>,
+    /// The time on its machine.
+    pub time: Option<DateTime<Utc>>,
 }
 
 /// The network of the containers.

@@ -4,6 +4,7 @@
 //! A check looks and changes nothing, but for a file that it makes and removes to see whether it can. Each finding has a
 //! code with a page under `docs/errors/`.
 
+mod access;
 mod broker;
 mod engine;
 mod files;
@@ -38,6 +39,7 @@ pub(crate) async fn all(
 ) -> Vec<Finding> {
     let mut findings = files::look(configuration, file);
     findings.extend(places::look(configuration));
+    findings.extend(access::look(configuration));
     let (engine, broker, server) =
         tokio::join!(engine::look(configuration), broker::look(configuration), server::look());
     findings.extend(engine.into_iter().chain(broker).chain(server));
@@ -52,6 +54,7 @@ pub(crate) async fn grave(
 ) -> Vec<Finding> {
     let mut findings = files::modes(configuration, file);
     findings.extend(places::look(configuration));
+    findings.extend(access::look(configuration));
     let (engine, broker) = tokio::join!(engine::look(configuration), broker::look_aside(configuration));
     findings.extend(engine.into_iter().chain(broker));
     let findings = judged(findings, strictness);

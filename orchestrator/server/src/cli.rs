@@ -12,6 +12,7 @@ mod execution;
 mod flow;
 mod instance;
 mod keys;
+mod launcher;
 mod login;
 mod map;
 mod serve;
@@ -58,6 +59,8 @@ const EXITS: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 confl
 enum Command {
     /// Run the server.
     Serve(serve::Serve),
+    /// Run the launcher, which alone reaches the container engine.
+    Launcher(launcher::Launcher),
     /// Check every requirement and say what to do.
     Doctor(doctor::Doctor),
     /// Keep a server's URL and a token for the commands to come.
@@ -128,6 +131,9 @@ pub(crate) fn run() -> ExitCode {
     if let Command::Serve(serve) = cli.command {
         return runtime.block_on(Box::pin(serve.run()));
     }
+    if let Command::Launcher(launcher) = cli.command {
+        return runtime.block_on(Box::pin(launcher.run()));
+    }
     let done = runtime.block_on(Box::pin(dispatch(cli.command, out)));
     // Something may still read from a terminal; it must not keep the process.
     runtime.shutdown_background();
@@ -149,8 +155,8 @@ async fn dispatch(command: Command, out: Out) -> Done {
         Command::Diff(args) => return args.diff(out).await,
         Command::Doctor(args) => return args.run(out).await,
         Command::Component(command) => return command.run(out).await,
-        // It ends with an exit code of its own, see `run`.
-        Command::Serve(_) => Ok(()),
+        // They end with an exit code of their own, see `run`.
+        Command::Serve(_) | Command::Launcher(_) => Ok(()),
         Command::Login(args) => args.run(out).await,
         Command::Validate(args) => args.run(out),
         Command::Plan(args) => args.plan(out).await,

@@ -3,8 +3,11 @@
 //! A key `a.b` of the file is `SLUICE__A__B` in the environment, which wins; with `_FILE` behind it, the variable names a
 //! file that holds the value. All faults are reported together, each naming its key.
 
+mod accounts;
 mod keys;
+mod launcher;
 mod read;
+mod reader;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +19,7 @@ use sluice_oauth::Network;
 use sluice_rabbitmq::BrokerUrl;
 use url::Url;
 
+pub(crate) use launcher::{DEFAULT_LAUNCHER_FILE, LauncherConfiguration, read as read_launcher};
 pub(crate) use read::read;
 
 /// The file that is read when none is named, if it is there.
@@ -47,6 +51,8 @@ pub(crate) struct Configuration {
     pub(crate) docker_host: Option<String>,
     /// A network that somebody else made; an own one when absent.
     pub(crate) network: Option<String>,
+    /// The socket of the launcher, which has the container engine then.
+    pub(crate) launcher: Option<PathBuf>,
     /// Limits of containers whose steps set none.
     pub(crate) limits: Limits,
     /// How long a container may take to finish what is under way.

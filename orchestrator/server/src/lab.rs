@@ -52,6 +52,8 @@ impl Lab {
         configuration.data_dir = folder.path().to_owned();
         configuration.installation.clone_from(&name);
         configuration.network = None;
+        // A launcher looks after its own installation only.
+        configuration.launcher = None;
         configuration.gateway.listen = None;
         configuration.gateway.advertise = None;
         // Nobody is to hear of what happens here.

@@ -2,17 +2,15 @@
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::Configuration;
-
-/// Starts logging. A filter that cannot be read falls back to `info` and says so.
-pub(crate) fn start(configuration: &Configuration) {
-    let (filter, fault) = match EnvFilter::try_new(&configuration.log_level) {
+/// Starts logging at a level, as JSON or as text. A filter that cannot be read falls back to `info` and says so.
+pub(crate) fn start(level: &str, json: bool) {
+    let (filter, fault) = match EnvFilter::try_new(level) {
         // Lost connections are told by the adapter that mends them.
         Ok(filter) => (filter.add_directive("lapin=off".parse().expect("a valid directive")), None),
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if configuration.log_json {
+    if json {
         builder.json().init();
     } else {
         builder.with_ansi(false).init();

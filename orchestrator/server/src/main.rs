@@ -12,6 +12,7 @@ mod context;
 mod failure;
 mod files;
 mod lab;
+mod launcher;
 mod logs;
 mod notify;
 mod otlp;

@@ -21,7 +21,7 @@ use crate::config::{self, Configuration, DEFAULT_FILE};
 use crate::{logs, process, wire};
 
 /// The exit code of a bad configuration (`EX_USAGE` of sysexits.h).
-const BAD_CONFIGURATION: u8 = 64;
+pub(crate) const BAD_CONFIGURATION: u8 = 64;
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn serve(file: Option<PathBuf>, insecure: bool) -> ExitCode {
@@ -38,7 +38,7 @@ pub(crate) async fn serve(file: Option<PathBuf>, insecure: bool) -> ExitCode {
         writeln!(std::io::stderr(), "error: {error}").ok();
         return ExitCode::from(BAD_CONFIGURATION);
     }
-    logs::start(&configuration);
+    logs::start(&configuration.log_level, configuration.log_json);
     match run(&configuration, insecure, file.as_deref()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -129,7 +129,8 @@ async fn announce_first_token(engine: &Arc<Engine>, configuration: &Configuratio
     Ok(())
 }
 
-async fn wait_for_signal() -> Result<()> {
+/// Waits until the process is told to end.
+pub(crate) async fn wait_for_signal() -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

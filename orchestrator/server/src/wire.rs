@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
-use sluice_docker::{Docker, DockerConfig};
+use sluice_docker::{ConnectError, Docker, DockerConfig};
 use sluice_engine::{ComponentBroker, Settings};
+use sluice_launcher::Launcher;
 use sluice_oauth::HttpOAuth;
 use sluice_ports::broker::{BrokerUsers, BrokerWatch};
 use sluice_ports::runtime::{Network, Runtime};
@@ -45,12 +46,7 @@ pub(crate) async fn wire(configuration: &Configuration) -> Result<Wired> {
         Arc::new(SqliteStore::open(&folder.join("sluice.db")).await.context("cannot open the store")?);
     let vault: Arc<dyn Vault> =
         Arc::new(FileVault::open(&folder.join("keys")).context("cannot read the key file")?);
-    let docker = Docker::connect(DockerConfig {
-        host: configuration.docker_host.clone(),
-        installation: configuration.installation.clone(),
-        network: configuration.network.clone(),
-    })?;
-    let runtime: Arc<dyn Runtime> = Arc::new(docker);
+    let runtime = runtime(configuration)?;
     let network = prepare(&*runtime).await?;
     let (gateway, gateway_url) = bind_gateway(configuration, &network).await?;
     let users = users(configuration)?;
@@ -79,6 +75,19 @@ pub(crate) async fn wire(configuration: &Configuration) -> Result<Wired> {
     };
     let settings = settings(configuration, &network, gateway_url);
     Ok(Wired { ports, settings, gateway, store })
+}
+
+/// The container engine: the launcher's where there is one, else reached by this process itself.
+pub(crate) fn runtime(configuration: &Configuration) -> Result<Arc<dyn Runtime>, ConnectError> {
+    if let Some(socket) = &configuration.launcher {
+        return Ok(Arc::new(Launcher::new(socket, &configuration.installation)));
+    }
+    let docker = Docker::connect(DockerConfig {
+        host: configuration.docker_host.clone(),
+        installation: configuration.installation.clone(),
+        network: configuration.network.clone(),
+    })?;
+    Ok(Arc::new(docker))
 }
 
 fn notifier(configuration: &Configuration) -> Result<Option<Arc<dyn Notifier>>> {

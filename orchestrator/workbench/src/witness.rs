@@ -11,7 +11,8 @@ use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use sluice_domain::{ContainerStartId, ExitInfo, ImageRef};
 use sluice_ports::runtime::{
-    Container, ContainerSpec, ContainerState, EffectiveLimits, Image, LogLine, Network, Runtime, Usage,
+    Container, ContainerSpec, ContainerState, EffectiveLimits, EngineFacts, Image, LogLine, Network, Runtime,
+    Usage,
 };
 use sluice_ports::{Fault, PortError};
 use sluice_protocol::gateway::Boot;
@@ -166,5 +167,9 @@ impl Runtime for Witness {
 
     async fn version(&self) -> Result<String, PortError> {
         self.inner.version().await
+    }
+
+    async fn facts(&self) -> Result<EngineFacts, PortError> {
+        self.inner.facts().await
     }
 }

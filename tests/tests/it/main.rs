@@ -15,6 +15,7 @@ mod declarative;
 mod devices;
 mod formats;
 mod invocations;
+mod launcher;
 mod lifecycle;
 mod oauth;
 mod orders;

@@ -10,7 +10,7 @@ use futures_util::stream::BoxStream;
 use secrecy::{ExposeSecret, SecretString};
 use sluice_domain::{ExitInfo, ImageRef};
 use sluice_ports::runtime::{
-    Container, ContainerSpec, EffectiveLimits, Image, LogLine, Network, Runtime, Usage,
+    Container, ContainerSpec, EffectiveLimits, EngineFacts, Image, LogLine, Network, Runtime, Usage,
 };
 use sluice_ports::{Fault, PortError};
 use sluice_protocol::gateway::Boot;
@@ -145,5 +145,9 @@ impl Runtime for Seen {
 
     async fn version(&self) -> Result<String, PortError> {
         self.alive("ask the version")?.engine.version().await
+    }
+
+    async fn facts(&self) -> Result<EngineFacts, PortError> {
+        self.alive("ask for facts")?.engine.facts().await
     }
 }

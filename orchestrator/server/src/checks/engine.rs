@@ -1,27 +1,23 @@
 //! The container engine.
 
 use chrono::{DateTime, Utc};
-use sluice_docker::{Docker, DockerConfig, EngineFacts};
+use sluice_ports::runtime::EngineFacts;
 
 use super::finding::{Check, Finding};
 use super::in_time;
 use super::version::{self, Version};
 use crate::config::Configuration;
+use crate::wire;
 
 /// How far the engine's clock may be from this one, in seconds.
 const APART: i64 = 5;
 
 pub(super) async fn look(configuration: &Configuration) -> Vec<Finding> {
-    let config = DockerConfig {
-        host: configuration.docker_host.clone(),
-        installation: configuration.installation.clone(),
-        network: configuration.network.clone(),
-    };
-    let docker = match Docker::connect(config) {
-        Ok(docker) => docker,
+    let runtime = match wire::runtime(configuration) {
+        Ok(runtime) => runtime,
         Err(error) => return vec![Finding::error(Check::Engine, sluice_engine::chain(&error))],
     };
-    let asked = in_time(async { docker.facts().await.map_err(|error| sluice_engine::chain(&error)) }).await;
+    let asked = in_time(async { runtime.facts().await.map_err(|error| sluice_engine::chain(&error)) }).await;
     match asked {
         Ok(facts) => judge(&facts, Utc::now()),
         Err(why) => vec![Finding::error(Check::Engine, why)],

@@ -68,7 +68,7 @@ macro_rules! checks {
 
 checks! {
     DataFolder "D0001" false "data folder" "make it, or choose another with SLUICE__DATA_DIR"
-    Engine "D0002" false "container engine" "install Docker, start it, and let this user reach its socket (group docker), or set SLUICE__RUNTIME__DOCKER_HOST"
+    Engine "D0002" false "container engine" "install Docker, start it, and let this user reach its socket (group docker), or set SLUICE__RUNTIME__DOCKER_HOST or SLUICE__RUNTIME__LAUNCHER"
     Broker "D0003" false "broker" "start RabbitMQ, and set SLUICE__BROKER__URL to amqp://user:password@host:5672/vhost"
     Management "D0004" true "broker management" "set SLUICE__BROKER__MANAGEMENT_URL to http://user:password@host:15672, with a user that may administer"
     Server "D0005" false "server" "start it with `sluice serve`; `sluice login URL` or SLUICE_URL name another server"
@@ -85,6 +85,7 @@ checks! {
     Watermarks "D0016" false "watermarks of the broker" "set vm_memory_high_watermark and disk_free_limit as deploy/rabbitmq/rabbitmq.conf does"
     Heartbeat "D0017" false "heartbeat of the broker" "set heartbeat = 20 in rabbitmq.conf"
     ConsumerTimeout "D0018" false "consumer timeout of the broker" "set consumer_timeout in rabbitmq.conf to several times the longest timeout of a step; 7200000 is two hours"
+    EngineAccess "D0019" true "access to the container engine" "run `sluice launcher` as a user of its own, set SLUICE__RUNTIME__LAUNCHER to its socket, and let this user not reach the engine (not in group docker)"
 }
 
 impl Finding {

@@ -14,7 +14,8 @@ use crate::output::Out;
 ///
 /// The exit code is 1 when there is an error. What is dangerous is a warning, and an error with --production or
 /// `production = true` in the configuration: old versions of Docker, runc and RabbitMQ, a broker whose well-known user
-/// connects, files with secrets that others can read, public listeners. Each finding has a code with a page.
+/// connects, files with secrets that others can read, public listeners, a server that reaches the container engine
+/// itself. Each finding has a code with a page.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// The server's configuration file (TOML).

@@ -16,7 +16,7 @@ const fn unset(name: &'static str) -> Key {
     Key { name, default: None }
 }
 
-/// All keys.
+/// All keys of the server.
 pub(super) const KEYS: &[Key] = &[
     key("installation", "sluice"),
     key("production", "false"),
@@ -38,6 +38,7 @@ pub(super) const KEYS: &[Key] = &[
     unset("oauth.refused_networks"),
     unset("runtime.docker_host"),
     unset("runtime.network"),
+    unset("runtime.launcher"),
     key("limits.memory", "256MiB"),
     key("limits.cpus", "1"),
     key("limits.grace", "30s"),
@@ -59,6 +60,21 @@ pub(super) const KEYS: &[Key] = &[
     unset("telemetry.otlp_endpoint"),
     unset("telemetry.otlp_headers"),
     key("telemetry.sample_ratio", "0.1"),
+    key("log.format", "text"),
+    key("log.level", "info"),
+];
+
+/// All keys of the launcher.
+pub(super) const LAUNCHER: &[Key] = &[
+    key("installation", "sluice"),
+    key("socket", "/run/sluice/launcher.sock"),
+    unset("users"),
+    unset("group"),
+    unset("runtime.docker_host"),
+    unset("runtime.network"),
+    key("limits.memory", "4GiB"),
+    key("limits.cpus", "4"),
+    key("limits.containers", "500"),
     key("log.format", "text"),
     key("log.level", "info"),
 ];

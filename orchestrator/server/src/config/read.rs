@@ -1,20 +1,17 @@
-//! Reading the configuration, collecting all faults.
+//! Reading the configuration of the server.
 
-use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::str::FromStr;
+use std::path::{Path, PathBuf};
 
-use config::{Config, File, FileFormat, Map, Value, ValueKind};
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::SecretString;
-use sluice_domain::{Cpus, Delay, Limits, Memory};
+use sluice_domain::Delay;
 use sluice_oauth::Network;
 use sluice_rabbitmq::BrokerUrl;
 use url::Url;
 
 use super::keys::KEYS;
+use super::reader::Reader;
 use super::{
     BrokerPlace, Configuration, EngineNumbers, EventWebhook, Faults, GatewayPlace, ProviderPlace,
     QueueChoice, Telemetry,
@@ -28,10 +25,7 @@ pub(crate) fn read(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Configuration, Faults> {
-    let mut reader = Reader::default();
-    reader.take_file(file);
-    reader.take_environment(environment);
-    reader.refuse_unknown();
+    let mut reader = Reader::new(KEYS, PREFIX, file, environment);
     let configuration = reader.build();
     match configuration {
         Some(configuration) if reader.faults.is_empty() => Ok(configuration),
@@ -39,105 +33,7 @@ pub(crate) fn read(
     }
 }
 
-#[derive(Default)]
-struct Reader {
-    values: BTreeMap<String, String>,
-    faults: Vec<String>,
-}
-
 impl Reader {
-    fn fault(&mut self, key: &str, what: impl Display) {
-        self.faults.push(format!("  {key}: {what}"));
-    }
-
-    fn take_file(&mut self, file: Option<&Path>) {
-        let Some(path) = file else { return };
-        let source = File::from(path).format(FileFormat::Toml);
-        match Config::builder()
-            .add_source(source)
-            .build()
-            .and_then(Config::try_deserialize::<Map<String, Value>>)
-        {
-            Ok(table) => self.take_table("", table),
-            Err(error) => self.fault(&path.display().to_string(), error),
-        }
-    }
-
-    fn take_table(&mut self, prefix: &str, table: Map<String, Value>) {
-        for (key, value) in table {
-            let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
-            match value.kind {
-                ValueKind::Table(inner) => self.take_table(&name, inner),
-                ValueKind::Array(_) => self.fault(&name, "a list is not expected here"),
-                ValueKind::Nil => {}
-                _ => {
-                    self.values.insert(name, value.to_string());
-                }
-            }
-        }
-    }
-
-    fn take_environment(&mut self, environment: impl IntoIterator<Item = (String, String)>) {
-        for (name, value) in environment {
-            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-            let key = rest.to_lowercase().replace("__", ".");
-            let known = KEYS.iter().any(|known| known.name == key);
-            match key.strip_suffix("_file") {
-                Some(base) if !known => match std::fs::read_to_string(&value) {
-                    Ok(text) => {
-                        self.values.insert(base.to_owned(), text.trim_end().to_owned());
-                    }
-                    Err(error) => self.fault(&name, format!("cannot read {value}: {error}")),
-                },
-                _ => {
-                    self.values.insert(key, value);
-                }
-            }
-        }
-    }
-
-    fn refuse_unknown(&mut self) {
-        let unknown: Vec<String> =
-            self.values.keys().filter(|name| !KEYS.iter().any(|key| key.name == *name)).cloned().collect();
-        for name in unknown {
-            self.fault(&name, "there is no such key");
-        }
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        let default = KEYS.iter().find(|key| key.name == name).and_then(|key| key.default);
-        let given = self.values.get(name).map(String::as_str).filter(|text| !text.is_empty());
-        given.or(default).map(str::to_owned)
-    }
-
-    /// A key that may stay unset.
-    fn optional<T: FromStr>(&mut self, name: &str) -> Option<T>
-    where
-        T::Err: Display,
-    {
-        let text = self.text(name)?;
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.fault(name, format!("`{text}`: {error}"));
-                None
-            }
-        }
-    }
-
-    /// A key that has a default.
-    fn number<T: FromStr + PartialOrd + Display + Copy>(&mut self, name: &str, least: T, most: T) -> Option<T>
-    where
-        T::Err: Display,
-    {
-        let value: T = self.optional(name)?;
-        if value < least || value > most {
-            self.fault(name, format!("{value} is not between {least} and {most}"));
-            return None;
-        }
-        Some(value)
-    }
-
     fn build(&mut self) -> Option<Configuration> {
         let installation = self.installation();
         let production = self.optional("production");
@@ -157,8 +53,14 @@ impl Reader {
         let broker = self.broker();
         let allowed = self.networks("oauth.allowed_networks");
         let refused = self.networks("oauth.refused_networks");
+        let launcher = self.launcher();
         let limits = self.limits();
         let grace = self.optional::<Delay>("limits.grace");
+        if let (Some(Some(_)), Some(grace)) = (&launcher, grace)
+            && grace.get() > sluice_launcher::GRACE
+        {
+            self.fault("limits.grace", "with runtime.launcher it is at most 1d");
+        }
         let engine = self.engine();
         let attach = self.optional("development.attach");
         let webhook = self.webhook();
@@ -177,6 +79,7 @@ impl Reader {
             providers: ProviderPlace { allowed: allowed?, refused: refused? },
             docker_host: self.text("runtime.docker_host"),
             network: self.text("runtime.network"),
+            launcher: launcher?,
             limits: limits?,
             grace: grace?.get(),
             engine: engine?,
@@ -186,17 +89,6 @@ impl Reader {
             log_json: log_json?,
             log_level: self.text("log.level")?,
         })
-    }
-
-    fn installation(&mut self) -> Option<String> {
-        let name = self.text("installation")?;
-        let fits = (1..=32).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if !fits {
-            self.fault("installation", "1 to 32 characters of a-z 0-9 -");
-            return None;
-        }
-        Some(name)
     }
 
     fn web_url(&mut self, name: &str) -> Option<String> {
@@ -217,6 +109,24 @@ impl Reader {
             self.fault(name, error);
         }
         bad.is_empty().then(|| good.into_iter().flatten().collect())
+    }
+
+    /// Nothing when this process speaks to the container engine itself.
+    fn launcher(&mut self) -> Option<Option<PathBuf>> {
+        let Some(text) = self.text("runtime.launcher") else { return Some(None) };
+        let path = PathBuf::from(text.strip_prefix("unix://").unwrap_or(&text));
+        if !path.is_absolute() {
+            self.fault("runtime.launcher", "it is no socket, for example unix:///run/sluice/launcher.sock");
+            return None;
+        }
+        let both: Vec<&str> = ["runtime.docker_host", "runtime.network"]
+            .into_iter()
+            .filter(|key| self.text(key).is_some())
+            .collect();
+        for key in &both {
+            self.fault(key, "with runtime.launcher this is set in the configuration of the launcher");
+        }
+        both.is_empty().then_some(Some(path))
     }
 
     fn broker(&mut self) -> Option<BrokerPlace> {
@@ -318,18 +228,6 @@ impl Reader {
         Some(headers)
     }
 
-    fn limits(&mut self) -> Option<Limits> {
-        let memory = self.optional::<Memory>("limits.memory");
-        let cpus = self.optional::<f64>("limits.cpus").and_then(|cores| match Cpus::try_from(cores) {
-            Ok(cpus) => Some(cpus),
-            Err(error) => {
-                self.fault("limits.cpus", error);
-                None
-            }
-        });
-        Some(Limits { memory: Some(memory?), cpus: Some(cpus?) })
-    }
-
     fn engine(&mut self) -> Option<EngineNumbers> {
         let workers =
             self.text("engine.workers").is_some().then(|| self.number("engine.workers", 1, 64)).flatten();
@@ -366,16 +264,5 @@ impl Reader {
             retention_age: age?.get(),
             retention_count: count?,
         })
-    }
-
-    fn log_format(&mut self) -> Option<bool> {
-        match self.text("log.format")?.as_str() {
-            "json" => Some(true),
-            "text" => Some(false),
-            other => {
-                self.fault("log.format", format!("`{other}` is neither json nor text"));
-                None
-            }
-        }
     }
 }

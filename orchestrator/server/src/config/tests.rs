@@ -112,3 +112,23 @@ fn a_secret_may_come_from_a_file_and_the_environment_wins_over_the_file() {
     assert_eq!((configuration.installation.as_str(), configuration.broker.url.host()), ("b", "broker"));
     assert_eq!(configuration.engine.workers, Some(3));
 }
+
+#[test]
+fn the_launcher_is_a_socket_and_has_the_container_engine() {
+    let launcher = |url: &'static str| ("SLUICE__RUNTIME__LAUNCHER", url);
+    assert_eq!(check(&[BROKER, MANAGEMENT]).ok().unwrap().launcher, None);
+    let found = check(&[BROKER, MANAGEMENT, launcher("unix:///run/sluice/launcher.sock")]).ok().unwrap();
+    assert_eq!(found.launcher.unwrap(), std::path::Path::new("/run/sluice/launcher.sock"));
+    let faults = check(&[BROKER, MANAGEMENT, launcher("tcp://127.0.0.1:2375")]).err().unwrap();
+    assert!(faults[0].contains("runtime.launcher"), "{faults:?}");
+    let grace = ("SLUICE__LIMITS__GRACE", "2d");
+    let faults = check(&[BROKER, MANAGEMENT, launcher("/run/x.sock"), grace]).err().unwrap();
+    assert!(faults[0].contains("limits.grace"), "{faults:?}");
+    assert!(check(&[BROKER, MANAGEMENT, grace]).is_ok(), "without one it may be longer");
+    let host = ("SLUICE__RUNTIME__DOCKER_HOST", "unix:///var/run/docker.sock");
+    let network = ("SLUICE__RUNTIME__NETWORK", "theirs");
+    let faults = check(&[BROKER, MANAGEMENT, launcher("/run/x.sock"), host, network]).err().unwrap();
+    for key in ["runtime.docker_host", "runtime.network"] {
+        assert!(faults.iter().any(|fault| fault.contains(key)), "{key} in {faults:?}");
+    }
+}

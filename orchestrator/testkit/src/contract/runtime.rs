@@ -50,6 +50,8 @@ async fn preparing_twice_gives_the_same_network(harness: &dyn RuntimeHarness) {
     let first = ok(harness.runtime().prepare().await);
     assert_eq!(ok(harness.runtime().prepare().await), first, "preparing is idempotent");
     assert!(!ok(harness.runtime().version().await).is_empty(), "the engine has a name");
+    let facts = ok(harness.runtime().facts().await);
+    assert!(!facts.name.is_empty() && !facts.version.is_empty(), "and says what it is: {facts:?}");
 }
 
 async fn an_image_has_a_digest(harness: &dyn RuntimeHarness) {

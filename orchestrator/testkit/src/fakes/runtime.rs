@@ -10,7 +10,8 @@ use futures_util::stream::{BoxStream, Stream, StreamExt};
 use secrecy::{ExposeSecret, SecretString};
 use sluice_domain::{ExitInfo, ImageRef, Limits, Memory};
 use sluice_ports::runtime::{
-    Container, ContainerSpec, ContainerState, EffectiveLimits, Image, LogLine, Network, Runtime, Usage,
+    Container, ContainerSpec, ContainerState, EffectiveLimits, EngineFacts, Image, LogLine, Network, Runtime,
+    Usage,
 };
 use sluice_ports::{Clock, Fault, PortError};
 use tokio::sync::broadcast;
@@ -263,6 +264,12 @@ impl Runtime for MemoryRuntime {
     async fn version(&self) -> Result<String, PortError> {
         drop(self.up("ask the version")?);
         Ok("Memory 1".to_owned())
+    }
+
+    async fn facts(&self) -> Result<EngineFacts, PortError> {
+        drop(self.up("ask for facts")?);
+        let time = Some(self.clock.now());
+        Ok(EngineFacts { name: "Memory".to_owned(), version: "1".to_owned(), runc: None, time })
     }
 }
 
