@@ -138,7 +138,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
     loop {
         changes.mark_unchanged();
         let snapshot = core.snapshot();
-        let current: Vec<_> = snapshot.flows.values().map(|flow| (flow.id, flow.version)).collect();
+        let current: BTreeSet<_> = snapshot.flows.values().map(|flow| (flow.id, flow.version)).collect();
         seen.retain(|known| current.contains(known));
         for known in current {
             if seen.contains(&known) {

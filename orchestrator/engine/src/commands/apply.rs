@@ -116,9 +116,7 @@ impl Engine {
         for doc in templates {
             self.core.ports.store.put_template(&doc.template, &doc.source).await?;
         }
-        for new in flows {
-            self.store_flow(new).await?;
-        }
+        self.store_flows(flows).await?;
         for flow in pruned {
             self.change_intent(flow, Intent::Delete).await?;
         }

@@ -15,6 +15,9 @@ use crate::table::LiveFlow;
 use crate::views::{PlanAction, PlanItem};
 use crate::{CommandError, Engine, hooks};
 
+/// Flows that become live together: each change of the table costs in proportion to all flows that there are.
+const TOGETHER: usize = 100;
+
 /// A flow that the files make.
 pub(super) struct Wanted {
     pub(super) name: FlowName,
@@ -166,16 +169,39 @@ impl Engine {
         Ok(found.and_then(|(template, text)| parsed(&template, text)))
     }
 
-    pub(super) async fn store_flow(&self, new: NewVersion) -> Result<(), CommandError> {
-        self.core.ports.store.put_version(&new).await?;
-        let key = (new.flow.id, new.flow.version);
-        let live = LiveFlow::load(new.compiled)
-            .map_err(|error| CommandError::bad("flow_unreadable", error.to_string()))?;
-        self.core.table.change(|snapshot| {
-            snapshot.flows.insert(new.flow.id, new.flow);
-            snapshot.versions.insert(key, Arc::new(live));
-        });
-        Ok(hooks::ensure(&self.core, key.0).await?)
+    /// Stores flows, and makes those live that were stored. The first that cannot be stored is the last that is tried.
+    pub(super) async fn store_flows(&self, mut all: Vec<NewVersion>) -> Result<(), CommandError> {
+        while !all.is_empty() {
+            let rest = all.split_off(all.len().min(TOGETHER));
+            let mut stored = Vec::with_capacity(all.len());
+            let outcome = self.store_some(std::mem::replace(&mut all, rest), &mut stored).await;
+            let ids: Vec<FlowId> = stored.iter().map(|(flow, _)| flow.id).collect();
+            self.core.table.change(|snapshot| {
+                for (flow, live) in stored {
+                    snapshot.versions.insert((flow.id, flow.version), Arc::new(live));
+                    snapshot.flows.insert(flow.id, flow);
+                }
+            });
+            outcome?;
+            for id in ids {
+                hooks::ensure(&self.core, id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn store_some(
+        &self,
+        some: Vec<NewVersion>,
+        stored: &mut Vec<(Flow, LiveFlow)>,
+    ) -> Result<(), CommandError> {
+        for new in some {
+            self.core.ports.store.put_version(&new).await?;
+            let live = LiveFlow::load(new.compiled)
+                .map_err(|error| CommandError::bad("flow_unreadable", error.to_string()))?;
+            stored.push((new.flow, live));
+        }
+        Ok(())
     }
 }
 

@@ -136,9 +136,7 @@ impl Engine {
         self.core.ports.store.release_connector(&release).await?;
         self.core.installed.forget();
         self.core.news.spread();
-        for version in new {
-            self.store_flow(version).await?;
-        }
+        self.store_flows(new).await?;
         self.core.wake.notify_one();
         upgrade.done = true;
         Ok(upgrade)

@@ -25,12 +25,12 @@ pub(crate) async fn run(count: usize) -> Result<Value> {
     let world = World::start("flows", &["timer", "log"]).await?;
     let before = objects(&world).await?;
     let begun = Instant::now();
-    world.api.apply(TEMPLATE, json!({})).await?;
     let numbers: Vec<usize> = (0..count).collect();
     for chunk in numbers.chunks(CHUNK) {
         let flow =
             |number: &usize| format!("---\nsluice: 1\nkind: flow\nname: quiet-{number}\ntemplate: quiet\n");
-        world.api.apply(&chunk.iter().map(flow).collect::<String>(), json!({})).await?;
+        let flows: String = chunk.iter().map(flow).collect();
+        world.api.apply(&format!("{TEMPLATE}{flows}"), json!({})).await?;
     }
     let applied = begun.elapsed();
     eventually("each flow to work once", Duration::from_secs(600), || async {
@@ -88,6 +88,7 @@ async fn objects(world: &World) -> Result<Value> {
 async fn starts() -> Result<Value> {
     let settings = [("SLUICE__ENGINE__IDLE_TIMEOUT", "1s")];
     let world = World::start_with("starts", &["timer", "log"], &settings).await?;
+    let network = format!("sluice-{}", world.name);
     let flow = "---\nsluice: 1\nkind: flow\nname: woken\ntemplate: quiet\n";
     world.api.apply(&format!("{TEMPLATE}{flow}"), json!({})).await?;
     let (mut woken, mut bare) = (Vec::new(), Vec::new());
@@ -104,7 +105,7 @@ async fn starts() -> Result<Value> {
         let since = Instant::now();
         for image in ["timer", "log"] {
             // Without a boot line on its input it says so and ends: that is the least that a start can take.
-            docker(&["run", "--rm", "-i", &component_image(image)]).await.ok();
+            docker(&["run", "--rm", "-i", "--network", &network, &component_image(image)]).await.ok();
         }
         bare.push(since.elapsed().as_secs_f64());
         let since = Instant::now();

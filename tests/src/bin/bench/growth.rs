@@ -8,7 +8,7 @@ use super::float;
 use super::plane::{Load, flow};
 
 /// Most bytes of bodies in one run.
-const MOST_BYTES: usize = 256 * 1024 * 1024;
+const MOST_BYTES: usize = 1024 * 1024 * 1024;
 
 /// Measures each kind of growth by itself.
 pub(crate) async fn run(count: usize) -> Result<Value> {

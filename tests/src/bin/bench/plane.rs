@@ -166,12 +166,16 @@ pub(crate) async fn flow(load: &Load<'_>) -> Result<Value> {
             break;
         }
         ensure!(begun.elapsed() < Duration::from_secs(300), "messages are missing: {done} of {count}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let tenth = count / 10;
-    let from = samples.iter().find(|one| one.done >= tenth).context("too few messages")?;
-    let to = samples.iter().rev().find(|one| one.done <= count - tenth).context("too few messages")?;
-    ensure!(to.done > from.done, "the run was too short to be measured; ask for more messages");
+    let few = || {
+        let seen: Vec<usize> = samples.iter().map(|one| one.done).collect();
+        format!("too few messages to be measured, ask for more: of {count} were done {seen:?}")
+    };
+    let from = samples.iter().find(|one| one.done >= tenth).with_context(few)?;
+    let to = samples.iter().rev().find(|one| one.done <= count - tenth).with_context(few)?;
+    ensure!(to.done > from.done, few());
     let (messages, seconds) = (float(to.done - from.done), (to.at - from.at).as_secs_f64());
     let each = |part: usize| (to.cpu[part] - from.cpu[part]) / messages * 1e6;
     let report = json!({
