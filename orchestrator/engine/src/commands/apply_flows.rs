@@ -9,6 +9,7 @@ use sluice_domain::{
     TemplateRef,
 };
 use sluice_planner::{Catalogue, Demand, Documents, Report, SourceFile, TemplateDoc, compile, diff, read};
+use sluice_ports::failpoint;
 use sluice_ports::store::NewVersion;
 
 use crate::table::LiveFlow;
@@ -167,7 +168,9 @@ impl Engine {
     }
 
     pub(super) async fn store_flow(&self, new: NewVersion) -> Result<(), CommandError> {
+        failpoint::reach("apply_before_flow").await?;
         self.core.ports.store.put_version(&new).await?;
+        failpoint::reach("apply_after_flow").await?;
         let key = (new.flow.id, new.flow.version);
         let live = LiveFlow::load(new.compiled)
             .map_err(|error| CommandError::bad("flow_unreadable", error.to_string()))?;

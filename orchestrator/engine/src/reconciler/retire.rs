@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use sluice_domain::topology::{self, LaneName};
 use sluice_domain::{DeploymentId, Flow, FlowId, FlowVersion, Intent};
-use sluice_ports::PortError;
 use sluice_ports::runtime::Container;
+use sluice_ports::{PortError, failpoint};
 use tracing::info;
 
 use super::Declared;
@@ -72,6 +72,7 @@ pub(crate) async fn retire(core: &Core, declared: &mut Declared) -> Result<(), P
             snapshot.versions.keys().filter(|key| key.0 == flow.id).copied().collect();
         if flow.intent == Intent::Delete {
             if versions.is_subset(&snapshot.released) && remove(core, declared, &versions).await? {
+                failpoint::reach("retire_before_record").await?;
                 core.ports.store.remove_flow(flow.id).await?;
                 core.table.change(|snapshot| {
                     snapshot.flows.remove(&flow.id);
@@ -146,6 +147,7 @@ async fn remove(core: &Core, declared: &mut Declared, versions: &BTreeSet<Key>) 
     if !gone {
         return Ok(false);
     }
+    failpoint::reach("retire_after_lanes").await?;
     let kept: BTreeSet<DeploymentId> = steps(false).map(|step| step.deployment.id).collect();
     let deployments: BTreeSet<DeploymentId> = steps(true).map(|step| step.deployment.id).collect();
     let containers = core.ports.runtime.list().await?;
