@@ -25,5 +25,7 @@ mod metrics;
 mod resources;
 #[path = "api/tenants.rs"]
 mod tenants;
+#[path = "api/ticks.rs"]
+mod ticks;
 #[path = "api/upgrades.rs"]
 mod upgrades;
