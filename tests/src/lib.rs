@@ -5,10 +5,14 @@
 
 mod api;
 mod broker;
+pub mod crash;
 mod docker;
+mod ledger;
+pub mod load;
 pub mod node;
 mod oidc;
 mod orchestrator;
+mod recorder;
 mod sink;
 mod wait;
 pub mod workload;
@@ -16,9 +20,11 @@ mod world;
 
 pub use api::Api;
 pub use broker::{Amqp, Broker, unique};
-pub use docker::{container_log, docker};
+pub use docker::{container_log, docker, engine, use_engine};
+pub use ledger::{Books, Figures, Ledger, Receipt, Sent, hash};
 pub use oidc::{Answer, Oidc};
 pub use orchestrator::{Orchestrator, program};
+pub use recorder::Recorder;
 pub use sink::{HttpSink, Received};
 pub use wait::eventually;
 pub use world::{World, component_image};

@@ -1,7 +1,7 @@
 //! A whole Sluice of a test's own.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::orchestrator::first_token;
-use crate::{Api, Broker, Orchestrator, docker, eventually, unique};
+use crate::{Api, Broker, Orchestrator, docker, engine, eventually, unique};
 
 /// A virtual host, a container network, a data directory and an orchestrator.
 pub struct World {
@@ -24,7 +24,15 @@ pub struct World {
     metrics: String,
     environment: Vec<(String, String)>,
     orchestrator: Option<Orchestrator>,
-    data: TempDir,
+    data: Data,
+}
+
+/// Where the store is.
+enum Data {
+    /// A folder that goes with the world.
+    Own(TempDir),
+    /// A folder of somebody else.
+    Given(PathBuf),
 }
 
 /// The image of a component of this repository, as `deploy/images/build` names it.
@@ -51,12 +59,30 @@ impl World {
         rustls::crypto::ring::default_provider().install_default().ok();
         let name = unique(purpose);
         let broker = Broker::create(&name).await?;
-        let data = tempfile::tempdir()?;
+        Self::start_on(broker, None, components, settings).await
+    }
+
+    /// As [`start_with`](Self::start_with), on a virtual host that is there, with its name, and with its data in a folder
+    /// that stays if one is given.
+    ///
+    /// # Errors
+    /// When Docker or the broker is away, or an image was not built.
+    pub async fn start_on(
+        broker: Broker,
+        data: Option<&Path>,
+        components: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
+        let name = broker.vhost().to_owned();
+        let data = match data {
+            Some(folder) => Data::Given(folder.to_owned()),
+            None => Data::Own(tempfile::tempdir()?),
+        };
         let listen = |port: u16| format!("127.0.0.1:{port}");
         let (api_port, metrics_port) = (free_port()?, free_port()?);
         let mut environment: Vec<(String, String)> = [
             ("SLUICE__INSTALLATION", name.clone()),
-            ("SLUICE__DATA_DIR", path(data.path())),
+            ("SLUICE__DATA_DIR", data.path().to_string_lossy().into_owned()),
             ("SLUICE__API__LISTEN", listen(api_port)),
             ("SLUICE__METRICS__LISTEN", listen(metrics_port)),
             ("SLUICE__BROKER__URL", broker.amqp_url()),
@@ -68,6 +94,7 @@ impl World {
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect();
+        environment.extend(engine().map(|host| ("SLUICE__RUNTIME__DOCKER_HOST".to_owned(), host)));
         environment.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let base = format!("http://127.0.0.1:{api_port}");
         let orchestrator = Orchestrator::start(data.path(), &environment, &Api::new(&base, "")?).await?;
@@ -110,6 +137,51 @@ impl World {
         }
         self.orchestrator = Some(Orchestrator::start(self.data.path(), &self.environment, &self.api).await?);
         Ok(())
+    }
+
+    /// Ends the orchestrator without warning, if it runs.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill(&mut self) -> Result<()> {
+        match self.orchestrator.take() {
+            Some(orchestrator) => orchestrator.kill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the orchestrator ends by itself; how it did.
+    ///
+    /// # Errors
+    /// When none runs, or it does not end in time.
+    pub async fn ended(&mut self, patience: Duration) -> Result<std::process::ExitStatus> {
+        let status = self.orchestrator.as_mut().context("it does not run")?.ended(patience).await?;
+        self.orchestrator = None;
+        Ok(status)
+    }
+
+    /// Starts an orchestrator with more settings, and waits for nothing.
+    ///
+    /// # Errors
+    /// When the program is not there.
+    pub fn launch(&mut self, settings: &[(&str, &str)]) -> Result<()> {
+        let more = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let environment: Vec<_> = self.environment.iter().cloned().chain(more).collect();
+        self.orchestrator = Some(Orchestrator::launch(self.data.path(), &environment)?);
+        Ok(())
+    }
+
+    /// Waits until the orchestrator is ready; false when it has ended instead.
+    ///
+    /// # Errors
+    /// When none runs, or it is not ready in time.
+    pub async fn ready(&mut self, patience: Duration) -> Result<bool> {
+        let orchestrator = self.orchestrator.as_mut().context("it does not run")?;
+        match orchestrator.ready(self.data.path(), &self.api, patience).await {
+            Ok(()) => Ok(true),
+            Err(_) if orchestrator.has_ended()? => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Asks the orchestrator to end and starts another on the same data.
@@ -230,8 +302,9 @@ impl World {
 
     fn remove_containers(&self) {
         let label = format!("label=io.sluice.installation={}", self.name);
+        let host = engine().map_or_else(String::new, |host| format!("export DOCKER_HOST={host}; "));
         let script = format!(
-            "docker ps -aq --filter {label} | xargs -r docker rm -f >/dev/null 2>&1; docker network rm sluice-{} >/dev/null 2>&1",
+            "{host}docker ps -aq --filter {label} | xargs -r docker rm -f >/dev/null 2>&1; docker network rm sluice-{} >/dev/null 2>&1",
             self.name
         );
         std::process::Command::new("sh").arg("-c").arg(script).status().ok();
@@ -253,6 +326,11 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-fn path(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+impl Data {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Own(folder) => folder.path(),
+            Self::Given(folder) => folder,
+        }
+    }
 }
