@@ -19,6 +19,8 @@ mod harness;
 mod hooks;
 #[path = "api/keys.rs"]
 mod keys;
+#[path = "api/losses.rs"]
+mod losses;
 #[path = "api/metrics.rs"]
 mod metrics;
 #[path = "api/resources.rs"]
