@@ -43,7 +43,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         number: "F9",
         name: "RabbitMQ lost its data",
         inject: "SIGKILL under load, the data directory emptied",
-        undo: "it is started again; the operator makes the virtual host",
+        undo: "it is started again; the operator makes the virtual host; in the end the orchestrator is restarted, which else counts what was lost as under way until its retries would be over",
         expected: "what was in its queues is lost, and counted here; queues, bindings and users come back by themselves, and messages flow",
         how: How::Runs(|cx| Box::pin(data_lost(cx))),
     },
@@ -75,7 +75,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         number: "F49",
         name: "a component's lane purged",
         inject: "a purge of every lane of the flow under load, which a component's broker user could do to its own",
-        undo: "none",
+        undo: "as in F9",
         expected: "what was in the lanes is lost, and counted here; everything after it flows",
         how: How::Runs(|cx| Box::pin(purged(cx))),
     },
@@ -152,6 +152,8 @@ async fn data_lost(cx: &mut Cx) -> Result<Row> {
     run.world.broker.make().await?;
     run.mended();
     let arrived = run.load.ledger.arrived();
+    run.drained().await?;
+    run.world.restart().await?;
     let mut row = run.finish().await?;
     row.note(format!("lost with the broker's data: {}", row.figures.lost));
     row.check("messages flow again", row.figures.delivered_unique > arrived);
@@ -253,6 +255,8 @@ async fn purged(cx: &mut Cx) -> Result<Row> {
     }
     run.load.recorder.slow_down(Duration::ZERO);
     run.mended();
+    run.drained().await?;
+    run.world.restart().await?;
     let mut row = run.finish().await?;
     row.note(format!("lost with the purge: {}", row.figures.lost));
     row.check("messages flow again", row.seconds_to_first.is_some_and(|first| first <= 10.0));

@@ -9,7 +9,7 @@ use crate::host::run;
 
 /// The disk. Unmounted and removed when it is dropped.
 pub(crate) struct Disk {
-    folder: TempDir,
+    _folder: TempDir,
     mount: PathBuf,
 }
 
@@ -30,7 +30,7 @@ impl Disk {
         // Without blocks that only root may use: the orchestrator of a test runs as root.
         run("mkfs.ext4", &["-q", "-F", "-m", "0", &file]).await?;
         run("mount", &["-o", "loop", &file, &place]).await.context("cannot mount a loop device")?;
-        Ok(Self { folder, mount })
+        Ok(Self { _folder: folder, mount })
     }
 
     /// Where it is mounted.
@@ -78,6 +78,5 @@ impl Drop for Disk {
         };
         // What still writes there, if anything, was killed; the disk goes with its last open file.
         let _gone = umount(false) || umount(true);
-        let _folder = self.folder.path();
     }
 }
