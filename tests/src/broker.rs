@@ -36,17 +36,32 @@ impl Broker {
             let text = std::env::var(name).with_context(|| format!("{name} is not set; run tests/run"))?;
             Ok(text.parse()?)
         };
-        let broker = Self {
-            amqp: url("SLUICE_TEST_AMQP_URL")?,
-            management: url("SLUICE_TEST_MANAGEMENT_URL")?,
-            vhost: vhost.to_owned(),
-            http: reqwest::Client::builder().no_proxy().build()?,
-        };
-        broker.call("PUT", &["vhosts", vhost], Some("{}")).await?;
-        let user = broker.management.username().to_owned();
-        let all = r#"{"configure":".*","write":".*","read":".*"}"#;
-        broker.call("PUT", &["permissions", vhost, &user], Some(all)).await?;
+        Self::create_at(url("SLUICE_TEST_AMQP_URL")?, url("SLUICE_TEST_MANAGEMENT_URL")?, vhost).await
+    }
+
+    /// Makes a virtual host on a broker. Both URLs hold an administrator's credentials and no path.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn create_at(amqp: Url, management: Url, vhost: &str) -> Result<Self> {
+        // A provider may be installed already by another world.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let broker = Self { amqp, management, vhost: vhost.to_owned(), http };
+        broker.make().await?;
         Ok(broker)
+    }
+
+    /// Makes the virtual host, as an operator does for a broker that lost its data.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn make(&self) -> Result<()> {
+        self.call("PUT", &["vhosts", &self.vhost], Some("{}")).await?;
+        let user = self.management.username().to_owned();
+        let all = r#"{"configure":".*","write":".*","read":".*"}"#;
+        self.call("PUT", &["permissions", &self.vhost, &user], Some(all)).await?;
+        Ok(())
     }
 
     /// Deletes the virtual host with everything in it.

@@ -1,13 +1,37 @@
 //! The container engine's own command, as an outside witness.
 
 use std::process::Stdio;
+use std::sync::{PoisonError, RwLock};
 
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
+/// The engine that is spoken to, when it is not the one of this machine.
+static ENGINE: RwLock<Option<String>> = RwLock::new(None);
+
+/// Speaks to another engine from now on, for example `unix:///run/other.sock`, or to that of this machine again. For a
+/// program that has one world at a time.
+pub fn use_engine(host: Option<String>) {
+    *ENGINE.write().unwrap_or_else(PoisonError::into_inner) = host;
+}
+
+/// The engine that [`use_engine`] chose.
+#[must_use]
+pub fn engine() -> Option<String> {
+    ENGINE.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn command() -> Command {
+    let mut command = Command::new("docker");
+    if let Some(host) = engine() {
+        command.env("DOCKER_HOST", host);
+    }
+    command
+}
+
 /// Runs `docker` with these arguments and gives what it printed.
 pub async fn docker(arguments: &[&str]) -> Result<String> {
-    let output = Command::new("docker")
+    let output = command()
         .args(arguments)
         .stdin(Stdio::null())
         .output()
@@ -24,7 +48,7 @@ pub async fn docker(arguments: &[&str]) -> Result<String> {
 /// # Errors
 /// When there is no such container.
 pub async fn container_log(name: &str) -> Result<String> {
-    let output = Command::new("docker").args(["logs", name]).stdin(Stdio::null()).output().await?;
+    let output = command().args(["logs", name]).stdin(Stdio::null()).output().await?;
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if !output.status.success() {
         bail!("docker logs {name}: {err}");

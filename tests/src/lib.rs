@@ -5,11 +5,15 @@
 
 mod api;
 mod broker;
+pub mod crash;
 mod docker;
 mod launcher;
+mod ledger;
+pub mod load;
 pub mod node;
 mod oidc;
 mod orchestrator;
+mod recorder;
 mod sink;
 mod wait;
 pub mod workload;
@@ -17,10 +21,12 @@ mod world;
 
 pub use api::Api;
 pub use broker::{Amqp, Broker, unique};
-pub use docker::{container_log, docker};
+pub use docker::{container_log, docker, engine, use_engine};
 pub use launcher::{Launcher, sluice_as};
+pub use ledger::{Books, Figures, Ledger, Receipt, Sent, hash};
 pub use oidc::{Answer, Oidc};
 pub use orchestrator::{Orchestrator, program};
+pub use recorder::Recorder;
 pub use sink::{HttpSink, Received};
 pub use wait::eventually;
 pub use world::{World, component_image};

@@ -12,6 +12,7 @@ use crate::{Api, eventually};
 /// A running `sluice serve`. Killed when it is dropped.
 pub struct Orchestrator {
     child: Child,
+    started: Instant,
     /// From the start of the process until it was ready.
     pub ready_after: Duration,
 }
@@ -52,7 +53,7 @@ impl Orchestrator {
     /// # Errors
     /// When it ends, or is not ready in time.
     pub async fn start(data: &Path, environment: &[(String, String)], api: &Api) -> Result<Self> {
-        Self::spawn(Command::new(program()?), data, environment, api).await
+        Self::started(Command::new(program()?), data, environment, api).await
     }
 
     /// As [`start`](Self::start), as a user that may do nothing but own `data`.
@@ -66,18 +67,31 @@ impl Orchestrator {
         api: &Api,
     ) -> Result<Self> {
         std::os::unix::fs::chown(data, Some(user), Some(user)).context("only root can run this test")?;
-        Self::spawn(as_user(user, user, &[])?, data, environment, api).await
+        Self::started(as_user(user, user, &[])?, data, environment, api).await
     }
 
-    async fn spawn(
-        mut command: Command,
+    async fn started(
+        command: Command,
         data: &Path,
         environment: &[(String, String)],
         api: &Api,
     ) -> Result<Self> {
+        let mut orchestrator = Self::spawn(command, data, environment)?;
+        orchestrator.ready(data, api, Duration::from_secs(60)).await?;
+        Ok(orchestrator)
+    }
+
+    /// Starts one and waits for nothing.
+    ///
+    /// # Errors
+    /// When the program is not there.
+    pub fn launch(data: &Path, environment: &[(String, String)]) -> Result<Self> {
+        Self::spawn(Command::new(program()?), data, environment)
+    }
+
+    fn spawn(mut command: Command, data: &Path, environment: &[(String, String)]) -> Result<Self> {
         let file = |name: &str| std::fs::File::options().create(true).append(true).open(data.join(name));
-        let started = Instant::now();
-        let mut child = command
+        let child = command
             .arg("serve")
             .envs(environment.iter().cloned())
             .current_dir(data)
@@ -87,11 +101,19 @@ impl Orchestrator {
             .kill_on_drop(true)
             .spawn()
             .context("cannot start sluice")?;
+        Ok(Self { child, started: Instant::now(), ready_after: Duration::ZERO })
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    /// When it ends, or is not ready in time.
+    pub async fn ready(&mut self, data: &Path, api: &Api, patience: Duration) -> Result<()> {
         let url = format!("{}/readyz", api.base());
         let http = reqwest::Client::builder().no_proxy().build()?;
-        let patience = Duration::from_secs(60);
+        let started = self.started;
         loop {
-            if let Some(status) = child.try_wait()? {
+            if let Some(status) = self.child.try_wait()? {
                 let log = std::fs::read_to_string(data.join("log")).unwrap_or_default();
                 let tail: Vec<&str> = log.lines().rev().take(15).collect();
                 bail!(
@@ -100,7 +122,8 @@ impl Orchestrator {
                 );
             }
             if http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
-                return Ok(Self { child, ready_after: started.elapsed() });
+                self.ready_after = started.elapsed();
+                return Ok(());
             }
             if started.elapsed() > patience {
                 bail!("sluice was not ready within {patience:?}");
@@ -115,12 +138,31 @@ impl Orchestrator {
         self.child.id()
     }
 
+    /// Waits until it ends by itself; how it did.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn ended(&mut self, patience: Duration) -> Result<std::process::ExitStatus> {
+        let ended = tokio::time::timeout(patience, self.child.wait()).await;
+        Ok(ended.with_context(|| format!("it did not end within {patience:?}"))??)
+    }
+
+    /// Whether it has ended.
+    ///
+    /// # Errors
+    /// When nobody can tell.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Kills it without warning (SIGKILL).
     ///
     /// # Errors
     /// When it cannot be killed.
     pub async fn kill(mut self) -> Result<()> {
-        self.child.kill().await?;
+        if self.child.try_wait()?.is_none() {
+            self.child.kill().await?;
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! A whole Sluice of a test's own.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::launcher::SERVER;
 use crate::orchestrator::first_token;
-use crate::{Api, Broker, Launcher, Orchestrator, docker, eventually, unique};
+use crate::{Api, Broker, Launcher, Orchestrator, docker, engine, eventually, unique};
 
 /// A virtual host, a container network, a data directory and an orchestrator.
 pub struct World {
@@ -27,7 +27,15 @@ pub struct World {
     orchestrator: Option<Orchestrator>,
     /// What reaches the container engine for the orchestrator, where it does not itself.
     pub launcher: Option<Launcher>,
-    data: TempDir,
+    data: Data,
+}
+
+/// Where the store is.
+enum Data {
+    /// A folder that goes with the world.
+    Own(TempDir),
+    /// A folder of somebody else.
+    Given(PathBuf),
 }
 
 /// The image of a component of this repository, as `deploy/images/build` names it.
@@ -50,8 +58,7 @@ impl World {
     /// # Errors
     /// When Docker or the broker is away, or an image was not built.
     pub async fn start_with(purpose: &str, components: &[&str], settings: &[(&str, &str)]) -> Result<Self> {
-        let name = unique(purpose);
-        Self::make(name, components, settings, None).await
+        Self::start_on(Broker::create(&unique(purpose)).await?, None, components, settings).await
     }
 
     /// As [`start`](Self::start), with an orchestrator that has no rights of its own and reaches the container engine by
@@ -60,27 +67,46 @@ impl World {
     /// # Errors
     /// When Docker or the broker is away, an image was not built, or this is not root.
     pub async fn start_behind_launcher(purpose: &str, components: &[&str]) -> Result<Self> {
-        let name = unique(purpose);
-        let launcher = Launcher::start(&name).await?;
+        let broker = Broker::create(&unique(purpose)).await?;
+        let launcher = Launcher::start(broker.vhost()).await?;
         let url = format!("unix://{}", launcher.socket().display());
-        Self::make(name, components, &[("SLUICE__RUNTIME__LAUNCHER", &url)], Some(launcher)).await
+        let settings = [("SLUICE__RUNTIME__LAUNCHER", url.as_str())];
+        Self::make(broker, None, components, &settings, Some(launcher)).await
+    }
+
+    /// As [`start_with`](Self::start_with), on a virtual host that is there, with its name, and with its data in a folder
+    /// that stays if one is given.
+    ///
+    /// # Errors
+    /// When Docker or the broker is away, or an image was not built.
+    pub async fn start_on(
+        broker: Broker,
+        data: Option<&Path>,
+        components: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
+        Self::make(broker, data, components, settings, None).await
     }
 
     async fn make(
-        name: String,
+        broker: Broker,
+        data: Option<&Path>,
         components: &[&str],
         settings: &[(&str, &str)],
         launcher: Option<Launcher>,
     ) -> Result<Self> {
         // A provider may be installed already by another world.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let broker = Broker::create(&name).await?;
-        let data = tempfile::tempdir()?;
+        let name = broker.vhost().to_owned();
+        let data = match data {
+            Some(folder) => Data::Given(folder.to_owned()),
+            None => Data::Own(tempfile::tempdir()?),
+        };
         let listen = |port: u16| format!("127.0.0.1:{port}");
         let (api_port, metrics_port) = (free_port()?, free_port()?);
         let mut environment: Vec<(String, String)> = [
             ("SLUICE__INSTALLATION", name.clone()),
-            ("SLUICE__DATA_DIR", path(data.path())),
+            ("SLUICE__DATA_DIR", data.path().to_string_lossy().into_owned()),
             ("SLUICE__API__LISTEN", listen(api_port)),
             ("SLUICE__METRICS__LISTEN", listen(metrics_port)),
             ("SLUICE__BROKER__URL", broker.amqp_url()),
@@ -92,6 +118,7 @@ impl World {
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect();
+        environment.extend(engine().map(|host| ("SLUICE__RUNTIME__DOCKER_HOST".to_owned(), host)));
         environment.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let base = format!("http://127.0.0.1:{api_port}");
         let first = Api::new(&base, "")?;
@@ -139,6 +166,51 @@ impl World {
         }
         self.orchestrator = Some(self.orchestrate().await?);
         Ok(())
+    }
+
+    /// Ends the orchestrator without warning, if it runs.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill(&mut self) -> Result<()> {
+        match self.orchestrator.take() {
+            Some(orchestrator) => orchestrator.kill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the orchestrator ends by itself; how it did.
+    ///
+    /// # Errors
+    /// When none runs, or it does not end in time.
+    pub async fn ended(&mut self, patience: Duration) -> Result<std::process::ExitStatus> {
+        let status = self.orchestrator.as_mut().context("it does not run")?.ended(patience).await?;
+        self.orchestrator = None;
+        Ok(status)
+    }
+
+    /// Starts an orchestrator with more settings, and waits for nothing.
+    ///
+    /// # Errors
+    /// When the program is not there.
+    pub fn launch(&mut self, settings: &[(&str, &str)]) -> Result<()> {
+        let more = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let environment: Vec<_> = self.environment.iter().cloned().chain(more).collect();
+        self.orchestrator = Some(Orchestrator::launch(self.data.path(), &environment)?);
+        Ok(())
+    }
+
+    /// Waits until the orchestrator is ready; false when it has ended instead.
+    ///
+    /// # Errors
+    /// When none runs, or it is not ready in time.
+    pub async fn ready(&mut self, patience: Duration) -> Result<bool> {
+        let orchestrator = self.orchestrator.as_mut().context("it does not run")?;
+        match orchestrator.ready(self.data.path(), &self.api, patience).await {
+            Ok(()) => Ok(true),
+            Err(_) if orchestrator.has_ended()? => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Asks the orchestrator to end and starts another on the same data.
@@ -259,8 +331,9 @@ impl World {
 
     fn remove_containers(&self) {
         let label = format!("label=io.sluice.installation={}", self.name);
+        let host = engine().map_or_else(String::new, |host| format!("export DOCKER_HOST={host}; "));
         let script = format!(
-            "docker ps -aq --filter {label} | xargs -r docker rm -f >/dev/null 2>&1; docker network rm sluice-{} >/dev/null 2>&1",
+            "{host}docker ps -aq --filter {label} | xargs -r docker rm -f >/dev/null 2>&1; docker network rm sluice-{} >/dev/null 2>&1",
             self.name
         );
         std::process::Command::new("sh").arg("-c").arg(script).status().ok();
@@ -294,6 +367,11 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-fn path(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+impl Data {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Own(folder) => folder.path(),
+            Self::Given(folder) => folder,
+        }
+    }
 }

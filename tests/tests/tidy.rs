@@ -214,6 +214,23 @@ fn every_error_code_has_a_page_and_every_page_a_code() {
     assert!(pages > 50, "only {pages} pages");
 }
 
+#[test]
+fn every_failpoint_is_a_crash_point_and_every_crash_point_a_failpoint() {
+    let named = |text: &str, calls: &[&str]| -> BTreeSet<String> {
+        let found = calls.iter().flat_map(|call| text.split(*call).skip(1));
+        found.filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+    };
+    let of_code = sources().into_iter().filter(|(name, _)| name.starts_with("orchestrator/"));
+    let calls = ["failpoint::reach(\"", "failpoint::pass(\"", "reached(\""];
+    let struck: BTreeSet<String> = of_code.flat_map(|(_, text)| named(&text, &calls)).collect();
+    let points = std::fs::read_to_string(root().join("tests/src/crash/points.rs")).unwrap();
+    // A long one begins on a line of its own.
+    let points: String = points.split_whitespace().collect();
+    let tried = named(&points, &["point(\"", "sure(\""]);
+    assert!(tried.len() > 30, "only {} crash points", tried.len());
+    assert_eq!(struck, tried);
+}
+
 /// The names of metrics in a text, without what histograms put behind them.
 fn metrics_in(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));

@@ -14,7 +14,7 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 use secrecy::{ExposeSecret, SecretString};
 use sluice_ports::runtime::{ContainerSpec, EffectiveLimits};
-use sluice_ports::{Fault, PortError};
+use sluice_ports::{Fault, PortError, failpoint};
 use tokio::io::AsyncWriteExt;
 
 use crate::fault::{is_conflict, port_error, refuse};
@@ -78,9 +78,11 @@ impl Docker {
     async fn launch(&self, id: &str, name: &str, boot: &SecretString) -> Result<EffectiveLimits, PortError> {
         let operation = || format!("start container {name}");
         let failed = |error| port_error(operation(), error);
+        failpoint::reach("container_after_create").await?;
         let client = self.client().await?;
         let stdin = attach(client, id).await.map_err(failed)?;
         client.start_container(id, None::<StartContainerOptions>).await.map_err(failed)?;
+        failpoint::reach("container_after_start").await?;
         match tokio::time::timeout(HAND_OVER, hand_over(stdin, boot)).await {
             Ok(handed) => handed.map_err(|error| PortError::new(Fault::Transient, operation(), error))?,
             Err(elapsed) => return Err(PortError::new(Fault::Transient, operation(), elapsed)),

@@ -1,9 +1,9 @@
 //! What the loops and the commands share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sluice_domain::{ContainerStartId, DeploymentId, DeploymentSpec, Instance};
+use sluice_domain::{ContainerStartId, DeploymentId, DeploymentSpec, FlowId, Instance, StepId};
 use sluice_planner::Catalogue;
 use sluice_ports::runtime::Container;
 use sluice_ports::store::StoredInstance;
@@ -46,6 +46,8 @@ pub(crate) struct Core {
     pub(crate) deployments: Mutex<BTreeMap<DeploymentId, DeploymentState>>,
     /// When each container start spoke to the gateway last.
     pub(crate) contacts: Mutex<HashMap<ContainerStartId, Instant>>,
+    /// Polling triggers whose last tick the broker did not confirm.
+    pub(crate) unconfirmed: Mutex<BTreeSet<(FlowId, StepId)>>,
     /// What waits where.
     pub(crate) survey: Survey,
     /// Wakes the reconciler.
@@ -109,6 +111,10 @@ impl Core {
 
     pub(crate) fn deployments(&self) -> MutexGuard<'_, BTreeMap<DeploymentId, DeploymentState>> {
         self.deployments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn unconfirmed(&self) -> MutexGuard<'_, BTreeSet<(FlowId, StepId)>> {
+        self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn contacts(&self) -> MutexGuard<'_, HashMap<ContainerStartId, Instant>> {

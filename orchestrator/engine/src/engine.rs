@@ -85,6 +85,7 @@ impl Engine {
             contacts: Mutex::new(HashMap::new()),
             survey: Survey::default(),
             wake: tokio::sync::Notify::new(),
+            unconfirmed: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),
             started: Instant::now(),
             settings,

@@ -17,7 +17,7 @@ use sluice_domain::{FlowId, InstanceName, Intent, StepId};
 use sluice_formats::{FormatError, Limits};
 use sluice_mapping::EvalError;
 use sluice_ports::broker::Health;
-use sluice_ports::{Fault, PortError};
+use sluice_ports::{Fault, PortError, failpoint};
 use sluice_protocol::gateway::Role;
 use sluice_protocol::{Headers, MessageId, Outcome, Output, Port, Status, TraceContext, limits};
 use sluice_webhook::Refusal;
@@ -235,9 +235,11 @@ impl Engine {
             CommandError::Internal(error) => HookError::Failed(error),
             _ => HookError::Broken,
         })?;
+        failpoint::reach("webhook_after_confirm").await?;
         if let Some(id) = delivery {
             self.note(door, id).await;
         }
+        failpoint::reach("webhook_after_note").await?;
         Ok(waiting.map_or(HookAnswer::Accepted(id), HookAnswer::Waiting))
     }
 

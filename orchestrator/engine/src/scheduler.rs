@@ -2,19 +2,20 @@
 //!
 //! One loop for all flows. A tick that falls while the one before is under way, or while the flow is crowded, is skipped
 //! and counted. Ticks that were missed while nobody watched are made up by one tick at once. A tick that was begun by a
-//! process that died is sent again under the same id, so that it is known wherever it arrived already.
+//! process that died is sent again under the same id, so that it is known wherever it arrived already. So is one that the
+//! broker did not confirm.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sluice_domain::compiled::CompiledStep;
 use sluice_domain::{FlowId, StepId};
-use sluice_ports::PortError;
-use sluice_ports::broker::Target;
+use sluice_ports::broker::{PublishError, Target};
 use sluice_ports::store::TickState;
+use sluice_ports::{Fault, PortError, failpoint};
 use sluice_protocol::gateway::Role;
 use sluice_protocol::{Headers, MessageId};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,8 @@ use crate::table::LiveFlow;
 const NAP: Duration = Duration::from_secs(30);
 /// A tick that is under way for longer than this, besides what its policy allows, is taken for lost.
 const LOST_AFTER: Duration = Duration::from_secs(600);
+/// When a tick that was not confirmed is sent again.
+const AGAIN: TimeDelta = TimeDelta::seconds(5);
 
 type Due = BTreeMap<(FlowId, StepId), DateTime<Utc>>;
 
@@ -77,7 +80,11 @@ async fn plan(core: &Core, due: &mut Due, resent: &mut BTreeSet<(FlowId, StepId)
                 && resent.insert(key.clone())
             {
                 debug!(flow.id = %id, step.id = %step_id, "a tick of a process that died is sent again");
-                send(core, (live, step_id, step), tick, &state).await;
+                if let Err(error) = send(core, (live, step_id, step), tick, &state).await {
+                    warn!(flow.id = %id, step.id = %step_id, error = crate::chain(&error), "cannot send a tick");
+                    due.insert(key, core.ports.clock.now() + AGAIN);
+                    continue;
+                }
             }
             due.insert(key, first(core, (*id, step_id, step), &state));
         }
@@ -123,6 +130,8 @@ async fn fire(core: &Core, due: &mut Due) {
         }
         if let Err(error) = tick(core, (live, step_id, step), now).await {
             warn!(flow.id = %flow, step.id = %step_id, error = crate::chain(&error), "cannot send a tick");
+            due.insert(key, now + AGAIN);
+            continue;
         }
         if let Some(schedule) = &step.schedule {
             let next = schedule.next(now, seed(*flow, step_id));
@@ -137,7 +146,11 @@ fn count_skipped(core: &Core, flow: FlowId, step: &StepId) {
     core.recorder.count(flow, &effects.counts);
 }
 
-/// Sends a tick unless the one before is still under way. `Ok(None)` when it was skipped.
+/// Sends a tick unless the one before is still under way. `Ok(None)` when it was skipped. A tick before that the broker did
+/// not confirm is sent again instead.
+///
+/// # Errors
+/// When the store is away, or the broker did not confirm the tick. The next call sends it again then.
 pub(crate) async fn tick(
     core: &Core,
     (live, id, step): (&LiveFlow, &StepId, &CompiledStep),
@@ -145,7 +158,11 @@ pub(crate) async fn tick(
 ) -> Result<Option<MessageId>, PortError> {
     let flow = live.compiled.id;
     let state = core.ports.store.tick_state(flow, id).await?;
-    if let Some((_, since)) = state.pending {
+    if let Some((tick, since)) = state.pending {
+        if core.unconfirmed().contains(&(flow, id.clone())) {
+            send(core, (live, id, step), tick, &state).await?;
+            return Ok(Some(tick));
+        }
         let allowed = step.retry.longest() + step.timeout.get() * step.retry.attempts + LOST_AFTER;
         if (now - since).to_std().is_ok_and(|age| age < allowed) {
             count_skipped(core, flow, id);
@@ -156,7 +173,7 @@ pub(crate) async fn tick(
     let tick = MessageId::derive(&format!("tick {flow}/{id}"), &now.timestamp_millis().to_be_bytes());
     core.ports.store.begin_tick(flow, id, tick, now).await?;
     let state = TickState { pending: Some((tick, now)), ..state };
-    send(core, (live, id, step), tick, &state).await;
+    send(core, (live, id, step), tick, &state).await?;
     Ok(Some(tick))
 }
 
@@ -165,7 +182,7 @@ async fn send(
     (live, id, step): (&LiveFlow, &StepId, &CompiledStep),
     tick: MessageId,
     state: &TickState,
-) {
+) -> Result<(), PortError> {
     let at = state.pending.map(|(_, at)| at);
     let body = json!({ "tick": tick, "scheduled_at": at });
     let context = Notes { cursor: state.cursor.clone(), ..Notes::default() }.write();
@@ -183,12 +200,25 @@ async fn send(
         traceparent: None,
     }
     .to_record();
+    let trigger = (live.compiled.id, id.clone());
     let now = core.ports.clock.now();
-    live.note(1, now);
-    let lane = core.table.placements().send(&step.lane, now.timestamp_millis());
-    let message = publish(Target::Lane(lane), tick, &record);
-    if let Err(error) = core.ports.broker.publish(message).await {
-        // It stays pending and is sent again after a restart, or given up after a while.
-        warn!(error = crate::chain(&error), "a tick was not confirmed");
+    // Until it is confirmed. It may have arrived all the same; then the second one does nothing.
+    let first = core.unconfirmed().insert(trigger.clone());
+    if first {
+        live.note(1, now);
     }
+    let placements = core.table.placements();
+    let lane = placements.send(&step.lane, now.timestamp_millis());
+    if !first {
+        placements.unsend(&step.lane);
+    }
+    failpoint::reach("tick_before_publish").await?;
+    let message = publish(Target::Lane(lane), tick, &record);
+    core.ports.broker.publish(message).await.map_err(|error| match error {
+        PublishError::Unknown(error) => error,
+        PublishError::Refused => PortError::new(Fault::Transient, "send a tick", "its lane is full"),
+    })?;
+    failpoint::reach("tick_after_publish").await?;
+    core.unconfirmed().remove(&trigger);
+    Ok(())
 }

@@ -19,11 +19,15 @@ mod harness;
 mod hooks;
 #[path = "api/keys.rs"]
 mod keys;
+#[path = "api/losses.rs"]
+mod losses;
 #[path = "api/metrics.rs"]
 mod metrics;
 #[path = "api/resources.rs"]
 mod resources;
 #[path = "api/tenants.rs"]
 mod tenants;
+#[path = "api/ticks.rs"]
+mod ticks;
 #[path = "api/upgrades.rs"]
 mod upgrades;

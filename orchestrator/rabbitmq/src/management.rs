@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use sluice_domain::{ContainerStartId, DeploymentId, topology};
 use sluice_ports::broker::BrokerUsers;
-use sluice_ports::{Fault, PortError};
+use sluice_ports::{Fault, PortError, failpoint};
 use url::Url;
 
 /// Most connections of a container's user.
@@ -193,13 +193,14 @@ impl BrokerUsers for Management {
                 Err(error) => return Err(error),
             }
         }
+        failpoint::reach("user_before_permissions").await?;
         let rights = json!({
             "configure": "^$",
             "write": topology::write_pattern(deployment),
             "read": topology::read_pattern(deployment),
         });
         self.call(Method::PUT, &["permissions", &self.vhost, &name], Some(rights)).await?;
-        Ok(())
+        failpoint::reach("user_after_permissions").await
     }
 
     async fn revoke(&self, start: ContainerStartId) -> Result<(), PortError> {

@@ -7,7 +7,7 @@ use lapin::types::FieldTable;
 use sluice_domain::DeploymentId;
 use sluice_domain::topology::{self as names, LaneName};
 use sluice_ports::broker::{Broker, Consumer, Depth, Health, Publish, PublishError};
-use sluice_ports::{Fault, PortError};
+use sluice_ports::{Fault, PortError, failpoint};
 use tokio::sync::{MappedMutexGuard, MutexGuard};
 
 use crate::config::{BrokerUrl, QueueType};
@@ -113,6 +113,7 @@ fn failed(operation: String) -> impl FnOnce(lapin::Error) -> PortError {
 #[async_trait]
 impl Broker for RabbitMq {
     async fn declare_base(&self) -> Result<(), PortError> {
+        failpoint::reach("declare_base").await?;
         let channel = self.channel(&self.control).await?;
         topology::declare_base(&channel, self.queues)
             .await

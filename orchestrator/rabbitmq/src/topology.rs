@@ -7,6 +7,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ExchangeKind};
 use sluice_domain::topology::{self, LaneName, SHARDS};
 use sluice_domain::{DeploymentId, Tier};
+use sluice_ports::failpoint;
 
 use crate::config::QueueType;
 
@@ -56,6 +57,7 @@ pub(crate) async fn declare_deployment(
 ) -> Result<(), lapin::Error> {
     let name = topology::exchange(deployment);
     exchange(channel, &name, ExchangeKind::Direct, alternate()).await?;
+    reached("declare_after_exchange").await?;
     for shard in 0..SHARDS {
         let (queue, key) = (topology::router_queue(shard), topology::routing_key(shard));
         let options = QueueBindOptions::default();
@@ -74,6 +76,7 @@ pub(crate) async fn declare_lane(
     name: &LaneName,
     queues: QueueType,
 ) -> Result<(), lapin::Error> {
+    reached("declare_before_lane").await?;
     lane(channel, name.as_str(), lane_arguments(queues)).await
 }
 
@@ -154,6 +157,12 @@ async fn queue(channel: &Channel, name: &str, table: FieldTable) -> Result<(), l
 /// Declares a queue that the lanes exchange reaches by the queue's own name.
 async fn lane(channel: &Channel, name: &str, table: FieldTable) -> Result<(), lapin::Error> {
     queue(channel, name, table).await?;
+    reached("declare_between_queue_and_binding").await?;
     let options = QueueBindOptions::default();
     channel.queue_bind(name.into(), topology::LANES.into(), name.into(), options, FieldTable::default()).await
+}
+
+/// A point at which tests end, fail or delay the process, its error as one of the connection.
+async fn reached(point: &'static str) -> Result<(), lapin::Error> {
+    failpoint::reach(point).await.map_err(|error| std::io::Error::other(error).into())
 }

@@ -38,6 +38,11 @@ pub(crate) async fn serve(file: Option<PathBuf>, insecure: bool) -> ExitCode {
         writeln!(std::io::stderr(), "error: {error}").ok();
         return ExitCode::from(BAD_CONFIGURATION);
     }
+    #[cfg(debug_assertions)]
+    if let Err(error) = arm() {
+        writeln!(std::io::stderr(), "error: {error}").ok();
+        return ExitCode::from(BAD_CONFIGURATION);
+    }
     logs::start(&configuration.log_level, configuration.log_json);
     match run(&configuration, insecure, file.as_deref()).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -47,6 +52,15 @@ pub(crate) async fn serve(file: Option<PathBuf>, insecure: bool) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Arms the failpoint that a test asks for. Only builds for tests have any.
+#[cfg(debug_assertions)]
+fn arm() -> Result<(), String> {
+    if let Ok(text) = std::env::var("SLUICE_FAILPOINT") {
+        sluice_ports::failpoint::arm(text.parse()?);
+    }
+    Ok(())
 }
 
 async fn run(configuration: &Configuration, insecure: bool, file: Option<&Path>) -> Result<()> {

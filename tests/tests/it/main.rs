@@ -10,6 +10,7 @@ mod calls;
 mod canaries;
 mod containers;
 mod contracts;
+mod crashes;
 mod crud;
 mod declarative;
 mod devices;

@@ -4,9 +4,9 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use sluice_domain::Connector;
 use sluice_domain::oauth::{AuthorizationState, Grant, OAuth2};
-use sluice_ports::PortError;
 use sluice_ports::oauth::{ClientCredentials, OAuthError, Refresh, Tokens};
 use sluice_ports::store::{StoredAuthorization, StoredInstance};
+use sluice_ports::{PortError, failpoint};
 use tracing::{info, warn};
 
 use super::provider::Provider;
@@ -122,6 +122,7 @@ async fn renew(
     let name = &stored.instance.name;
     let provider = Provider::of(core, connector, stored).await?;
     let refreshes = &core.recorder.meters().refreshes;
+    failpoint::reach("refresh_before_call").await?;
     let asked = match ask(core, &provider, stored, known).await? {
         Ok(tokens) => tokens,
         // What the configuration forbids says nothing of the grant, which works again as soon as it is mended.
@@ -146,6 +147,7 @@ async fn renew(
             return Err(needed(name.as_str(), Some(&after)));
         }
     };
+    failpoint::reach("refresh_after_call").await?;
     let after = store::change(core, name, known, got(&provider.declared, asked, false)).await?;
     refreshes.add(["renewed"]);
     info!(instance.name = %name, "a token was refreshed");

@@ -9,6 +9,7 @@ use sluice_domain::{
     TemplateRef,
 };
 use sluice_planner::{Catalogue, Demand, Documents, Report, SourceFile, TemplateDoc, compile, diff, read};
+use sluice_ports::failpoint;
 use sluice_ports::store::NewVersion;
 
 use crate::table::LiveFlow;
@@ -196,7 +197,9 @@ impl Engine {
         stored: &mut Vec<(Flow, LiveFlow)>,
     ) -> Result<(), CommandError> {
         for new in some {
+            failpoint::reach("apply_before_flow").await?;
             self.core.ports.store.put_version(&new).await?;
+            failpoint::reach("apply_after_flow").await?;
             let live = LiveFlow::load(new.compiled)
                 .map_err(|error| CommandError::bad("flow_unreadable", error.to_string()))?;
             stored.push((new.flow, live));

@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sluice_domain::{DeadLetter, DeadLetterId, DeadLetterState, DeadReason, FlowId};
 use sluice_ports::store::DeadLetterFilter;
-use sluice_ports::{Fault, PortError};
+use sluice_ports::{Fault, PortError, failpoint};
 use sluice_protocol::limits;
 
 use crate::router::record::Replay;
@@ -59,6 +59,7 @@ impl Engine {
         }
         let (shard, replay) = self.replay_of(&letter)?;
         self.replay(shard, &replay).await?;
+        failpoint::reach("redrive_after_publish").await?;
         let now = self.core.ports.clock.now();
         let moved = self.core.ports.store.move_dead_letter(id, DeadLetterState::Redriven, now).await;
         Ok(moved.map_err(|error| explain(id, error))?.is_some())

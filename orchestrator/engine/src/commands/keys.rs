@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sluice_domain::{Instance, InstanceName};
 use sluice_ports::store::Slot;
-use sluice_ports::{DataKey, Fault, PortError, SealedSecret, VaultError};
+use sluice_ports::{DataKey, Fault, PortError, SealedSecret, VaultError, failpoint};
 
 use crate::secrets::Shelf;
 use crate::{CommandError, Engine, hooks, keys};
@@ -93,6 +93,7 @@ impl Engine {
         let before = ports.store.data_keys().await?;
         let under_way = secrets && self.is_under_way(&before).await?;
         let master = self.newest_master(&before, under_way)?;
+        failpoint::reach("rotate_after_master").await?;
         let mut rewrapped = 0;
         for key in before.iter().filter(|key| key.sealed.key_id != master) {
             let key = ports.vault.rewrap(key).map_err(unsealed)?;
@@ -108,6 +109,7 @@ impl Engine {
             });
         }
         let resealed = if secrets { self.reseal_all(&data).await? } else { 0 };
+        failpoint::reach("rotate_before_forget").await?;
         self.forget_unused(&data).await?;
         Ok(Rotated { master, rewrapped, data, resealed })
     }
@@ -156,6 +158,7 @@ impl Engine {
                 return Ok(resealed);
             }
             for (slot, old) in &page {
+                failpoint::reach("rotate_between_secrets").await?;
                 let new = self.sealed_anew(slot, old, &instances)?;
                 // What changed meanwhile was sealed with the new key, or is on the next page.
                 resealed += u64::from(store.reseal(slot, old, &new).await?);

@@ -10,8 +10,8 @@ use futures_util::future::{BoxFuture, join_all};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use sluice_domain::{ContainerStart, ContainerStartId, DeploymentId, ExitInfo, Limits};
-use sluice_ports::PortError;
 use sluice_ports::runtime::{Container, ContainerSpec, ContainerState};
+use sluice_ports::{PortError, failpoint};
 use sluice_protocol::gateway::Boot;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -197,11 +197,14 @@ async fn remove(core: &Core, removal: &Removal) -> Result<(), PortError> {
     let runtime = &core.ports.runtime;
     if removal.gracefully {
         runtime.stop(&removal.name, core.settings.grace).await?;
+        failpoint::reach("container_after_stop").await?;
     }
     runtime.remove(&removal.name).await?;
+    failpoint::reach("container_after_remove").await?;
     if let Some(users) = &core.ports.users {
         users.revoke(removal.start).await?;
     }
+    failpoint::reach("user_after_revoke").await?;
     if !retire::is_needed(core, removal.deployment) {
         // It only served invocations. Before the record goes, so that a process that dies in between finds it again.
         retire::forget(core, removal.deployment).await?;
@@ -223,6 +226,7 @@ async fn begin(core: &Core, start: &Start) -> Result<(), PortError> {
         started_at: core.ports.clock.now(),
     };
     core.ports.store.put_start(&record).await?;
+    failpoint::reach("container_after_record").await?;
     let defaults = core.settings.limits;
     let limits =
         Limits { memory: spec.limits.memory.or(defaults.memory), cpus: spec.limits.cpus.or(defaults.cpus) };

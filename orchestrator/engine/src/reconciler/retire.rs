@@ -8,8 +8,8 @@ use std::time::Duration;
 use sluice_domain::compiled::CompiledStep;
 use sluice_domain::topology::{self, LaneName};
 use sluice_domain::{DeploymentId, Flow, FlowId, FlowVersion, Intent};
-use sluice_ports::PortError;
 use sluice_ports::runtime::Container;
+use sluice_ports::{PortError, failpoint};
 use tracing::info;
 
 use super::Declared;
@@ -26,13 +26,15 @@ const QUIET: Duration = Duration::from_secs(2);
 /// Whether nothing of a version is under way: none of its messages was seen lately, and its lanes are empty.
 ///
 /// What waits in a retry tier counts as under way in the process that put it there. A restarted process does not know of
-/// it: such a retry wakes a stopped flow again when it is due, and of a deleted flow it becomes a dead letter.
+/// it: such a retry wakes a stopped flow again when it is due, and of a deleted flow it becomes a dead letter. What was not
+/// seen again for so long that it cannot come any more was lost with the broker's data, or purged.
 pub(crate) async fn is_quiet(core: &Core, live: &LiveFlow) -> bool {
-    if live.under_way() > 0 {
+    let age = |at: chrono::DateTime<chrono::Utc>| (core.ports.clock.now() - at).to_std().unwrap_or_default();
+    let age = live.seen_at().map(age);
+    if live.under_way() > 0 && age.is_none_or(|age| age <= drained_after(live)) {
         return false;
     }
-    let age = |at: chrono::DateTime<chrono::Utc>| (core.ports.clock.now() - at).to_std().unwrap_or_default();
-    let lately = live.seen_at().is_some_and(|at| age(at) < QUIET);
+    let lately = age.is_some_and(|age| age < QUIET);
     let unknown = live.seen_at().is_none() && core.started.elapsed() < QUIET;
     if lately || unknown {
         return false;
@@ -59,7 +61,7 @@ fn lanes<'s>(core: &Core, steps: impl Iterator<Item = &'s CompiledStep>) -> BTre
     lanes
 }
 
-/// How long after the last message of an old version nothing of it can come any more.
+/// How long after the last message of a version nothing of it can come any more.
 fn drained_after(live: &LiveFlow) -> Duration {
     let longest = |step: &sluice_domain::compiled::CompiledStep| {
         step.retry.longest() + step.timeout.get().saturating_mul(step.retry.attempts)
@@ -85,6 +87,7 @@ pub(crate) async fn retire(core: &Core, declared: &mut Declared) -> Result<(), P
             snapshot.versions.keys().filter(|key| key.0 == flow.id).copied().collect();
         if flow.intent == Intent::Delete {
             if versions.is_subset(&snapshot.released) && remove(core, declared, &versions).await? {
+                failpoint::reach("retire_before_record").await?;
                 core.ports.store.remove_flow(flow.id).await?;
                 core.table.change(|snapshot| {
                     snapshot.flows.remove(&flow.id);
@@ -166,6 +169,7 @@ async fn remove(core: &Core, declared: &mut Declared, versions: &BTreeSet<Key>) 
     if !gone {
         return Ok(false);
     }
+    failpoint::reach("retire_after_lanes").await?;
     let kept: BTreeSet<DeploymentId> = steps(false).map(|step| step.deployment.id).collect();
     let deployments: BTreeSet<DeploymentId> = steps(true).map(|step| step.deployment.id).collect();
     let containers = core.ports.runtime.list().await?;

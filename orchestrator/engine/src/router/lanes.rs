@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sluice_ports::broker::{Broker, Publish, PublishError, Target};
+use sluice_ports::failpoint;
 use sluice_protocol::batch;
 use tracing::warn;
 
@@ -135,7 +136,7 @@ async fn send(broker: Arc<dyn Broker>, target: Target, parcels: Vec<Parcel>) -> 
     };
     let mut backoff = BACKOFF_FIRST;
     loop {
-        match broker.publish(message.clone()).await {
+        match publish(&*broker, message.clone()).await {
             Ok(()) => return Sent { target, parcels, refused: false },
             Err(PublishError::Refused) if matches!(target, Target::Lane(_)) => {
                 return Sent { target, parcels, refused: true };
@@ -147,4 +148,10 @@ async fn send(broker: Arc<dyn Broker>, target: Target, parcels: Vec<Parcel>) -> 
             }
         }
     }
+}
+
+async fn publish(broker: &dyn Broker, message: Publish) -> Result<(), PublishError> {
+    failpoint::reach("lane_before_publish").await.map_err(PublishError::Unknown)?;
+    broker.publish(message).await?;
+    failpoint::reach("lane_after_confirm").await.map_err(PublishError::Unknown)
 }

@@ -12,8 +12,8 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
 use sluice_domain::{DeadLetter, FlowId, StepAddress, StepCounters, StepId, Tier, topology};
-use sluice_ports::Ports;
 use sluice_ports::broker::{Consumer, Delivery, DeliveryTag, Target};
+use sluice_ports::{Ports, failpoint};
 use sluice_protocol::ExecutionId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -124,6 +124,7 @@ impl Shard {
                 Some((tag, routed)) = routing.next() => self.accept(tag, routed).await,
                 delivery = self.consumer.next(), if room => {
                     let Some(delivery) = delivery else { break };
+                    failpoint::pass("router_after_consume").await;
                     routing.push_back(self.submit(delivery));
                 }
             }
@@ -164,6 +165,7 @@ impl Shard {
     }
 
     async fn accept(&mut self, tag: DeliveryTag, routed: Vec<Routed>) {
+        failpoint::pass("router_after_route").await;
         self.next += 1;
         let number = self.next;
         let (mut open, mut counts) = (Open::new(tag), Counts::new());
@@ -317,11 +319,13 @@ impl Shard {
             return;
         }
         let Some(open) = self.deliveries.remove(&number) else { return };
+        failpoint::pass("router_before_ack").await;
         match self.consumer.ack(open.tag).await {
             Ok(true) => {}
             Ok(false) => debug!("the connection of a delivery is gone; it comes again and will be skipped"),
             Err(error) => error!(%error, "cannot acknowledge"),
         }
+        failpoint::pass("router_after_ack").await;
     }
 }
 
@@ -336,11 +340,21 @@ fn of_flow(counts: &mut Counts, flow: FlowId) -> &mut Vec<(StepId, StepCounters)
 
 /// Commits the effects on the store, however long that takes.
 async fn store(ports: Ports, delivery: u64, dead: Vec<DeadLetter>, tick: Option<TickEnd>) -> u64 {
-    crate::task::persist("keep dead letters", || ports.store.put_dead_letters(&dead)).await;
+    let (store, dead) = (&ports.store, &dead);
+    let keep = move || async move {
+        failpoint::reach("dead_letters_before_store").await?;
+        store.put_dead_letters(dead).await?;
+        failpoint::reach("dead_letters_after_store").await
+    };
+    crate::task::persist("keep dead letters", keep).await;
     if let Some(tick) = tick {
-        let cursor = tick.cursor.as_ref();
-        crate::task::persist("end a tick", || ports.store.end_tick(tick.flow, &tick.step, tick.tick, cursor))
-            .await;
+        let tick = &tick;
+        let end = move || async move {
+            failpoint::reach("tick_before_end").await?;
+            store.end_tick(tick.flow, &tick.step, tick.tick, tick.cursor.as_ref()).await?;
+            failpoint::reach("tick_after_end").await
+        };
+        crate::task::persist("end a tick", end).await;
     }
     delivery
 }

@@ -1,27 +1,22 @@
-//! The fault program: a backlog of orders goes through a flow on real containers while parts of the stack are killed.
+//! A backlog of orders goes through a flow on real containers while parts of the stack are killed, as fast as it can.
 //!
-//! ```text
-//! cargo run --release -p sluice-tests --bin faults -- --messages 100000 --component-kills 10 --orchestrator-kills 5 \
-//!     --broker-restarts 2 --broker-restart tests/restart-broker
-//! ```
-//!
-//! Needs the release binary of `sluice` and the component images; `tests/run --help` says which variables name the
-//! broker. The ledger lies outside the system: what the source queue took, and what lay in the sink queue at the end.
-//! Ends with an error when a message is lost, or when a duplicate has another id than its original.
+//! For many messages: the broker is the one that `tests/run --help` tells of, and the ledger is what the source queue took
+//! and what lay in the sink queue at the end. Ends with an error when a message is lost, or when a duplicate has another id
+//! than its original.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::Args;
 use serde_json::{Value, json};
 use sluice_tests::workload::{self, SINK, SOURCE};
 use sluice_tests::{Amqp, World, docker, eventually};
 
-/// Kills parts of the stack under load and keeps the books.
-#[derive(Debug, Parser)]
-struct Options {
+/// How much is sent, and what is killed how often.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
     /// Messages of about 1 KiB.
     #[arg(long, default_value_t = 100_000)]
     messages: usize,
@@ -59,14 +54,13 @@ struct Report {
     recovery: f64,
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let options = Options::parse();
+/// Runs it.
+pub(crate) async fn run(options: &Options) -> Result<()> {
     ensure!(
         options.broker_restarts == 0 || options.broker_restart.is_some(),
         "--broker-restarts needs --broker-restart COMMAND"
     );
-    let faults = schedule(&options);
+    let faults = schedule(options);
     let mut world = World::start("faults", &["rabbitmq"]).await?;
     let amqp = workload::queues(&world).await?;
     amqp.publish_all("", SOURCE, &workload::orders(options.messages)).await?;
@@ -84,11 +78,11 @@ async fn main() -> Result<()> {
         } else {
             "kill"
         };
-        let report = strike(&mut world, (*fault, how), &options, patience).await?;
+        let report = strike(&mut world, (*fault, how), options, patience).await?;
         writeln!(std::io::stderr(), "{:?} at {}: {:.2} s", report.fault, report.at, report.recovery)?;
         reports.push(report);
     }
-    let report = settle(&world, &options, started, patience).await;
+    let report = settle(&world, options, started, patience).await;
     if report.is_err() {
         writeln!(std::io::stderr(), "{}", world.api.get("/api/v1/flows/bench").await?)?;
     }
