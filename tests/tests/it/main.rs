@@ -23,6 +23,7 @@ mod polling;
 mod sharing;
 mod subscriptions;
 mod surfaces;
+mod takeover;
 mod tenants;
 mod traces;
 mod watching;
