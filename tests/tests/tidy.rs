@@ -260,7 +260,10 @@ fn no_client_takes_a_proxy_from_the_environment() {
             continue;
         }
         let clients = text.matches("Client::builder()").count() + text.matches("Client::new()").count();
-        assert!(clients <= text.matches(".no_proxy()").count(), "{name} makes a client that heeds HTTP_PROXY");
+        assert!(
+            clients <= text.matches(".no_proxy()").count(),
+            "{name} makes a client that heeds HTTP_PROXY"
+        );
         seen += clients;
     }
     assert!(seen > 5, "{seen} clients were found");

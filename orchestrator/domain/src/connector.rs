@@ -101,7 +101,11 @@ impl FromStr for ImageRef {
     type Err = ImageRefError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() <= 255 && is_reference(text) { Ok(Self(text.into())) } else { Err(ImageRefError::of(text)) }
+        if text.len() <= 255 && is_reference(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(ImageRefError::of(text))
+        }
     }
 }
 

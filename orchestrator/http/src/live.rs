@@ -39,7 +39,8 @@ impl Default for Streams {
 
 impl Streams {
     fn enter(&self) -> Answer<OwnedSemaphorePermit> {
-        let crowded = |_| Refusal::new(ErrorCode::Crowded, "too many streams are open; end one, or come again");
+        let crowded =
+            |_| Refusal::new(ErrorCode::Crowded, "too many streams are open; end one, or come again");
         self.0.clone().try_acquire_owned().map_err(crowded)
     }
 }

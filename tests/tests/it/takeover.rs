@@ -206,7 +206,9 @@ async fn ends_with_its_container(world: &World, taken: Taken) -> Result<()> {
     })
     .await?;
     let closed = async { while events.next().await.is_some() && taken.connection.status().connected() {} };
-    tokio::time::timeout(Duration::from_secs(60), closed).await.context("the connection outlived its user")?;
+    tokio::time::timeout(Duration::from_secs(60), closed)
+        .await
+        .context("the connection outlived its user")?;
     let again = Connection::connect(&taken.url, ConnectionProperties::default()).await;
     ensure!(again.is_err(), "a deleted user connects");
     Ok(())

@@ -61,9 +61,10 @@ where
 
 /// Reads an object. A list would pass for one whose fields nobody named, in their order.
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    let value = json::read(bytes)?;
     match bytes.trim_ascii_start().first() {
         Some(b'[') => Err(Refusal::new(ErrorCode::BadField, "the body is a list; send an object")),
-        Some(_) | None => json::read(bytes),
+        Some(_) | None => Ok(value),
     }
 }
 
