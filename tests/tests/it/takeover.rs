@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use futures_util::StreamExt;
 use lapin::options::{
     BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeBindOptions,
     ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
@@ -198,17 +197,16 @@ async fn has_bounds(taken: &Taken) -> Result<()> {
 
 /// When its flow goes, so do the user and its connections.
 async fn ends_with_its_container(world: &World, taken: Taken) -> Result<()> {
-    let mut events = std::pin::pin!(taken.connection.events_listener());
     world.api.call("DELETE", "/api/v1/flows/one", None).await?;
     eventually("the user to be gone", Duration::from_secs(120), || async {
         let users = world.broker.users(&taken.user).await?;
         Ok(users.is_empty().then_some(()))
     })
     .await?;
-    let closed = async { while events.next().await.is_some() && taken.connection.status().connected() {} };
-    tokio::time::timeout(Duration::from_secs(60), closed)
-        .await
-        .context("the connection outlived its user")?;
+    eventually("the connections to be closed", Duration::from_secs(60), || async {
+        Ok((!taken.connection.status().connected()).then_some(()))
+    })
+    .await?;
     let again = Connection::connect(&taken.url, ConnectionProperties::default()).await;
     ensure!(again.is_err(), "a deleted user connects");
     Ok(())
