@@ -40,4 +40,21 @@ mod tests {
             assert_eq!(parse(header, now).map(|wait| wait.as_secs()), seconds, "{header}");
         }
     }
+
+    #[test]
+    fn a_long_date_is_no_date() {
+        let now = "2026-11-06T08:49:07Z".parse().unwrap();
+        let date = "Fri, 06 Nov 2026 08:49:37 GMT";
+        for header in [
+            "(".repeat(100_000),
+            format!("{date} {}", "(".repeat(100_000)),
+            format!("{}{date}", "a".repeat(100_000)),
+            "9".repeat(100_000),
+        ] {
+            assert_eq!(parse(&header, now), None);
+        }
+        // A comment is one however deep it is; it says nothing.
+        let comment = format!("{date} {}{}", "(".repeat(50_000), ")".repeat(50_000));
+        assert!(parse(&comment, now).is_none_or(|wait| wait.as_secs() == 30));
+    }
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 
 import { GROUPS } from "./groups.mjs";
+import { named } from "./matrix.mjs";
 import { Hostile } from "./lib/hostile.mjs";
 import { alive, plainConnector } from "./lib/health.mjs";
 import { Report } from "./lib/report.mjs";
@@ -38,6 +39,7 @@ async function main() {
   } finally {
     hostile.stop();
   }
+  if (!given.only) report.expect(named());
   return report.end();
 }
 

@@ -266,3 +266,52 @@ fn boards_and_alerts_name_metrics_that_exist() {
         assert!(unknown.is_empty(), "{name} names {unknown:?}");
     }
 }
+
+/// What connectors and the server call is decided by their settings. People's own command line obeys their own environment.
+#[test]
+fn no_client_takes_a_proxy_from_the_environment() {
+    let people = ["orchestrator/server/src/cli/", "orchestrator/server/src/client.rs"];
+    let mut seen = 0;
+    for (name, text) in sources() {
+        let is_test = name.contains("tests") || name.contains("examples");
+        if is_test || people.iter().any(|path| name.starts_with(path)) {
+            continue;
+        }
+        let clients = text.matches("Client::builder()").count() + text.matches("Client::new()").count();
+        assert!(
+            clients <= text.matches(".no_proxy()").count(),
+            "{name} makes a client that heeds HTTP_PROXY"
+        );
+        seen += clients;
+    }
+    assert!(seen > 5, "{seen} clients were found");
+}
+
+/// What `cargo deny` says too, where it is installed: nothing from other registries, folders or repositories, and none of
+/// the libraries that would bring another TLS, another YAML or known holes.
+#[test]
+fn libraries_come_from_the_registry_alone() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let registry = "registry+https://github.com/rust-lang/crates.io-index";
+    let banned =
+        ["openssl", "openssl-sys", "native-tls", "serde_yaml", "serde_yml", "rsa", "tokio-tar", "async-tar"];
+    let ours: BTreeSet<String> = manifests().into_keys().collect();
+    let mut libraries = 0;
+    for package in lock.split("[[package]]").skip(1) {
+        let field = |key: &str| {
+            let prefix = format!("{key} = \"");
+            package.lines().find_map(|line| line.strip_prefix(&prefix)?.strip_suffix('"'))
+        };
+        let name = field("name").unwrap();
+        assert!(!banned.contains(&name), "{name} is not to be used");
+        match field("source") {
+            None => assert!(ours.contains(name), "{name} comes from a folder that is none of ours"),
+            Some(source) => {
+                assert_eq!(source, registry, "{name}");
+                assert!(field("checksum").is_some(), "{name} has no checksum");
+                libraries += 1;
+            }
+        }
+    }
+    assert!(libraries > 100, "{libraries} libraries were found");
+}

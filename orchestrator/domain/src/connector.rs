@@ -74,8 +74,8 @@ impl Connector {
     }
 }
 
-/// A reference to an image, for example `sluice/http:0.1.0`: 1 to 255 characters of `a-z A-Z 0-9 . _ - / : @`,
-/// beginning with a letter or digit.
+/// A reference to an image, for example `sluice/http:0.1.0`: a registry (or none), a path in lower case, a tag and a
+/// digest (or neither), at most 255 characters. What container engines would not read is none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ImageRef(Box<str>);
@@ -101,15 +101,64 @@ impl FromStr for ImageRef {
     type Err = ImageRefError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-        let inner = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b));
-        let climbs = text.contains("..") || text.contains("//");
-        if begins && inner && !climbs && text.len() <= 255 {
+        if text.len() <= 255 && is_reference(text) {
             Ok(Self(text.into()))
         } else {
             Err(ImageRefError::of(text))
         }
     }
+}
+
+/// `[registry[:port]/]path[:tag][@digest]`.
+fn is_reference(text: &str) -> bool {
+    let (named, digest) = match text.split_once('@') {
+        Some((named, digest)) => (named, Some(digest)),
+        None => (text, None),
+    };
+    // A colon before the last slash is that of a port.
+    let path_from = named.rfind('/').map_or(0, |slash| slash + 1);
+    let (name, tag) = match named[path_from..].split_once(':') {
+        Some((last, tag)) => (&named[..path_from + last.len()], Some(tag)),
+        None => (named, None),
+    };
+    let (registry, path) = match name.split_once('/') {
+        Some((first, path)) if first == "localhost" || first.contains(['.', ':']) => (Some(first), path),
+        Some(_) | None => (None, name),
+    };
+    digest.is_none_or(|digest| digest.parse::<ImageDigest>().is_ok())
+        && tag.is_none_or(is_tag)
+        && registry.is_none_or(is_registry)
+        && path.split('/').all(is_path_component)
+}
+
+fn is_tag(tag: &str) -> bool {
+    let first = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=128).contains(&tag.len())
+        && tag.bytes().next().is_some_and(first)
+        && tag.bytes().all(|byte| first(byte) || b".-".contains(&byte))
+}
+
+fn is_registry(registry: &str) -> bool {
+    let (host, port) = match registry.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (registry, None),
+    };
+    let label = |label: &str| {
+        label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    port.is_none_or(|port| port.parse::<u16>().is_ok() && port.bytes().all(|byte| byte.is_ascii_digit()))
+        && host.split('.').all(label)
+}
+
+fn is_path_component(part: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    part.bytes().next().is_some_and(plain)
+        && part.bytes().next_back().is_some_and(plain)
+        && part.bytes().all(|byte| plain(byte) || b"._-".contains(&byte))
+        && !part.contains("..")
 }
 
 impl FromStr for ImageDigest {
@@ -165,7 +214,19 @@ mod tests {
     fn image_references_hold_no_surprises() {
         for (text, fits) in [
             ("sluice/http:0.1.0", true),
-            ("a@sha256:00", true),
+            ("localhost:1/nowhere:1", true),
+            ("registry.example:5000/a/b_c-d.e:v1.0_x", true),
+            ("a/b:1/c", false),
+            ("a", true),
+            ("UPPER/case", false),
+            ("a:tag:tag", false),
+            ("a@sha256:00", false),
+            ("a@b@c", false),
+            ("a:", false),
+            ("a/", false),
+            ("a..b", false),
+            (":::", false),
+            ("registry.example:99999/a", false),
             ("", false),
             ("-x", false),
             ("a b", false),
@@ -174,7 +235,9 @@ mod tests {
         ] {
             assert_eq!(text.parse::<ImageRef>().is_ok(), fits, "{text}");
         }
-        assert!(format!("sha256:{}", "0".repeat(64)).parse::<ImageDigest>().is_ok());
+        let digest = format!("sha256:{}", "0".repeat(64));
+        assert!(format!("sluice/http:1@{digest}").parse::<ImageRef>().is_ok());
+        assert!(digest.parse::<ImageDigest>().is_ok());
         assert!("sha256:0".parse::<ImageDigest>().is_err());
     }
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
-use croner::parser::{CronParser, Seconds};
+use croner::parser::{CronParser, Seconds, Year};
 use serde::{Deserialize, Serialize};
 
 use crate::Delay;
@@ -102,6 +102,7 @@ fn next_cron(cron: &str, zone: Option<&str>, last: DateTime<Utc>) -> Result<Date
     }
     let parsed: Cron = CronParser::builder()
         .seconds(Seconds::Optional)
+        .year(Year::Disallowed)
         .build()
         .parse(cron)
         .map_err(|error| refuse(error.to_string()))?;

@@ -138,6 +138,17 @@ impl Door {
 }
 
 impl Engine {
+    /// Whether there is a webhook with this key: before anything else of a request is waited for.
+    ///
+    /// # Errors
+    /// [`HookError::Unknown`] when there is none, [`HookError::Unavailable`] when the store cannot be read.
+    pub async fn has_hook(&self, key: &str) -> Result<(), HookError> {
+        let Err(error) = self.door(key).await else { return Ok(()) };
+        let answer = Err(error);
+        self.core.recorder.meters().webhooks.add([label(&answer)]);
+        answer.map(|_| ())
+    }
+
     /// Takes a request to the webhook with this key.
     ///
     /// # Errors

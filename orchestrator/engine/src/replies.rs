@@ -19,17 +19,23 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(50);
 const HEADERS: usize = 50;
 /// Most bytes of a header's name and value.
 const HEADER_BYTES: usize = 8 * 1024;
-/// Headers that belong to the connection, or that the server sets itself.
-const OURS: [&str; 9] = [
+/// Headers that belong to the connection, that the server sets itself, or by which an answer would speak for all that the
+/// server answers: webhooks share their origin with the operator's API.
+const OURS: [&str; 14] = [
+    "clear-site-data",
     "connection",
     "content-encoding",
     "content-length",
     "keep-alive",
     "proxy-authenticate",
+    "service-worker-allowed",
+    "set-cookie",
+    "strict-transport-security",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "x-content-type-options",
 ];
 
 /// What a flow answers to a request.
@@ -173,6 +179,8 @@ mod tests {
             (json!({ "headers": { "a b": "1" } }), "`a b` is no name"),
             (json!({ "headers": { "x": "1\r\nset-cookie: a" } }), "control character"),
             (json!({ "headers": { "Content-Length": "1" } }), "by the server alone"),
+            (json!({ "headers": { "Set-Cookie": "a=1" } }), "by the server alone"),
+            (json!({ "headers": { "X-Content-Type-Options": "sniff" } }), "by the server alone"),
             (json!({ "headers": { "x": "y".repeat(9000) } }), "more than 8192 bytes"),
             (json!([]), "no object"),
         ] {

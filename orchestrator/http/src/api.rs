@@ -28,6 +28,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use axum::{Json, Router};
 use sluice_engine::Engine;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -35,6 +36,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::ingress::Door;
+use crate::live::Streams;
 use crate::metrics::{self, Counted};
 use crate::problem::{ErrorCode, Refusal};
 use crate::replay::Replays;
@@ -44,6 +46,8 @@ use crate::{Access, access, guard, request_id};
 const BODY: usize = 1 << 20;
 /// Most bytes of a body that holds files: one of the largest, however its text is escaped.
 const FILES: usize = 8 << 20;
+/// Mappings that are tried at a time.
+const EVALUATIONS: usize = 4;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -53,6 +57,8 @@ pub struct ApiState {
     pub(crate) stop: CancellationToken,
     pub(crate) replays: Replays,
     pub(crate) door: Door,
+    pub(crate) streams: Streams,
+    pub(crate) evaluations: Arc<Semaphore>,
     pub(crate) public_url: Option<Arc<str>>,
 }
 
@@ -60,7 +66,16 @@ impl ApiState {
     /// Streams end when `stop` is cancelled.
     #[must_use]
     pub fn new(engine: Arc<Engine>, access: Access, stop: CancellationToken) -> Self {
-        Self { engine, access, stop, replays: Replays::default(), door: Door::default(), public_url: None }
+        Self {
+            engine,
+            access,
+            stop,
+            replays: Replays::default(),
+            door: Door::default(),
+            streams: Streams::default(),
+            evaluations: Arc::new(Semaphore::new(EVALUATIONS)),
+            public_url: None,
+        }
     }
 
     /// The URL that the outside world reaches this listener by, for showing the URLs of webhooks.

@@ -3,8 +3,13 @@
 //! No token is asked for: the key in the path lets in, and the webhook's signature proves the sender. So the path is never
 //! logged and never repeated, an unknown key is answered like a revoked one, and why a signature was refused is in the log,
 //! but for a code.
+//!
+//! A body has to come soon, and is waited for only where the key is known: who knows no key takes nobody's place. Who knows
+//! one takes only so many.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -14,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::Value;
 use sluice_engine::{Answered, HookAnswer, HookError, HookRequest};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::ApiState;
 use crate::extract::{Common, Named, bytes};
@@ -27,15 +32,64 @@ pub(crate) const ROUTE: &str = "/hooks/{key}";
 const BODY: usize = 10 << 20;
 /// Requests at a time, the ones whose bodies are still coming included.
 const AT_A_TIME: usize = 64;
+/// Of these, the requests of one key: others are to get in, too.
+const OF_ONE: usize = 48;
+/// How long a body may take to come.
+const COMING: Duration = Duration::from_secs(15);
+/// What an answer may do in a browser, whoever wrote it: nothing to the origin that it comes from.
+const ALONE: HeaderValue = HeaderValue::from_static("sandbox");
+/// The same where the flow says nothing of it.
+const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox");
 
 /// Where requests of the outside world are taken.
 #[derive(Clone)]
-pub(crate) struct Door(Arc<Semaphore>);
+pub(crate) struct Door {
+    places: Arc<Semaphore>,
+    /// How many places each key holds.
+    held: Arc<Mutex<HashMap<String, usize>>>,
+}
 
 impl Default for Door {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_A_TIME)))
+        Self { places: Arc::new(Semaphore::new(AT_A_TIME)), held: Arc::default() }
     }
+}
+
+impl Door {
+    /// A place for a request to this key, unless there is none left.
+    fn enter(&self, key: &str) -> Option<Place> {
+        let permit = self.places.clone().try_acquire_owned().ok()?;
+        let mut held = lock(&self.held);
+        let count = held.entry(key.to_owned()).or_default();
+        if *count >= OF_ONE {
+            return None;
+        }
+        *count += 1;
+        Some(Place { held: self.held.clone(), key: key.to_owned(), _permit: permit })
+    }
+}
+
+/// A place at the door, until it is dropped.
+struct Place {
+    held: Arc<Mutex<HashMap<String, usize>>>,
+    key: String,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = lock(&self.held);
+        if let Some(count) = held.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.key);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(crate) fn router() -> Router<ApiState> {
@@ -48,11 +102,12 @@ async fn take(State(state): State<ApiState>, Named(key): Named<Key>, request: Re
     if request.method() == Method::HEAD {
         return Err(Refusal::new(ErrorCode::Method, "send GET, POST or PUT"));
     }
-    let permit = state.door.0.try_acquire().map_err(|_| busy())?;
-    let request = read(request, &state).await?;
+    state.engine.has_hook(&key.0).await?;
+    let place = state.door.enter(&key.0).ok_or_else(busy)?;
+    let request = tokio::time::timeout(COMING, read(request, &state)).await.map_err(|_| slow())??;
     let answer = state.engine.receive_hook(&key.0, request).await?;
     // Who waits for a flow is in nobody's way.
-    drop(permit);
+    drop(place);
     match answer {
         HookAnswer::Waiting(waiting) => answered(waiting.answered().await),
         other => Ok(present(other)),
@@ -114,6 +169,9 @@ fn answered(answered: Answered) -> Answer<Response> {
             headers.insert(name, value);
         }
     }
+    // Several policies all hold, so a flow can add to ours and take nothing away.
+    let policy = if headers.contains_key(header::CONTENT_SECURITY_POLICY) { ALONE } else { NOTHING };
+    headers.append(header::CONTENT_SECURITY_POLICY, policy);
     response.extensions_mut().insert(Verbatim);
     Ok(response)
 }
@@ -135,6 +193,10 @@ fn present(answer: HookAnswer) -> Response {
 
 fn busy() -> Refusal {
     Refusal::new(ErrorCode::Unavailable, "too many requests at a time; come again")
+}
+
+fn slow() -> Refusal {
+    Refusal::new(ErrorCode::TimedOut, format!("the body did not come within {} s", COMING.as_secs()))
 }
 
 // The engine has logged the causes.
@@ -164,5 +226,23 @@ impl From<HookError> for Refusal {
                 Self::new(ErrorCode::Internal, "the request met a fault of Sluice; the log has the cause")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_takes_all_places() {
+        let door = Door::default();
+        let one: Vec<Place> = (0..AT_A_TIME).filter_map(|_| door.enter("one")).collect();
+        assert_eq!(one.len(), OF_ONE);
+        let others: Vec<Place> =
+            (0..AT_A_TIME).filter_map(|number| door.enter(&format!("other {number}"))).collect();
+        assert_eq!(others.len(), AT_A_TIME - OF_ONE);
+        drop((one, others));
+        assert!(lock(&door.held).is_empty(), "nothing is left behind");
+        assert!(door.enter("one").is_some());
     }
 }

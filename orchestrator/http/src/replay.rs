@@ -25,6 +25,8 @@ const HEADER: &str = "idempotency-key";
 const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 const MOST_ENTRIES: usize = 1000;
 const MOST_BYTES: usize = 16 << 20;
+/// The share of both that one caller has: who sends many keys makes nobody else's be forgotten.
+const SHARE: usize = 4;
 
 /// The answers that are kept.
 #[derive(Clone, Default)]
@@ -144,7 +146,7 @@ impl Replays {
     /// The answer that was given, or none: then the caller must end the key.
     fn begin(&self, key: &Key, request: [u8; 32]) -> Answer<Option<Stored>> {
         let mut kept = self.kept();
-        kept.make_room();
+        kept.make_room(&key.0);
         if let Some(entry) = kept.entries.get(key) {
             if entry.request != request {
                 return Err(Refusal::new(
@@ -176,7 +178,24 @@ impl Kept {
         self.order.retain(|other| other != key);
     }
 
-    fn make_room(&mut self) {
+    /// How much is kept for a caller: entries and bytes.
+    fn of(&self, caller: &str) -> (usize, usize) {
+        let own = self.entries.iter().filter(|(key, _)| key.0 == caller);
+        own.fold((0, 0), |(count, bytes), (_, entry)| {
+            (count + 1, bytes + entry.answer.as_ref().map_or(0, |stored| stored.body.len()))
+        })
+    }
+
+    /// Makes room for one more entry of a caller.
+    fn make_room(&mut self, caller: &str) {
+        loop {
+            let (count, bytes) = self.of(caller);
+            if count < MOST_ENTRIES / SHARE && bytes < MOST_BYTES / SHARE {
+                break;
+            }
+            let Some(oldest) = self.order.iter().find(|key| key.0 == caller).cloned() else { break };
+            self.forget(&oldest);
+        }
         while let Some(oldest) = self.order.front().cloned() {
             let old = self.entries.get(&oldest).is_none_or(|entry| entry.since.elapsed() > KEPT_FOR);
             if !old && self.order.len() < MOST_ENTRIES && self.bytes < MOST_BYTES {
@@ -184,5 +203,35 @@ impl Kept {
             }
             self.forget(&oldest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(replays: &Replays, caller: &str, key: usize) -> bool {
+        let key = (caller.to_owned(), key.to_string());
+        let is_new = replays.begin(&key, [0; 32]).unwrap().is_none();
+        if is_new {
+            let stored = Stored { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() };
+            replays.kept().keep(&key, stored);
+        }
+        is_new
+    }
+
+    #[test]
+    fn many_keys_of_one_caller_make_nobody_elses_be_forgotten() {
+        let replays = Replays::default();
+        assert!(begin(&replays, "one", 0));
+        for key in 0..3 * MOST_ENTRIES {
+            assert!(begin(&replays, "many", key));
+        }
+        assert!(!begin(&replays, "one", 0), "it is still known");
+        assert!(!begin(&replays, "many", 3 * MOST_ENTRIES - 1), "and so is the last of the many");
+        assert!(begin(&replays, "many", 0), "the first of them is not");
+        let kept = replays.kept();
+        assert_eq!(kept.order.len(), kept.entries.len());
+        assert!(kept.of("many").0 <= MOST_ENTRIES / SHARE);
     }
 }

@@ -2,6 +2,7 @@
 
 mod table;
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
@@ -71,7 +72,7 @@ impl Out {
         reason = "printing goes through here, so that there is one place to change"
     )]
     pub(crate) fn line(&self, text: &str) {
-        drop(writeln!(std::io::stdout().lock(), "{text}"));
+        drop(writeln!(std::io::stdout().lock(), "{}", visible(text)));
     }
 
     /// Says what was done, unless it is to be quiet or programs read.
@@ -84,7 +85,29 @@ impl Out {
 
 /// Prints on standard error.
 pub(crate) fn note(text: &str) {
-    drop(writeln!(std::io::stderr().lock(), "{text}"));
+    drop(writeln!(std::io::stderr().lock(), "{}", visible(text)));
+}
+
+/// The text with everything that a terminal would obey written out, as JSON writes it. Much of what is printed was said by
+/// connectors and by those whom they talk to: a log line, an error, a body.
+fn visible(text: &str) -> Cow<'_, str> {
+    // In JSON these stand only in strings, so what is written instead means the same there.
+    let is_obeyed = |letter: char| {
+        (letter.is_control() && !matches!(letter, '\n' | '\t'))
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_obeyed(letter) {
+            shown += &format!("\\u{:04x}", u32::from(letter));
+        } else {
+            shown.push(letter);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// Prints why a command was not done.
@@ -93,12 +116,15 @@ pub(crate) fn fail(failure: &Failure) {
     if !colours(&std::io::stderr()) {
         return note(&text);
     }
+    // Before it is painted: the paint is made of what a terminal obeys.
+    let text = visible(&text);
     let paint = |line: &str| match line.split_once('[') {
         Some(("error", rest)) => format!("\u{1b}[1;31merror\u{1b}[0m[{rest}"),
         Some(("warning", rest)) => format!("\u{1b}[1;33mwarning\u{1b}[0m[{rest}"),
         _ => line.to_owned(),
     };
-    note(&text.lines().map(paint).collect::<Vec<_>>().join("\n"));
+    let painted = text.lines().map(paint).collect::<Vec<_>>().join("\n");
+    drop(writeln!(std::io::stderr().lock(), "{painted}"));
 }
 
 /// Whether a stream shows colours: it is a terminal, and `NO_COLOR` is not set.
@@ -117,4 +143,25 @@ pub(crate) fn confirm(question: &str) -> bool {
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer).is_ok();
     read && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_of_what_is_printed() {
+        for (text, expect) in [
+            ("plain, \ttabs\nand lines, é中", "plain, \ttabs\nand lines, é中"),
+            ("\u{1b}[2J\u{1b}]0;title\u{7}", "\\u001b[2J\\u001b]0;title\\u0007"),
+            ("10 %\r99 %", "10 %\\u000d99 %"),
+            ("\u{9b}31m\u{7f}", "\\u009b31m\\u007f"),
+            ("a\u{202e}b\u{2066}c", "a\\u202eb\\u2066c"),
+        ] {
+            assert_eq!(visible(text), expect);
+        }
+        let value = serde_json::json!({ "a": "\u{9b}31m\u{202e}" });
+        let read: serde_json::Value = serde_json::from_str(&visible(&value.to_string())).unwrap();
+        assert_eq!(read, value, "programs read what they would have read");
+    }
 }

@@ -29,6 +29,84 @@ export function send(base, { method = "GET", path = "/", headers = {}, body } = 
   });
 }
 
+/** A request whose answer does not end by itself: its status, when it ended, and what ends it from here. */
+export function stream(base, { method = "GET", path, headers = {} }) {
+  const { hostname, port } = new URL(base);
+  const asked = request({ hostname, port, method, path, headers, agent: false });
+  const live = { close: () => asked.destroy() };
+  live.ended = new Promise((resolve) => {
+    asked.on("close", resolve);
+    asked.on("error", resolve);
+  });
+  live.status = new Promise((resolve) => {
+    asked.on("error", () => resolve(0));
+    asked.on("response", (response) => {
+      response.on("error", () => {});
+      response.resume();
+      resolve(response.statusCode);
+    });
+  });
+  asked.end();
+  return live;
+}
+
+/** Connections that say the beginning of something and no more; how many there are, how many are open still, and their end. */
+export async function hold(base, count, beginning = "") {
+  const { hostname, port } = new URL(base);
+  const sockets = [];
+  await Promise.all(
+    Array.from({ length: count }, () => {
+      const socket = connect(Number(port), hostname);
+      sockets.push(socket);
+      return new Promise((resolve) => {
+        socket.on("error", resolve);
+        socket.on("data", () => {});
+        socket.once("connect", () => {
+          if (beginning) socket.write(beginning, resolve);
+          else resolve();
+        });
+      });
+    }),
+  );
+  return {
+    open: () => sockets.filter((one) => !one.destroyed && !one.readableEnded).length,
+    say: (text) => sockets.forEach((one) => one.writable && one.write(text)),
+    close: () => sockets.forEach((one) => one.destroy()),
+  };
+}
+
+/** Sends a body in chunks for as long as the server takes them; what it answered, how much it took and whether it closed. */
+export function sendEndless(base, head, wait = 20_000) {
+  const { hostname, port } = new URL(base);
+  const chunk = Buffer.concat([Buffer.from("10000\r\n"), Buffer.alloc(65_536, " "), Buffer.from("\r\n")]);
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), hostname, () => {
+      socket.write(head);
+      more();
+    });
+    let text = "";
+    let closed = false;
+    const more = () => {
+      while (!socket.destroyed && socket.writable && socket.write(chunk));
+    };
+    const done = () => {
+      clearTimeout(timer);
+      socket.destroy();
+      const status = /^HTTP\/1\.1 (\d+)/.exec(text);
+      resolve({ status: status ? Number(status[1]) : 0, sent: socket.bytesWritten, closed, text });
+    };
+    const timer = setTimeout(done, wait);
+    socket.on("drain", more);
+    socket.on("data", (data) => (text += data));
+    const end = () => {
+      closed = true;
+      done();
+    };
+    socket.on("close", end);
+    socket.on("error", end);
+  });
+}
+
 /** Writes bytes to a server and gives what it says until it closes, or until `wait` milliseconds are over. */
 export function sendBytes(base, bytes, wait = 3000) {
   const { hostname, port } = new URL(base);

@@ -9,6 +9,8 @@ export class Report {
     this.counts = {};
     this.failed = 0;
     this.secrets = new Set();
+    /** What was tried or left out, as `group/attack`. */
+    this.seen = new Set();
   }
 
   /** Texts that may be in no answer. */
@@ -20,6 +22,7 @@ export class Report {
   group(group) {
     this.counts[group] = { refused: 0, through: 0, skipped: 0 };
     return (attack, variant, expect, answer, ok) => {
+      this.seen.add(`${group}/${attack}`);
       const shown = [...this.secrets].find((secret) => answer?.whole?.includes(secret));
       const good = ok && !shown;
       this.counts[group][good ? "refused" : "through"] += 1;
@@ -34,7 +37,18 @@ export class Report {
   /** Something that cannot be tried here. */
   skip(group, attack, why) {
     this.counts[group].skipped += 1;
+    this.seen.add(`${group}/${attack}`);
     print({ group, attack, skipped: why });
+  }
+
+  /** These must have been tried, or left out with a reason. */
+  expect(names) {
+    for (const name of names) {
+      if (this.seen.has(name)) continue;
+      this.failed += 1;
+      const [group, attack] = name.split("/");
+      print({ group, attack, expect: "to be tried: the matrix names it", ok: false });
+    }
   }
 
   end() {

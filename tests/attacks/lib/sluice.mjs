@@ -71,6 +71,12 @@ export async function peak(pid) {
   return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)[1]) / 1024);
 }
 
+/** The resident memory of a process now, in MiB. */
+export async function resident(pid) {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / 1024);
+}
+
 /** What an answer of the API comes to: the status, a code, a few words, and the outputs of an invocation. */
 export function outcome({ status, json, text }) {
   const error = json?.error ?? {};

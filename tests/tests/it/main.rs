@@ -26,6 +26,7 @@ mod quiet;
 mod sharing;
 mod subscriptions;
 mod surfaces;
+mod takeover;
 mod tenants;
 mod traces;
 mod watching;

@@ -94,6 +94,16 @@ impl Engine {
         Ok(found.filter(|token| token.is_valid(self.core.ports.clock.now())))
     }
 
+    /// Whether a token still is valid: for what goes on after it was looked at.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn token_works(&self, id: TokenId) -> Result<bool, CommandError> {
+        let now = self.core.ports.clock.now();
+        let tokens = self.core.ports.store.tokens().await?;
+        Ok(tokens.iter().any(|token| token.id == id && token.is_valid(now)))
+    }
+
     /// An administrator's token, if there is no token at all yet.
     ///
     /// # Errors

@@ -1,14 +1,15 @@
 //! Events: what happened, and what happens.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use axum::{Extension, Json};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::Caller;
 use crate::extract::Query;
 use crate::problem::{Answer, ErrorCode, Refusal};
 use crate::scope::Scope;
@@ -65,6 +66,7 @@ struct Since {
     responses((status = 200, body = dto::Event, content_type = "text/event-stream")))]
 async fn follow(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     scope: Scope,
     Query(since): Query<Since>,
     headers: HeaderMap,
@@ -78,7 +80,7 @@ async fn follow(
         let sees = event.is_for(scope.tenant());
         async move { sees }
     });
-    Ok(live::respond(&state, &headers, sent, Box::pin(events.map(dto::Event::from))))
+    live::respond(&state, (&caller, &headers), sent, Box::pin(events.map(dto::Event::from)))
 }
 
 fn sent(event: &dto::Event) -> axum::response::sse::Event {

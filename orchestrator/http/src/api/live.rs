@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -14,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::Caller;
 use crate::extract::Query;
 use crate::problem::{Answer, ErrorCode, Refusal};
 use crate::scope::{Mine, Scope};
@@ -44,6 +46,7 @@ struct Lines {
     responses((status = 200, body = dto::LogLine, content_type = "application/x-ndjson")))]
 async fn logs(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     Mine(flow): Mine<FlowRef>,
     Query(query): Query<Lines>,
     headers: HeaderMap,
@@ -53,7 +56,7 @@ async fn logs(
         return Err(Refusal::new(ErrorCode::BadQuery, format!("tail: {tail} is more than {LINES}")));
     }
     let lines = state.engine.flow_logs(&flow, tail, query.follow).await?;
-    Ok(live::respond(&state, &headers, live::named("log"), lines.map(dto::LogLine::from)))
+    live::respond(&state, (&caller, &headers), live::named("log"), lines.map(dto::LogLine::from))
 }
 
 /// The step runs of a flow as they happen, as server-sent events (`run`) or a JSON object a line.
@@ -62,21 +65,27 @@ async fn logs(
     responses((status = 200, body = dto::StepRun, content_type = "text/event-stream")))]
 async fn tail(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     Mine(flow): Mine<FlowRef>,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let only = state.engine.flow_id(&flow)?;
     let sees = move |run: &StepRun| run.flow == only;
-    Ok(live::respond(&state, &headers, live::named("run"), heard(state.engine.tail(), sees)))
+    live::respond(&state, (&caller, &headers), live::named("run"), heard(state.engine.tail(), sees))
 }
 
 /// The step runs of all flows as they happen.
 #[utoipa::path(get, path = "/api/v1/tail", tag = "flows",
     responses((status = 200, body = dto::StepRun, content_type = "text/event-stream")))]
-async fn tail_all(State(state): State<ApiState>, scope: Scope, headers: HeaderMap) -> Answer<Response> {
+async fn tail_all(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    scope: Scope,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let engine = Arc::clone(&state.engine);
     let sees = move |run: &StepRun| scope.tenant().is_none_or(|tenant| engine.is_flow_of(run.flow, tenant));
-    Ok(live::respond(&state, &headers, live::named("run"), heard(state.engine.tail(), sees)))
+    live::respond(&state, (&caller, &headers), live::named("run"), heard(state.engine.tail(), sees))
 }
 
 /// A listener that is too slow misses runs; the recorded history has them.

@@ -22,8 +22,16 @@ async fn evaluate(
     Body(body): Body<dto::Evaluate>,
 ) -> Answer<Json<dto::Evaluated>> {
     let request = request(body)?;
+    // Each may take a core and some memory for a second: who asks for many at a time waits for a turn.
+    let turn = state.evaluations.clone().acquire_owned().await;
+    let turn = turn.map_err(|_| Refusal::new(ErrorCode::Internal, "evaluations are closed"))?;
     // It may compute for as long as the limits allow, so it must not hold up a thread that others wait for.
-    let evaluated = tokio::task::spawn_blocking(move || state.engine.evaluate(request)).await;
+    let evaluated = tokio::task::spawn_blocking(move || {
+        let value = state.engine.evaluate(request);
+        drop(turn);
+        value
+    });
+    let evaluated = evaluated.await;
     let value = evaluated.map_err(|_| Refusal::new(ErrorCode::Internal, "the evaluation broke off"))??;
     Ok(Json(dto::Evaluated { value }))
 }

@@ -32,7 +32,7 @@ where
                 "send the body with `Content-Type: application/json`",
             ));
         }
-        json::read(&bytes).map(Self)
+        read(&bytes).map(Self)
     }
 }
 
@@ -55,7 +55,16 @@ where
                 "send the body with `Content-Type: application/json`",
             ));
         }
-        json::read(&bytes).map(Self)
+        read(&bytes).map(Self)
+    }
+}
+
+/// Reads an object. A list would pass for one whose fields nobody named, in their order.
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    let value = json::read(bytes)?;
+    match bytes.trim_ascii_start().first() {
+        Some(b'[') => Err(Refusal::new(ErrorCode::BadField, "the body is a list; send an object")),
+        Some(_) | None => Ok(value),
     }
 }
 

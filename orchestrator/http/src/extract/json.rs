@@ -1,5 +1,6 @@
-//! Strict JSON: bounded in depth, without keys that stand twice, without numbers that would be changed.
+//! Strict JSON: bounded in depth and in values, without keys that stand twice, without numbers that would be changed.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -10,13 +11,16 @@ use crate::problem::{ErrorCode, Refusal};
 
 /// How deep a body may nest.
 const DEPTH: usize = 64;
+/// How many values a body may have: an empty list costs two bytes in a body and thirty-two in memory.
+const VALUES: usize = 500_000;
 
 /// Reads a body.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     let bad = |detail: String| Refusal::new(ErrorCode::BadBody, detail);
     numbers(bytes).map_err(bad)?;
     let mut strict = serde_json::Deserializer::from_slice(bytes);
-    let checked = Strict { depth: 0 }.deserialize(&mut strict).and_then(|()| strict.end());
+    let left = Cell::new(VALUES);
+    let checked = Strict { depth: 0, left: &left }.deserialize(&mut strict).and_then(|()| strict.end());
     checked.map_err(|error| bad(error.to_string()))?;
     let mut parser = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut parser).map_err(|error| {
@@ -58,28 +62,34 @@ fn numbers(bytes: &[u8]) -> Result<(), String> {
 
 /// Walks through a value and keeps nothing of it.
 #[derive(Clone, Copy)]
-struct Strict {
+struct Strict<'c> {
     depth: usize,
+    /// Values that may still come.
+    left: &'c Cell<usize>,
 }
 
-impl Strict {
+impl Strict<'_> {
     fn inner<E: Error>(self) -> Result<Self, E> {
         if self.depth >= DEPTH {
             return Err(E::custom(format!("the body nests deeper than {DEPTH} levels")));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            return Err(D::Error::custom(format!("the body has more than {VALUES} values")));
+        };
+        self.left.set(left);
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -159,6 +169,13 @@ mod tests {
         check(&nested(64), true);
         check(&nested(65), false);
         check(&nested(100_000), false);
+    }
+
+    #[test]
+    fn values_are_counted() {
+        let list = |values: usize| format!("[{}0]", "0,".repeat(values - 2));
+        assert!(read::<Value>(list(VALUES).as_bytes()).is_ok());
+        assert!(read::<Value>(list(VALUES + 1).as_bytes()).is_err());
     }
 
     #[test]

@@ -74,3 +74,46 @@ async fn two_lengths_are_refused() {
     client.write_all(smuggled.as_bytes()).await.unwrap();
     assert!(answer(&mut client).await.starts_with("HTTP/1.1 400"));
 }
+
+/// The answer to a request on a connection of its own.
+async fn asked(server: std::net::SocketAddr) -> String {
+    let mut client = TcpStream::connect(server).await.unwrap();
+    client.write_all(b"GET /now HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    answer(&mut client).await
+}
+
+#[tokio::test]
+async fn connections_that_ask_nothing_make_room_for_those_that_do() {
+    let limits = ServeLimits {
+        connections: 4,
+        header: Duration::from_secs(600),
+        idle: Duration::from_millis(50),
+        ..ServeLimits::default()
+    };
+    let (mut first, _server, _stop) = start(limits).await;
+    let server = first.peer_addr().unwrap();
+    let mut idle = Vec::new();
+    for part in ["", "GET", "GET /now HTTP/1.1\r\nHost: x", "GET /now HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        let mut client = TcpStream::connect(server).await.unwrap();
+        client.write_all(part.as_bytes()).await.unwrap();
+        idle.push(client);
+    }
+    for _ in 0..10 {
+        assert!(asked(server).await.ends_with("now"));
+    }
+    // The oldest went first.
+    assert_eq!(first.read(&mut [0]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_request_that_is_under_way_makes_no_room() {
+    let limits = ServeLimits { connections: 2, idle: Duration::from_millis(50), ..ServeLimits::default() };
+    let (mut first, _server, stop) = start(limits).await;
+    let server = first.peer_addr().unwrap();
+    first.write_all(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    for _ in 0..10 {
+        assert!(asked(server).await.ends_with("now"));
+    }
+    stop.cancel();
+    assert!(answer(&mut first).await.ends_with("stopped"));
+}

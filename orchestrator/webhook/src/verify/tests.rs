@@ -233,6 +233,7 @@ fn a_header_of_another_form_is_malformed() {
         (0, 1, "16e9", Refusal::Malformed),
         (0, 1, "-1614265330", Refusal::Malformed),
         (0, 0, "", Refusal::Malformed),
+        (0, 0, "msg.p5jXN8AQM9LWM0D4loKWxJek", Refusal::Malformed),
         (1, 0, "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17", Refusal::Malformed),
         (1, 0, "sha256=", Refusal::Mismatch),
         (1, 0, "sha256=zz", Refusal::Malformed),
