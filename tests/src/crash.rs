@@ -235,7 +235,7 @@ fn count(text: &str, needle: &str) -> usize {
 /// When the API does not answer.
 pub async fn dead(world: &World, state: Option<&str>) -> Result<BTreeSet<String>> {
     let letters = letters(&world.api, load::FLOW, state).await?;
-    Ok(letters.iter().filter_map(|letter| id_of(letter)).collect())
+    Ok(letters.iter().filter_map(id_of).collect())
 }
 
 /// All dead letters of a flow.

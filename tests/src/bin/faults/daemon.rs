@@ -1,6 +1,7 @@
 //! A container engine of this program's own, so that it can be restarted and killed without hurting anybody.
 //!
-//! It has no packet filter rules, so it does not touch those of the machine's engine, and networks in a range of its own.
+//! It has no packet filter rules, so it does not touch those of the machine's engine, and networks in a range of its own. Its
+//! default bridge is its own too: an engine that is told to have none deletes `docker0`, whosever that is.
 //! Needs root. Everything goes when the value is dropped.
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,10 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::host::run;
+
+/// The default bridge of this engine, and its address.
+const BRIDGE: &str = "sluice-faults";
+const ADDRESS: &str = "10.214.0.1/24";
 
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,6 +41,9 @@ impl Daemon {
         let mut save = vec!["save", "-o", archive.as_str()];
         save.extend(images.iter().map(String::as_str));
         docker(&save).await.context("run deploy/images/build first")?;
+        // One that was left over is as good.
+        run("ip", &["link", "add", BRIDGE, "type", "bridge"]).await.ok();
+        run("ip", &["address", "replace", ADDRESS, "dev", BRIDGE]).await?;
         let mut daemon = Self { folder, live_restore, child: None };
         use_engine(Some(daemon.host()));
         daemon.up().await?;
@@ -65,7 +73,7 @@ impl Daemon {
         let mut command = Command::new("dockerd");
         command
             .args(["-H", &self.host(), "--data-root", &text("data"), "--exec-root", &text("exec")])
-            .args(["--pidfile", &text("pid"), "--bridge", "none", "--iptables=false", "--ip-masq=false"])
+            .args(["--pidfile", &text("pid"), "--bridge", BRIDGE, "--iptables=false", "--ip-masq=false"])
             .args(["--default-address-pool", "base=10.213.0.0/16,size=24", "--log-level", "warn"]);
         if self.live_restore {
             command.arg("--live-restore");
@@ -118,6 +126,7 @@ impl Drop for Daemon {
         shell(&format!(
             "pid=$(cat {containerd}) && kill -TERM $pid && timeout 20 tail --pid=$pid -f /dev/null"
         ));
+        shell(&format!("ip link delete {BRIDGE}"));
         let folder = self.folder.path().display();
         shell(&format!(
             "grep -o '{folder}[^ ]*' /proc/mounts | sort -r | xargs -r -n1 umount -l; rm -rf {folder}/data {folder}/exec"
