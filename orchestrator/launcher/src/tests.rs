@@ -1,5 +1,6 @@
 //! Both sides of a real socket, before container engines that are not there.
 
+mod patience;
 mod refusals;
 mod slow;
 mod stage;

@@ -58,7 +58,7 @@ pub(crate) enum Kind {
 }
 
 impl Verb {
-    const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Prepare,
         Self::Image,
         Self::List,

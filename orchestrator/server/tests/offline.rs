@@ -112,6 +112,12 @@ fn what_is_run_here_is_a_folder_or_a_file() {
 }
 
 #[test]
+fn a_launcher_is_told_whom_to_answer_before_it_listens() {
+    check(&["launcher"], "", 64, "", "users");
+    check(&["launcher", "--config", "/nowhere/launcher.toml"], "", 64, "", "/nowhere/launcher.toml");
+}
+
+#[test]
 fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
         check(&["completion", shell], "", 0, "sluice", "");

@@ -74,6 +74,7 @@ impl Stage {
         let slow = Arc::new(before(stage.fake.clone()));
         stage.runtime = slow.clone();
         stage.slow = Some(slow);
+        stage.most.containers = 100;
         stage.begin().await;
         stage
     }

@@ -200,6 +200,7 @@ fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
@@ -268,6 +269,33 @@ mod tests {
             (Verb::Image, json!({ "image": "a b" })),
         ] {
             assert_eq!(read(verb, &body).err().map(|refusal| refusal.code), Some(Code::Malformed), "{body}");
+        }
+    }
+
+    proptest! {
+        /// Whatever comes is read or refused; no refusal repeats what it was about.
+        #[test]
+        fn anything_is_read_or_refused(verb in 0..Verb::ALL.len(), body in any::<Vec<u8>>()) {
+            if let Err(refusal) = Ask::read(Verb::ALL[verb], &body) {
+                prop_assert_eq!(refusal.code, Code::Malformed);
+            }
+        }
+
+        /// The same for starts with some bytes changed, left out or put in.
+        #[test]
+        fn a_start_that_was_tampered_with_is_read_or_refused(
+            at in any::<prop::sample::Index>(),
+            cut in 0..4_usize,
+            put in proptest::collection::vec(any::<u8>(), 0..4),
+        ) {
+            let mut body = start().to_string().into_bytes();
+            let at = at.index(body.len());
+            let end = (at + cut).min(body.len());
+            body.splice(at..end, put);
+            if let Err(refusal) = Ask::read(Verb::Start, &body) {
+                prop_assert_eq!(refusal.code, Code::Malformed);
+                prop_assert!(!refusal.detail.contains("hunter2"));
+            }
         }
     }
 }
