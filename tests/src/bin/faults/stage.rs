@@ -150,7 +150,7 @@ impl Run {
 
     /// The fault is made now. The first time counts.
     pub(crate) fn strike(&mut self) {
-        self.times.struck.get_or_insert((self.load.ledger.now(), std::time::SystemTime::now()));
+        self.times.struck.get_or_insert_with(|| (self.load.ledger.now(), std::time::SystemTime::now()));
     }
 
     /// The fault is over now. The last time counts.
