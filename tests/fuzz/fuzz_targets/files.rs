@@ -20,6 +20,6 @@ fuzz_target!(|data: &[u8]| {
     let lines = u32::try_from(lines).unwrap_or(u32::MAX).saturating_add(2);
     for found in &report.sorted() {
         assert!(found.line <= lines, "{found:?} is not in {lines} lines");
-        assert!(!found.message.is_empty() && !found.message.contains('\u{1b}'), "{found:?}");
+        assert!(!found.message.is_empty(), "{found:?}");
     }
 });
