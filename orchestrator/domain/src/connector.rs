@@ -125,7 +125,8 @@ fn is_reference(text: &str) -> bool {
         Some((first, path)) if first == "localhost" || first.contains(['.', ':']) => (Some(first), path),
         Some(_) | None => (None, name),
     };
-    digest.is_none_or(|digest| digest.parse::<ImageDigest>().is_ok())
+    !text.contains("..")
+        && digest.is_none_or(|digest| digest.parse::<ImageDigest>().is_ok())
         && tag.is_none_or(is_tag)
         && registry.is_none_or(is_registry)
         && path.split('/').all(is_path_component)
@@ -158,7 +159,6 @@ fn is_path_component(part: &str) -> bool {
     part.bytes().next().is_some_and(plain)
         && part.bytes().next_back().is_some_and(plain)
         && part.bytes().all(|byte| plain(byte) || b"._-".contains(&byte))
-        && !part.contains("..")
 }
 
 impl FromStr for ImageDigest {
@@ -225,6 +225,7 @@ mod tests {
             ("a:", false),
             ("a/", false),
             ("a..b", false),
+            ("a:1..2", false),
             (":::", false),
             ("registry.example:99999/a", false),
             ("", false),

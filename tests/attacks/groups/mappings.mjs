@@ -42,6 +42,12 @@ const RUNAWAY = {
   "each of each": "$each($merge([1..100000].{ $string($): $ }), function($v) { [1..1000] })",
   "wildcards of wildcards": "**.**.**.**.**",
 };
+const FUNCTIONS = (
+  "string length substring substringBefore substringAfter uppercase lowercase trim pad contains split join match " +
+  "replace eval base64encode base64decode encodeUrlComponent number abs floor round power sqrt random formatNumber " +
+  "formatBase formatInteger parseInteger sum max min average boolean not exists count append sort reverse shuffle " +
+  "distinct zip keys lookup spread merge sift each error assert type map filter single reduce now millis fromMillis toMillis"
+).split(" ");
 const OUT = [
   "$env",
   "$secrets",
@@ -63,6 +69,7 @@ const OUT = [
 export async function mappings(world) {
   const before = world.settings.pid ? await resident(world.settings.pid) : 0;
   await runaway(world);
+  await counts(world);
   await paths(world);
   await ways(world);
   await data(world);
@@ -109,6 +116,21 @@ async function paths(world) {
     const answer = await evaluate(world, { jsonpath, input: INPUT });
     const ended = [200, 400, 422].includes(answer.status) && answer.millis < PATIENCE;
     world.attack("path", variant, "an end within four seconds", answer, ended);
+  }
+}
+
+/** Each function with fewer and with more arguments than it has: an error of the expression at worst. */
+async function counts(world) {
+  for (const name of FUNCTIONS) {
+    const calls = [0, 1, 2, 3, 4, 5].flatMap((count) => {
+      const given = Array(count).fill("null").join();
+      return [`$${name}(${given})`, `${name}(${given})`, `[1].$${name}(${given})`];
+    });
+    const answers = [];
+    for (const jsonata of calls) answers.push({ jsonata, ...(await evaluate(world, { jsonata, input: INPUT })) });
+    const through = answers.filter((one) => ![200, 400].includes(one.status));
+    const detail = through.map((one) => `${one.jsonata}: ${one.status}`).join("; ") || `${calls.length} calls`;
+    world.attack("counts", name, "a value, or an error", { status: 0, detail }, through.length === 0);
   }
 }
 

@@ -307,7 +307,9 @@ fn call(name: &str, args: &mut Vec<AstNode>, pattern: usize) {
             if args.len() == 1 {
                 args.insert(0, context());
             }
-            wrap_always(&mut args[0], WEIGH, matching + 8);
+            if let Some(arg) = args.get_mut(0) {
+                wrap_always(arg, WEIGH, matching + 8);
+            }
         }
         "distinct" => args.iter_mut().for_each(|arg| wrap_always(arg, WEIGH_SQUARE, 1)),
         "pad" => args.iter_mut().for_each(|arg| wrap_always(arg, WIDTH, 1)),

@@ -214,3 +214,23 @@ fn pictures_cannot_ask_for_long_results() {
         assert!(length < 10_000, "{source}");
     }
 }
+
+#[test]
+fn functions_without_their_arguments_are_errors() {
+    let names = "join replace contains match split distinct pad fromMillis toMillis map sort eval nothing";
+    for name in names.split(' ') {
+        for count in 0..5 {
+            let given = vec!["null"; count].join(",");
+            for source in
+                [format!("${name}({given})"), format!("{name}({given})"), format!("[1].${name}({given})")]
+            {
+                // Whether it has a value is the language's affair; a panic is ours.
+                if let Ok(expression) = crate::Expression::parse(&source, &crate::Limits::default()) {
+                    let root = serde_json::json!({});
+                    let mut evaluator = crate::Evaluator::new(crate::Limits::default());
+                    drop(evaluator.value(&expression, &crate::Root::new(&root)));
+                }
+            }
+        }
+    }
+}
