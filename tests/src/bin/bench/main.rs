@@ -11,7 +11,7 @@
 //!
 //! The second form measures the data plane by itself: see [`plane`]. The third what a message costs as bodies, steps and
 //! flows grow: see [`growth`]. The fourth what many quiet flows cost: see [`flows`]. The last two memory over time: see
-//! [`memory`].
+//! [`memory`](mod@memory).
 //!
 //! Needs the release binary of `sluice` and the component images; `tests/run` says which variables name the broker.
 //! Prints throughput, latency, ratios, memory and start times; asserts nothing but that no message is lost.
