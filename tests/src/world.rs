@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rand::Rng;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -363,8 +364,12 @@ async fn orchestrate(
     }
 }
 
+/// A port that is free now. Below those that the system gives to outgoing connections (from 32768 on), so that it is still
+/// free when an orchestrator is started on it again.
 fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    let tried = (0..1000).map(|_| rand::rng().random_range(15_000..32_000_u16));
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    tried.into_iter().find(free).context("no port is free")
 }
 
 impl Data {

@@ -198,14 +198,13 @@ async fn run(options: RunOptions) -> Result<()> {
         if let Some(file) = &options.json {
             std::fs::write(file, serde_json::to_string_pretty(&report)?)?;
         }
+        if let Some(file) = &options.table {
+            put_between_marks(file, "faults", &report.table(&all))?;
+        }
     }
     rogue::remove().await;
     drop(cx);
-    let table = report.table(&all);
-    if let Some(file) = &options.table {
-        put_between_marks(file, "faults", &table)?;
-    }
-    writeln!(std::io::stdout(), "{table}")?;
+    writeln!(std::io::stdout(), "{}", report.table(&all))?;
     let failed: Vec<_> = report.rows.iter().filter(|row| row.verdict() != "pass").collect();
     ensure!(failed.is_empty(), "{} rows do not pass", failed.len());
     Ok(())
