@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sluice_domain::FlowId;
 use sluice_domain::topology::LaneName;
-use sluice_domain::{FlowId, FlowVersion};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -54,8 +54,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
 
 /// All versions of a flow.
 fn versions(snapshot: &Snapshot, flow: FlowId) -> Vec<Arc<LiveFlow>> {
-    let range = (flow, FlowVersion(0))..=(flow, FlowVersion(u32::MAX));
-    snapshot.versions.range(range).map(|(_, live)| live.clone()).collect()
+    snapshot.versions_of(flow).map(|(_, live)| live.clone()).collect()
 }
 
 /// Batches that wait in some lanes.

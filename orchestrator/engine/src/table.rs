@@ -193,6 +193,14 @@ impl Snapshot {
         self.versions.get(&(address.flow, address.version))
     }
 
+    /// The versions of one flow, the oldest first. Looks at no other flow.
+    pub(crate) fn versions_of(
+        &self,
+        flow: FlowId,
+    ) -> impl Iterator<Item = (&(FlowId, FlowVersion), &Arc<LiveFlow>)> {
+        self.versions.range((flow, FlowVersion(0))..=(flow, FlowVersion(u32::MAX)))
+    }
+
     /// The lane of its own that the step has or would have which an envelope names.
     pub(crate) fn own_lane(&self, key: &StepKey) -> Option<LaneName> {
         let address = StepAddress::try_from(key).ok()?;

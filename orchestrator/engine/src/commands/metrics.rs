@@ -115,7 +115,7 @@ impl Engine {
         };
         let backlog = |flow: &Flow| backlogs.get(&flow.id).copied().unwrap_or_default();
         let under_way = |flow: &Flow| {
-            let mine = snapshot.versions.iter().filter(|((id, _), _)| *id == flow.id);
+            let mine = snapshot.versions_of(flow.id);
             let sum: i64 = mine.map(|(_, live)| live.under_way()).sum();
             Some(float(u64::try_from(sum).unwrap_or(0)))
         };

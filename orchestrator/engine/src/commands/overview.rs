@@ -154,8 +154,7 @@ impl Engine {
                     Some(Role::Action | Role::Respond) | None => done += counts.succeeded,
                 }
             }
-            let versions = snapshot.versions.iter().filter(|((id, _), _)| *id == flow.id);
-            let under_way: i64 = versions.map(|(_, live)| live.under_way()).sum();
+            let under_way: i64 = snapshot.versions_of(flow.id).map(|(_, live)| live.under_way()).sum();
             let backlog = backlogs.get(&flow.id).copied().unwrap_or_default();
             let (status, reasons) = self.status(flow, live, &snapshot);
             found.push(FlowOverview {

@@ -40,8 +40,7 @@ pub(crate) async fn desired(core: &Core) -> Desired {
     }
     for (key, live) in &snapshot.versions {
         // The versions of a flow share lanes, so those of a flow that ends do so together.
-        let all = (key.0, FlowVersion(0))..=(key.0, FlowVersion(u32::MAX));
-        if snapshot.versions.range(all).all(|(key, _)| finished.contains(key)) {
+        if snapshot.versions_of(key.0).all(|(key, _)| finished.contains(key)) {
             wanted.released.insert(*key);
         }
         if wanted.released.contains(key) || !snapshot.flows.contains_key(&key.0) {

@@ -83,8 +83,7 @@ pub(crate) async fn is_drained(core: &Core, flow: &Flow, live: &LiveFlow) -> boo
 pub(crate) async fn retire(core: &Core, declared: &mut Declared) -> Result<(), PortError> {
     let snapshot = core.snapshot();
     for flow in snapshot.flows.values() {
-        let versions: BTreeSet<Key> =
-            snapshot.versions.keys().filter(|key| key.0 == flow.id).copied().collect();
+        let versions: BTreeSet<Key> = snapshot.versions_of(flow.id).map(|(key, _)| *key).collect();
         if flow.intent == Intent::Delete {
             if versions.is_subset(&snapshot.released) && remove(core, declared, &versions).await? {
                 failpoint::reach("retire_before_record").await?;
