@@ -185,7 +185,7 @@ async function bodies(world) {
       variant,
       statuses.join(" or "),
       { ...answer, millis },
-      statuses.includes(answer.status) && millis < 10_000,
+      statuses.includes(answer.status) && millis < 20_000,
     );
   }
   const packed = outcome(await sluice.call("POST", "/api/v1/apply", "x", { "content-encoding": "gzip" }));

@@ -7,8 +7,10 @@ import { outcome, resident } from "../lib/sluice.mjs";
 const MIB = 1024 * 1024;
 /** More connections than the server keeps at a time. */
 const CONNECTIONS = 700;
-/** How long a plain request of somebody else may take meanwhile, in milliseconds. */
-const PROMPT = 3000;
+/** How long a plain request of somebody else may take meanwhile, in milliseconds: less than the silent ones may stay. */
+const PROMPT = 8000;
+/** Until when what says nothing has to be gone, in milliseconds: many times what the server grants. */
+const GONE = 90_000;
 
 export async function crowds(world) {
   const { sluice } = world;
@@ -46,7 +48,7 @@ async function slow(world, variant, beginning) {
   const good = took.every(({ status, millis }) => status === 200 && millis < PROMPT);
   // What says nothing is closed, whoever else comes.
   let waited = 0;
-  while (held.open() > 0 && waited < 30_000) {
+  while (held.open() > 0 && waited < GONE) {
     await sleep(250);
     waited += 250;
   }

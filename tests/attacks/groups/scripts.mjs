@@ -121,7 +121,7 @@ export async function scripts(world) {
     const { result, survived } = await survives(sluice, () => sluice.invoke(names[n], "main"));
     const script = await answers(sluice, "script");
     const fits = typeof expect === "function" ? expect(result.body) : expect === null || result.code === expect;
-    const bounded = result.millis < 8000 && Buffer.byteLength(result.whole) < 1.2e6;
+    const bounded = result.millis < 20_000 && Buffer.byteLength(result.whole) < 1.2e6;
     const works = survived && script.body?.plain === true && script.tries === 0;
     const wanted = typeof expect === "string" ? expect : "an end in time";
     world.attack(
