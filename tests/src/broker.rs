@@ -118,6 +118,16 @@ impl Broker {
         &self.vhost
     }
 
+    /// The process of the broker on this machine.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or does not say.
+    pub async fn pid(&self) -> Result<u32> {
+        let nodes = self.call("GET", &["nodes"], None).await?;
+        let pid = nodes[0]["os_pid"].as_str().context("the broker does not name its process")?;
+        Ok(pid.parse()?)
+    }
+
     /// The names of all queues of the virtual host.
     ///
     /// # Errors

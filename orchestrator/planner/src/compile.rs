@@ -75,7 +75,7 @@ fn assemble(demand: &Demand<'_>, context: &Context<'_>, params: Value, configs: 
                 self::step(demand, context.catalogue, (step, context.resolved[index]?), config)?;
             compiled.next = next.remove(&step.id).unwrap_or_default();
             compiled.carries = carries.remove(&step.id).unwrap_or_else(Carry::nothing);
-            Some((step.id.clone(), compiled))
+            Some((step.id.clone(), Box::new(compiled)))
         })
         .collect();
     CompiledFlow {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::near::visible;
 use crate::{Code, Mark};
 
 /// How bad it is.
@@ -85,7 +86,9 @@ impl Report {
         self
     }
 
-    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+    pub(crate) fn push(&mut self, mut diagnostic: Diagnostic) {
+        diagnostic.message = visible(diagnostic.message);
+        diagnostic.help = visible(diagnostic.help);
         self.diagnostics.push(diagnostic);
     }
 }

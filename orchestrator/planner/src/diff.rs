@@ -72,7 +72,7 @@ pub fn diff(old: Option<&CompiledFlow>, new: &CompiledFlow) -> FlowDiff {
     FlowDiff { items }
 }
 
-type Steps = BTreeMap<StepId, CompiledStep>;
+type Steps = BTreeMap<StepId, Box<CompiledStep>>;
 
 fn item(change: Change, subject: Subject, name: impl Into<String>, reason: impl Into<String>) -> Item {
     Item { change, subject, name: name.into(), reason: reason.into() }

@@ -71,7 +71,7 @@ fn draw(text: &mut String, id: &StepId, step: &CompiledStep) -> std::fmt::Result
 }
 
 /// The steps by their distance from the triggers, then by their ids.
-fn order(steps: &BTreeMap<StepId, CompiledStep>) -> Vec<&StepId> {
+fn order(steps: &BTreeMap<StepId, Box<CompiledStep>>) -> Vec<&StepId> {
     let triggers = steps.iter().filter(|(_, step)| step.role != Role::Action).map(|(id, _)| id);
     let mut waiting: VecDeque<&StepId> = triggers.collect();
     let mut seen: BTreeSet<&StepId> = waiting.iter().copied().collect();

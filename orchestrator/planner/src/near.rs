@@ -43,16 +43,34 @@ pub(crate) fn quote(text: &str) -> String {
             quoted.push('…');
             break;
         }
-        let hidden = letter.is_control()
-            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if hidden {
-            quoted.extend(letter.escape_unicode());
-        } else {
-            quoted.push(letter);
-        }
+        show(letter, &mut quoted);
     }
     quoted.push('`');
     quoted
+}
+
+/// A text whose characters that change how text is shown are written out: parts of it may come from a file.
+pub(crate) fn visible(text: String) -> String {
+    if !text.chars().any(is_hidden) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    text.chars().for_each(|letter| show(letter, &mut shown));
+    shown
+}
+
+fn show(letter: char, into: &mut String) {
+    if is_hidden(letter) {
+        into.extend(letter.escape_unicode());
+    } else {
+        into.push(letter);
+    }
+}
+
+/// Whether a character changes how the text around it is shown.
+fn is_hidden(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -63,6 +81,17 @@ mod tests {
     fn the_nearest_name_is_offered_only_when_it_is_near() {
         assert_eq!(nearest("confg", ["id", "config", "use"]), Some("config"));
         assert_eq!(nearest("banana", ["id", "config", "use"]), None);
+    }
+
+    #[test]
+    fn what_is_hidden_in_a_text_is_written_out() {
+        let mut report = crate::Report::default();
+        let mark = crate::Mark { line: 1, column: 1 };
+        let text = "unknown key \u{1b}[2Ka\rb";
+        report.push(crate::Diagnostic::new(crate::Code::Syntax, "t.yaml", mark, text).help("try \u{202e}x"));
+        let told: Vec<_> = report.iter().map(|one| (one.message.as_str(), one.help.as_str())).collect();
+        assert_eq!(told, [("unknown key \\u{1b}[2Ka\\u{d}b", "try \\u{202e}x")]);
+        assert_eq!(visible("Grüße, `a`".to_owned()), "Grüße, `a`");
     }
 
     #[test]

@@ -11,8 +11,8 @@ use lapin::Acker;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use rand::Rng;
+use sluice_ports::PortError;
 use sluice_ports::broker::{Consumer, Delivery, DeliveryTag};
-use sluice_ports::{Fault, PortError};
 use tracing::{debug, warn};
 
 use crate::link::Link;
@@ -130,10 +130,11 @@ impl Consumer for QueueConsumer {
                 self.current = None;
                 Ok(false)
             }
-            // The channel is gone, so the message comes again: that is what `false` says.
-            Ok(Err(error)) if error.is_io_error() || !error.is_amqp_error() => Ok(false),
+            // Whatever it says: nothing more can be told by this channel, so the message comes again.
             Ok(Err(error)) => {
-                Err(PortError::new(Fault::Transient, format!("acknowledge from {}", self.queue), error))
+                debug!(queue = self.queue, %error, "an acknowledgement did not get through; rebuilding the consumer");
+                self.current = None;
+                Ok(false)
             }
         }
     }

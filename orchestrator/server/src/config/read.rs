@@ -244,7 +244,14 @@ impl Reader {
         let keep_warm = self.optional::<Delay>("engine.keep_warm");
         let idle_timeout = match self.text("engine.idle_timeout") {
             Some(text) if text == "never" => Some(None),
-            _ => self.optional::<Delay>("engine.idle_timeout").map(|delay| Some(delay.get())),
+            Some(text) => match text.parse::<Delay>() {
+                Ok(delay) => Some(Some(delay.get())),
+                Err(error) => {
+                    self.fault("engine.idle_timeout", format!("`{text}`: {error}; or `never`"));
+                    None
+                }
+            },
+            None => None,
         };
         let per_second = self.number("history.per_second", 0, 1_000_000);
         let body_bytes = self.number("history.body_bytes", 0, 1024 * 1024);

@@ -27,6 +27,7 @@ fn all_faults_are_told_at_once_and_none_tells_a_secret() {
         ("SLUICE__LOG__FORMAT", "xml"),
         ("SLUICE__LIMITS__MEMORY", "1KB"),
         ("SLUICE__COLOUR", "red"),
+        ("SLUICE__ENGINE__IDLE_TIMEOUT", "forever"),
         ("SLUICE__OAUTH__ALLOWED_NETWORKS", "10.0.0.0/8, home, 10.0.0.0/33"),
         ("SLUICE__BROKER__COMPONENT_PASSWORD_FILE", "/nowhere/at/all"),
     ])
@@ -39,6 +40,7 @@ fn all_faults_are_told_at_once_and_none_tells_a_secret() {
         "log.format",
         "limits.memory",
         "colour",
+        "or `never`",
         "PASSWORD_FILE",
         "management_url",
         "`home` is no network",

@@ -47,7 +47,7 @@ pub(crate) async fn run(count: usize) -> Result<Value> {
     let pids = [
         vec![world.orchestrator().and_then(Orchestrator::pid).context("no orchestrator")?],
         vec![world.process("timer").await?, world.process("log").await?],
-        pids_of("beam.smp")?,
+        vec![world.broker.pid().await?],
         [pids_of("dockerd")?, pids_of("containerd")?].concat(),
     ];
     let sum = || pids.iter().map(|pids| cpu_seconds(pids)).collect::<Result<Vec<f64>>>();

@@ -8,8 +8,6 @@ use serde_json::{Value, json};
 use sluice_tests::workload::{self, SINK, SOURCE, order};
 use sluice_tests::{Amqp, Orchestrator, World};
 
-use super::plane::pids_of;
-
 /// How long a slow sink is watched.
 const SLOW: Duration = Duration::from_secs(60);
 /// Messages a second of the long run.
@@ -28,11 +26,11 @@ struct Memory {
 impl Memory {
     async fn of(world: &World, component: &str) -> Result<Self> {
         let orchestrator = world.orchestrator().and_then(Orchestrator::pid).context("no orchestrator")?;
-        let broker = pids_of("beam.smp")?;
+        let broker = world.broker.pid().await?;
         Ok(Self {
             orchestrator: Orchestrator::memory_kib(orchestrator)?,
             component: Orchestrator::memory_kib(world.process(component).await?)?,
-            broker: broker.iter().map(|pid| Orchestrator::memory_kib(*pid)).sum::<Result<u64>>()?,
+            broker: Orchestrator::memory_kib(broker)?,
         })
     }
 

@@ -189,11 +189,11 @@ pub(crate) async fn flow(load: &Load<'_>) -> Result<Value> {
 }
 
 /// The processes of the orchestrator, the component and the broker.
-struct Pids([u32; 1], [u32; 1], Vec<u32>);
+struct Pids([u32; 1], [u32; 1], [u32; 1]);
 
 async fn pids(world: &World) -> Result<Pids> {
     let orchestrator = world.orchestrator().and_then(Orchestrator::pid).context("no orchestrator")?;
-    Ok(Pids([orchestrator], [world.process("faulty").await?], pids_of("beam.smp")?))
+    Ok(Pids([orchestrator], [world.process("faulty").await?], [world.broker.pid().await?]))
 }
 
 /// The processes of a program on this machine.
