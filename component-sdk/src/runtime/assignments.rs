@@ -2,11 +2,10 @@
 //!
 //! A gateway that cannot be reached changes nothing: the component goes on with what it was told last.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_protocol::gateway::Assignments;
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use super::backoff::Backoff;
@@ -17,8 +16,8 @@ use crate::error::chain;
 /// Keeps a gateway that does not hold its answers back from being asked in a tight loop.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Asks for ever and passes each new answer on.
-pub(crate) async fn follow(gateway: Gateway, stop: Stop, told: watch::Sender<Option<Arc<Assignments>>>) {
+/// Asks for ever and passes each new answer on, the next one only after the one before was taken: long lists do not pile up.
+pub(crate) async fn follow(gateway: Gateway, stop: Stop, told: mpsc::Sender<Assignments>) {
     let mut since = None;
     let mut backoff = Backoff::new();
     loop {
@@ -35,7 +34,9 @@ pub(crate) async fn follow(gateway: Gateway, stop: Stop, told: watch::Sender<Opt
                     if assignments.drain {
                         stop.request(Reason::Drain);
                     }
-                    told.send_replace(Some(Arc::new(assignments)));
+                    if told.send(assignments).await.is_err() {
+                        return;
+                    }
                 }
                 tokio::time::sleep(BREATH).await;
             }

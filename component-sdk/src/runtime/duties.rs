@@ -66,7 +66,7 @@ impl Duties {
     }
 
     /// Brings what is served in line with `wanted`, leaving `own` queues alone, which belong to no step.
-    pub(crate) fn apply(&mut self, wanted: &Assignments, own: &[&str]) {
+    pub(crate) fn apply(&mut self, wanted: Assignments, own: &[&str]) {
         let revisions = wanted.assignments.iter().filter_map(|one| one.instance.clone().zip(one.revision));
         self.runner.credentials.assign(revisions.collect());
         let mut lanes = desired_lanes(&wanted.assignments);
@@ -82,8 +82,10 @@ impl Duties {
                 stop.cancel();
             }
         }
-        self.apply_steps(wanted);
-        self.apply_listeners(wanted);
+        let (listeners, steps) =
+            wanted.assignments.into_iter().partition(|one: &Assignment| one.role == Role::Listener);
+        self.apply_steps(steps);
+        self.apply_listeners(listeners);
         for (queue, prefetch) in lanes {
             if !self.lanes.contains_key(&queue) {
                 self.start_lane(queue, prefetch);
@@ -114,14 +116,16 @@ impl Duties {
         self.runner.running.wait().await;
     }
 
-    fn apply_steps(&mut self, wanted: &Assignments) {
-        let mut steps = HashMap::new();
-        for assignment in wanted.assignments.iter().filter(|one| one.role != Role::Listener) {
-            let kept = self.steps.get(&assignment.step).filter(|step| serves(step, assignment));
+    fn apply_steps(&mut self, wanted: Vec<Assignment>) {
+        let mut steps = HashMap::with_capacity(wanted.len());
+        for assignment in wanted {
+            let key = assignment.step.clone();
+            let kept = self.steps.get(&key).filter(|step| serves(step, &assignment));
             let step = kept.unwrap_or_else(|| {
-                Step::new(assignment.clone(), bind_call(&self.component, assignment), &self.runner)
+                let call = bind_call(&self.component, &assignment);
+                Step::new(assignment, call, &self.runner)
             });
-            steps.insert(assignment.step.clone(), step);
+            steps.insert(key, step);
         }
         let former = self.steps.all();
         self.steps.replace(steps);
@@ -132,26 +136,22 @@ impl Duties {
         }
     }
 
-    fn apply_listeners(&mut self, wanted: &Assignments) {
-        let active: HashMap<&StepKey, &Assignment> = wanted
-            .assignments
-            .iter()
-            .filter(|one| one.role == Role::Listener && !one.paused)
-            .map(|one| (&one.step, one))
-            .collect();
+    fn apply_listeners(&mut self, wanted: Vec<Assignment>) {
+        let active: HashMap<StepKey, Assignment> =
+            wanted.into_iter().filter(|one| !one.paused).map(|one| (one.step.clone(), one)).collect();
         self.listeners.retain(|step, (running, stop, _)| {
-            let keep = active.get(step).is_some_and(|wanted| **wanted == *running);
+            let keep = active.get(step).is_some_and(|wanted| wanted == running);
             if !keep {
                 stop.cancel();
             }
             keep
         });
         for (step, assignment) in active {
-            if !self.listeners.contains_key(step) {
+            if !self.listeners.contains_key(&step) {
                 let stop = self.end.child_token();
-                let listen = self.bind_listener(assignment);
+                let listen = self.bind_listener(&assignment);
                 let task = listener::keep(assignment.clone(), listen, Arc::clone(&self.runner), stop.clone());
-                self.listeners.insert(step.clone(), (assignment.clone(), stop, self.tasks.spawn(task)));
+                self.listeners.insert(step, (assignment, stop, self.tasks.spawn(task)));
             }
         }
     }
@@ -194,9 +194,23 @@ pub(crate) fn bind_call(component: &Checked, assignment: &Assignment) -> Result<
 /// Whether a running step serves this assignment as it is. Which lane its inputs come through, and whether that one is
 /// read, is no matter of the step.
 fn serves(step: &Step, assignment: &Assignment) -> bool {
-    let served = &step.served.assignment;
-    let Assignment { paused, revision, queue, .. } = served.clone();
-    *served == Assignment { paused, revision, queue, ..assignment.clone() }
+    let Assignment {
+        step: key,
+        function,
+        role,
+        config,
+        instance,
+        concurrency,
+        timeout_ms,
+        routing_key,
+        paused: _,
+        revision: _,
+        queue: _,
+    } = &step.served.assignment;
+    (key, function, role, config)
+        == (&assignment.step, &assignment.function, &assignment.role, &assignment.config)
+        && (instance, routing_key) == (&assignment.instance, &assignment.routing_key)
+        && (concurrency, timeout_ms) == (&assignment.concurrency, &assignment.timeout_ms)
 }
 
 fn logged<T>(bound: Result<T, Error>, assignment: &Assignment) -> Result<T, Error> {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_protocol::gateway::{Assignments, Boot, Session};
+use sluice_protocol::gateway::{Boot, Session};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -73,28 +73,29 @@ pub(crate) async fn serve(component: Checked, boot: Boot, work: Handle) -> u8 {
 
 /// Applies each list of assignments until the end is requested.
 async fn follow_assignments(duties: &mut Duties, gateway: Gateway, stop: &Stop, session: &Session) {
-    let (told, mut news) = watch::channel::<Option<Arc<Assignments>>>(None);
+    let (told, mut news) = mpsc::channel(1);
     let following = tokio::spawn(assignments::follow(gateway, stop.clone(), told));
     let mut shared_served = false;
     loop {
-        tokio::select! {
+        let wanted = tokio::select! {
             biased;
             () = stop.requested() => break,
-            changed = news.changed() => if changed.is_err() { break },
-        }
-        let wanted = news.borrow_and_update().clone();
-        if let Some(wanted) = wanted {
-            let own = [Some(&session.suspects), Some(&session.invocations), session.common.as_ref()];
-            let own: Vec<&str> = own.into_iter().flatten().map(String::as_str).collect();
-            duties.apply(&wanted, &own);
-            // Only now: before the first assignments there would be no way to answer for a suspect.
-            if !shared_served && !wanted.assignments.is_empty() {
-                duties.serve_suspects(&session.suspects);
-                if let Some(common) = &session.common {
-                    duties.serve_common(common);
-                }
-                shared_served = true;
+            wanted = news.recv() => match wanted {
+                Some(wanted) => wanted,
+                None => break,
+            },
+        };
+        let own = [Some(&session.suspects), Some(&session.invocations), session.common.as_ref()];
+        let own: Vec<&str> = own.into_iter().flatten().map(String::as_str).collect();
+        let any = !wanted.assignments.is_empty();
+        duties.apply(wanted, &own);
+        // Only now: before the first assignments there would be no way to answer for a suspect.
+        if !shared_served && any {
+            duties.serve_suspects(&session.suspects);
+            if let Some(common) = &session.common {
+                duties.serve_common(common);
             }
+            shared_served = true;
         }
     }
     following.abort();

@@ -31,8 +31,8 @@ pub struct CompiledFlow {
     pub template_version: semver::Version,
     /// The parameters, defaults filled in.
     pub params: Value,
-    /// The steps.
-    pub steps: BTreeMap<StepId, CompiledStep>,
+    /// The steps. Boxed, since the nodes of a map keep places for eleven, and most flows have three or four steps.
+    pub steps: BTreeMap<StepId, Box<CompiledStep>>,
 }
 
 /// One step of a compiled flow.

@@ -63,8 +63,20 @@ pub enum Intent {
     /// Triggers are silent; steps finish what is under way, then the containers that nobody else needs go. An operator
     /// moves it on.
     Stop,
-    /// As `Stop`, then everything of it goes. The reconciler removes the flow when nothing is under way any more.
+    /// As `Stop`, then everything of it goes. The reconciler removes the flow when nothing is under way any more. Nothing
+    /// moves it on but `Discard`.
     Delete,
+    /// As `Delete`, and nothing is waited for: what waits in its own lanes is thrown away, and what comes of it afterwards
+    /// becomes dead letters. Nothing moves it on.
+    Discard,
+}
+
+impl Intent {
+    /// Whether the flow is to go for good.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Delete | Self::Discard)
+    }
 }
 
 impl fmt::Display for Intent {
@@ -74,6 +86,7 @@ impl fmt::Display for Intent {
             Self::Pause => "pause",
             Self::Stop => "stop",
             Self::Delete => "delete",
+            Self::Discard => "discard",
         })
     }
 }

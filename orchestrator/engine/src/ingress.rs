@@ -133,7 +133,7 @@ struct Door {
 impl Door {
     fn step(&self) -> Result<&CompiledStep, HookError> {
         let step = self.live.compiled.steps.get(&self.step);
-        step.filter(|step| step.role == Role::Webhook).ok_or(HookError::Unknown)
+        step.map(|step| &**step).filter(|step| step.role == Role::Webhook).ok_or(HookError::Unknown)
     }
 }
 
@@ -261,7 +261,7 @@ impl Engine {
             Intent::Run if !door.snapshot.may_fire(door.flow) => return Err(HookError::Crowded),
             Intent::Run => {}
             Intent::Pause | Intent::Stop => return Err(HookError::Paused),
-            Intent::Delete => return Err(HookError::Unknown),
+            Intent::Delete | Intent::Discard => return Err(HookError::Unknown),
         }
         let away = match self.core.ports.broker.health() {
             Health::Up => return Ok(()),

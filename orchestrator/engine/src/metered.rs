@@ -54,6 +54,10 @@ impl Broker for Metered {
         self.broker.delete_queue_if_idle(queue).await
     }
 
+    async fn purge(&self, queue: &str) -> Result<u32, PortError> {
+        self.broker.purge(queue).await
+    }
+
     async fn delete_exchange(&self, deployment: DeploymentId) -> Result<(), PortError> {
         self.broker.delete_exchange(deployment).await
     }

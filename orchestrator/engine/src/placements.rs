@@ -9,7 +9,7 @@
 //! The counts are of this process only. After a restart they begin at nothing; then a step may change its lane while
 //! inputs from before are still in the other one, which costs order across the restart and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -173,9 +173,21 @@ impl Placements {
         matches!(state, Some(State::Draining(_) | State::Own))
     }
 
-    /// Inputs of a step that were sent by this process and did not come to an end.
-    pub(crate) fn unfinished(&self, own: &LaneName) -> u64 {
-        self.places().by_lane.get(own).map_or(0, |place| place.unfinished)
+    /// The lanes of all steps that have a queue of their own.
+    pub(crate) fn own(&self) -> HashSet<LaneName> {
+        let places = self.places();
+        let own =
+            places.by_lane.iter().filter(|(_, place)| matches!(place.state, State::Draining(_) | State::Own));
+        own.map(|(lane, _)| lane.clone()).collect()
+    }
+
+    /// The steps without a queue of their own of which inputs that this process sent did not come to an end, and how many.
+    pub(crate) fn unfinished(&self) -> HashMap<LaneName, u64> {
+        let places = self.places();
+        let common =
+            places.by_lane.iter().filter(|(_, place)| matches!(place.state, State::Common | State::Asked));
+        let unfinished = common.filter(|(_, place)| place.unfinished > 0);
+        unfinished.map(|(lane, place)| (lane.clone(), place.unfinished)).collect()
     }
 
     /// Resolves when something is to be done for a step that became busy, or for a deployment that slept.
@@ -349,7 +361,7 @@ mod tests {
             assert_eq!(places.read(&step), common(), "{left} are left");
             assert_eq!(places.ended(&step, 10, 0), left == 0);
         }
-        assert_eq!(places.unfinished(&step), 1);
+        assert_eq!(places.places().by_lane[&step].unfinished, 1);
         assert_eq!(places.read(&step), step);
     }
 

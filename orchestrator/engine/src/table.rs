@@ -3,15 +3,17 @@
 //! Readers take a snapshot; a change replaces the whole table. Old versions stay until they are retired, because
 //! messages finish on the version that they started on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sluice_domain::compiled::{CompiledFlow, CompiledStep};
 use sluice_domain::topology::LaneName;
-use sluice_domain::{ErrorRoute, Flow, FlowId, FlowVersion, Gate, InstanceName, Intent, StepAddress, StepId};
+use sluice_domain::{
+    DeploymentId, ErrorRoute, Flow, FlowId, FlowVersion, Gate, InstanceName, Intent, StepAddress, StepId,
+};
 use sluice_mapping::{Expression, Limits, Mapping, Reads, StepReads};
 use sluice_protocol::StepKey;
 use sluice_protocol::gateway::Role;
@@ -24,6 +26,7 @@ use crate::placements::Placements;
 pub struct LiveFlow {
     /// The flow.
     pub compiled: CompiledFlow,
+    /// Of the steps that have expressions.
     gates: BTreeMap<StepId, LiveGate>,
     /// What each step is called on the wire.
     keys: BTreeMap<StepId, StepKey>,
@@ -34,6 +37,9 @@ pub struct LiveFlow {
     /// When a message of it was seen last, in unix milliseconds.
     seen: AtomicI64,
 }
+
+/// The gate of a step that lets everything in as it is.
+static OPEN: LazyLock<LiveGate> = LazyLock::new(LiveGate::default);
 
 /// The expressions of a step's gate.
 #[derive(Debug, Default, Clone)]
@@ -67,15 +73,18 @@ impl LiveFlow {
                 step: id.clone(),
                 reason,
             })?;
-            gates.insert(id.clone(), gate);
+            if let Some(gate) = gate {
+                gates.insert(id.clone(), gate);
+            }
         }
         let within = within(&compiled);
         let keys = compiled.steps.keys().map(|id| (id.clone(), compiled.address(id).to_key())).collect();
         Ok(Self { compiled, gates, keys, within, under_way: AtomicI64::new(0), seen: AtomicI64::new(0) })
     }
 
-    pub(crate) fn gate(&self, step: &StepId) -> Option<&LiveGate> {
-        self.gates.get(step)
+    /// The expressions of a step's gate.
+    pub(crate) fn gate(&self, step: &StepId) -> &LiveGate {
+        self.gates.get(step).unwrap_or(&OPEN)
     }
 
     /// What a step is called on the wire.
@@ -145,7 +154,10 @@ fn within(flow: &CompiledFlow) -> BTreeMap<StepId, Duration> {
     webhooks.filter_map(|(id, _)| Some((id.clone(), patience(id)?))).collect()
 }
 
-fn parse(gate: &Gate) -> Result<LiveGate, String> {
+fn parse(gate: &Gate) -> Result<Option<LiveGate>, String> {
+    if gate.when.is_none() && gate.split.is_none() && gate.input.is_none() {
+        return Ok(None);
+    }
     let limits = Limits::default();
     let expression = |source: &Option<String>| {
         source
@@ -166,7 +178,7 @@ fn parse(gate: &Gate) -> Result<LiveGate, String> {
     if let Some(input) = &input {
         reads.merge(input.reads());
     }
-    Ok(LiveGate { when, split, input, reads })
+    Ok(Some(LiveGate { when, split, input, reads }))
 }
 
 /// What is known about all flows at one moment.
@@ -233,6 +245,8 @@ pub struct Table {
     current: RwLock<Arc<Snapshot>>,
     placements: Placements,
     news: Arc<News>,
+    /// The revision of what each deployment is to serve, and after how many changes that was so.
+    told: Mutex<HashMap<DeploymentId, (u64, u64)>>,
 }
 
 #[derive(Debug, Default)]
@@ -304,6 +318,26 @@ impl Table {
     pub(crate) fn tell(&self) {
         self.news.count.fetch_add(1, Ordering::SeqCst);
         self.news.changed.notify_waiters();
+    }
+
+    /// How many changes there were.
+    pub(crate) fn mark(&self) -> u64 {
+        self.news.count.load(Ordering::SeqCst)
+    }
+
+    /// Notes the revision of what a deployment is to serve, which was worked out from the table after it was at `mark`.
+    pub(crate) fn note_told(&self, deployment: DeploymentId, revision: u64, mark: u64) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was so before other changes helps nobody.
+        told.retain(|_, (_, known)| *known == mark);
+        told.insert(deployment, (revision, mark));
+    }
+
+    /// Whether what a deployment is to serve has this revision still, as far as that is known without a look at all flows.
+    pub(crate) fn is_told(&self, deployment: DeploymentId, revision: u64) -> bool {
+        let mark = self.mark();
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.get(&deployment) == Some(&(revision, mark))
     }
 
     /// Fires at every change.

@@ -37,6 +37,10 @@ pub trait Broker: Send + Sync {
     /// `Ok(false)` when it is not; `Ok(true)` when it is gone, also when it never was there.
     async fn delete_queue_if_idle(&self, queue: &str) -> Result<bool, PortError>;
 
+    /// Throws away what waits in a queue (a lane, or one of a deployment's own queues); how many messages that were. What was
+    /// delivered and not acknowledged stays. Nothing when there is no such queue.
+    async fn purge(&self, queue: &str) -> Result<u32, PortError>;
+
     /// Deletes the exchange of a deployment. Idempotent.
     async fn delete_exchange(&self, deployment: DeploymentId) -> Result<(), PortError>;
 

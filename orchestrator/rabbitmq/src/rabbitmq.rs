@@ -99,6 +99,19 @@ impl RabbitMq {
     }
 }
 
+/// Refuses to take anything from other queues than lanes.
+fn only_a_lane(queue: &str, verb: &str) -> Result<(), PortError> {
+    let known = queue.starts_with(names::LANE_PREFIX);
+    let refused = || {
+        PortError::new(
+            Fault::Permanent,
+            format!("{verb} {queue}"),
+            "nothing is ever taken from other queues than lanes",
+        )
+    };
+    known.then_some(()).ok_or_else(refused)
+}
+
 fn failed(operation: String) -> impl FnOnce(lapin::Error) -> PortError {
     move |error| {
         let fault = match topology::reply_code(&error) {
@@ -132,15 +145,15 @@ impl Broker for RabbitMq {
     }
 
     async fn delete_queue_if_idle(&self, queue: &str) -> Result<bool, PortError> {
-        if !queue.starts_with(names::LANE_PREFIX) {
-            return Err(PortError::new(
-                Fault::Permanent,
-                format!("delete {queue}"),
-                "only lanes are ever deleted",
-            ));
-        }
+        only_a_lane(queue, "delete")?;
         let channel = self.channel(&self.control).await?;
         topology::delete_if_idle(&channel, queue).await.map_err(failed(format!("delete {queue}")))
+    }
+
+    async fn purge(&self, queue: &str) -> Result<u32, PortError> {
+        only_a_lane(queue, "purge")?;
+        let channel = self.channel(&self.control).await?;
+        topology::purge(&channel, queue).await.map_err(failed(format!("purge {queue}")))
     }
 
     async fn delete_exchange(&self, deployment: DeploymentId) -> Result<(), PortError> {

@@ -2,6 +2,7 @@
 
 use lapin::options::{
     ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ExchangeKind};
@@ -88,6 +89,14 @@ pub(crate) async fn delete_if_idle(channel: &Channel, name: &str) -> Result<bool
         Err(error) if reply_code(&error) == Some(406) => Ok(false),
         Err(error) if reply_code(&error) == Some(404) => Ok(true),
         Err(error) => Err(error),
+    }
+}
+
+/// Throws away what waits in a queue, if there is one.
+pub(crate) async fn purge(channel: &Channel, name: &str) -> Result<u32, lapin::Error> {
+    match channel.queue_purge(name.into(), QueuePurgeOptions::default()).await {
+        Err(error) if reply_code(&error) == Some(404) => Ok(0),
+        purged => purged,
     }
 }
 

@@ -120,8 +120,8 @@ pub fn compiled(flow: &Flow) -> CompiledFlow {
         template_version: semver::Version::new(1, 0, 0),
         params: flow.params.clone(),
         steps: BTreeMap::from([
-            (step("tick"), tick),
-            (push, compiled_step(flow.id, "crm", "push", Role::Action)),
+            (step("tick"), Box::new(tick)),
+            (push, Box::new(compiled_step(flow.id, "crm", "push", Role::Action))),
         ]),
     }
 }

@@ -1,10 +1,13 @@
 //! Pausing, stopping, deleting and updating flows.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
 use sluice_tests::{HttpSink, World, eventually};
+use tokio::net::TcpListener;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -82,4 +85,69 @@ async fn a_flow_is_paused_resumed_updated_and_deleted_without_a_trace() -> Resul
     })
     .await?;
     world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_that_cannot_come_to_an_end_is_discarded_without_a_trace() -> Result<()> {
+    let world = World::start("discard", &["timer", "http"]).await?;
+    let sink = HttpSink::start().await?;
+    // Somebody who takes every request and answers none.
+    let silent = TcpListener::bind((world.host.as_str(), 0)).await?;
+    let url = format!("http://{}", silent.local_addr()?);
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counted = taken.clone();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((connection, _)) = silent.accept().await {
+            held.push(connection);
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let endless = template("1.0.0", &url, "    timeout: 1h\n").replace("name: life", "name: endless");
+    let endless = endless.replace("every: 1s", "every: 1h");
+    world.api.apply(&endless, json!({})).await?;
+    world.api.apply(&template("1.0.0", &sink.url(&world.host), ""), json!({})).await?;
+    for number in 0..40 {
+        let body = json!({ "body": { "number": number } });
+        world.api.call("POST", "/api/v1/flows/endless/trigger", Some(body)).await?;
+    }
+    eventually("a run that does not end", PATIENCE, || async {
+        Ok((taken.load(Ordering::SeqCst) > 0).then_some(()))
+    })
+    .await?;
+    eventually("a lane of its own", PATIENCE, || async {
+        let lanes = own_lanes(&world).await?;
+        Ok((!lanes.is_empty()).then_some(()))
+    })
+    .await?;
+
+    world.api.call("DELETE", "/api/v1/flows/endless", None).await?;
+    let flow = world.api.get("/api/v1/flows/endless").await?;
+    assert_eq!(flow["status"], "deleting", "{flow}");
+    let (status, problem) = world.api.raw("DELETE", "/api/v1/flows/endless?discard=perhaps", None).await?;
+    assert_eq!(status, 400, "{problem}");
+    let state = world.api.call("DELETE", "/api/v1/flows/endless?discard=true", None).await?;
+    assert_eq!(state["intent"], "discard");
+    // What is thrown away comes back by no other wish.
+    let (status, problem) = world.api.raw("POST", "/api/v1/flows/endless/start", None).await?;
+    assert!(status == 409 || status == 404, "{status} {problem}");
+    eventually("the flow and its lane to be gone", PATIENCE, || async {
+        let (status, _) = world.api.raw("GET", "/api/v1/flows/endless", None).await?;
+        let lanes = own_lanes(&world).await?;
+        Ok((status == 404 && lanes.is_empty()).then_some(()))
+    })
+    .await?;
+    // The other flow shares the container, and goes on.
+    let now = sink.count();
+    eventually("posts of the other flow", PATIENCE, || async { Ok((sink.count() > now + 2).then_some(())) })
+        .await?;
+    world.stop().await
+}
+
+/// The lanes that single steps have.
+async fn own_lanes(world: &World) -> Result<Vec<String>> {
+    let shared = [".common", ".suspects", ".invocations"];
+    let of_a_step =
+        |name: &String| name.starts_with("v1.q.") && !shared.iter().any(|end| name.ends_with(end));
+    Ok(world.broker.queues().await?.into_iter().filter(of_a_step).collect())
 }

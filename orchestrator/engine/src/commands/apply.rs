@@ -117,9 +117,7 @@ impl Engine {
             self.core.ports.store.put_template(&doc.template, &doc.source).await?;
         }
         self.store_flows(flows).await?;
-        for flow in pruned {
-            self.change_intent(flow, Intent::Delete).await?;
-        }
+        self.change_intents(&pruned, Intent::Delete).await?;
         self.core.wake.notify_one();
         Ok(Applied { items, report, done: true })
     }
@@ -215,7 +213,7 @@ impl Engine {
             .flows
             .values()
             .filter(|flow| flow.name.is_of(tenant))
-            .filter(|flow| !names.contains(&flow.name) && flow.intent != Intent::Delete);
+            .filter(|flow| !names.contains(&flow.name) && !flow.intent.is_end());
         gone.map(|flow| {
             items.push(PlanItem {
                 action: PlanAction::Remove,

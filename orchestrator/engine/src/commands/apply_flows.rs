@@ -55,7 +55,7 @@ impl Engine {
         report: &mut Report,
     ) -> Result<Option<Planned>, CommandError> {
         let before = self.core.ports.store.flow_named(&wanted.name).await?;
-        if before.as_ref().is_some_and(|flow| flow.intent == Intent::Delete) {
+        if before.as_ref().is_some_and(|flow| flow.intent.is_end()) {
             let text = format!("flow {} is being deleted; wait until it is gone", wanted.name);
             return Err(CommandError::conflict("flow_deleting", text));
         }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use sluice_domain::{Flow, FlowId, Intent, Owned, StepRun, TenantName};
+use sluice_domain::{Counters, Flow, FlowId, Intent, Owned, StepRun, TenantName};
 use sluice_planner::graph;
 use sluice_ports::runtime::LogLine;
 use sluice_protocol::ComponentName;
@@ -33,9 +34,11 @@ impl Engine {
         let sees = |flow: &&Flow| tenant.is_none() || flow.name.is_of(tenant);
         let mut flows: Vec<&Flow> = snapshot.flows.values().filter(sees).collect();
         flows.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut counters = self.core.ports.store.all_counters().await?;
         let mut views = Vec::with_capacity(flows.len());
         for flow in flows {
-            views.push(self.view(flow.clone(), false).await?);
+            let counters = counters.remove(&flow.id).unwrap_or_default();
+            views.push(self.view(flow.clone(), counters, false).await?);
         }
         Ok(views)
     }
@@ -46,11 +49,11 @@ impl Engine {
     /// When there is none, or the store cannot be read.
     pub async fn flow(&self, flow: &FlowRef) -> Result<FlowView, CommandError> {
         let flow = self.resolve(flow)?;
-        self.view(flow, true).await
+        let counters = self.core.ports.store.counters(flow.id).await?;
+        self.view(flow, counters, true).await
     }
 
-    async fn view(&self, flow: Flow, with_lanes: bool) -> Result<FlowView, CommandError> {
-        let counters = self.core.ports.store.counters(flow.id).await?;
+    async fn view(&self, flow: Flow, counters: Counters, with_lanes: bool) -> Result<FlowView, CommandError> {
         let snapshot = self.core.snapshot();
         let Some(live) = snapshot.current(flow.id) else {
             return Err(CommandError::not_found("version of flow", &flow.name));
@@ -112,7 +115,7 @@ impl Engine {
             }
         }
         let status = match flow.intent {
-            Intent::Delete => FlowStatus::Deleting,
+            Intent::Delete | Intent::Discard => FlowStatus::Deleting,
             Intent::Stop if there && !starting => FlowStatus::Stopping,
             Intent::Stop => FlowStatus::Stopped,
             Intent::Pause => FlowStatus::Paused,
@@ -140,26 +143,47 @@ impl Engine {
     pub async fn set_intent(&self, flow: &FlowRef, intent: Intent) -> Result<Flow, CommandError> {
         let _one_at_a_time = self.core.changing.lock().await;
         let flow = self.resolve(flow)?;
-        if flow.intent == Intent::Delete && intent != Intent::Delete {
+        if flow.intent.is_end() && !intent.is_end() {
             return Err(CommandError::conflict(
                 "flow_deleting",
                 format!("flow {} is being deleted", flow.name),
             ));
         }
-        self.change_intent(flow.id, intent).await?;
+        // What is thrown away already is not waited for any more.
+        if flow.intent != Intent::Discard {
+            self.change_intents(&[flow.id], intent).await?;
+            self.core.wake.notify_one();
+        }
         self.resolve(&FlowRef::Id(flow.id))
     }
 
-    /// As [`set_intent`](Self::set_intent), for a caller that holds the lock.
-    pub(crate) async fn change_intent(&self, flow: FlowId, intent: Intent) -> Result<(), CommandError> {
+    /// As [`set_intent`](Self::set_intent) of many flows at once, for a caller that holds the lock.
+    pub(crate) async fn change_intents(&self, flows: &[FlowId], intent: Intent) -> Result<(), CommandError> {
         let now = self.core.ports.clock.now();
-        self.core.ports.store.set_intent(flow, intent, now).await?;
+        let mut stored = Vec::with_capacity(flows.len());
+        let outcome = self.store_intents(flows, (intent, now), &mut stored).await;
         self.core.table.change(|snapshot| {
-            if let Some(flow) = snapshot.flows.get_mut(&flow) {
-                flow.intent = intent;
-                flow.updated_at = now;
+            for id in &stored {
+                if let Some(flow) = snapshot.flows.get_mut(id) {
+                    flow.intent = intent;
+                    flow.updated_at = now;
+                }
             }
         });
+        outcome
+    }
+
+    /// Stores what is wanted of flows. The first that cannot be stored is the last that is tried.
+    async fn store_intents(
+        &self,
+        flows: &[FlowId],
+        (intent, now): (Intent, DateTime<Utc>),
+        stored: &mut Vec<FlowId>,
+    ) -> Result<(), CommandError> {
+        for flow in flows {
+            self.core.ports.store.set_intent(*flow, intent, now).await?;
+            stored.push(*flow);
+        }
         Ok(())
     }
 

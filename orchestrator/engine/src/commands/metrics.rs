@@ -91,9 +91,9 @@ impl Engine {
     async fn step_metrics(&self) -> Result<Vec<Metric>, CommandError> {
         let snapshot = self.core.snapshot();
         let mut steps: Vec<(Labels, StepCounters)> = Vec::new();
+        let mut counters = self.core.ports.store.all_counters().await?;
         for flow in snapshot.flows.values() {
-            let counters = self.core.ports.store.counters(flow.id).await?;
-            for (step, counts) in counters.steps {
+            for (step, counts) in counters.remove(&flow.id).unwrap_or_default().steps {
                 steps.push((vec![("flow", flow.name.to_string()), ("step", step.to_string())], counts));
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sluice_domain::{DeploymentId, Flow, FlowId, FlowName, StepCounters, StepId};
+use sluice_domain::{Counters, DeploymentId, Flow, FlowId, FlowName, StepCounters, StepId};
 use sluice_ports::broker::Health;
 use sluice_ports::runtime::Usage;
 use sluice_protocol::gateway::Role;
@@ -140,12 +140,14 @@ impl Engine {
     async fn flow_overviews(&self, seen: &survey::Seen) -> Result<Vec<FlowOverview>, CommandError> {
         let (core, snapshot) = (&self.core, self.core.snapshot());
         let backlogs = survey::backlogs(core, seen);
+        let all_counters = core.ports.store.all_counters().await?;
+        let none = Counters::default();
         let mut flows: Vec<&Flow> = snapshot.flows.values().collect();
         flows.sort_by(|a, b| a.name.cmp(&b.name));
         let mut found = Vec::with_capacity(flows.len());
         for flow in flows {
             let Some(live) = snapshot.current(flow.id) else { continue };
-            let counters = core.ports.store.counters(flow.id).await?;
+            let counters = all_counters.get(&flow.id).unwrap_or(&none);
             let (mut taken, mut done, mut all) = (0, 0, StepCounters::default());
             for (id, counts) in &counters.steps {
                 all.add(counts);

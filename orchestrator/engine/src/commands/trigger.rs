@@ -30,7 +30,7 @@ impl Engine {
             .current(flow.id)
             .ok_or_else(|| CommandError::not_found("version of flow", &flow.name))?;
         let triggers = || live.compiled.steps.iter().filter(|(_, step)| step.role != Role::Action);
-        let found: Option<(&StepId, &CompiledStep)> = match step {
+        let found: Option<(&StepId, &Box<CompiledStep>)> = match step {
             Some(id) => triggers().find(|(known, _)| *known == id),
             None => triggers().next(),
         };

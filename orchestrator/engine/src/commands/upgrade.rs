@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use semver::Version;
-use sluice_domain::{Connector, Flow, FlowName, InstanceName, Intent, TemplateName};
+use sluice_domain::{Connector, Flow, FlowName, InstanceName, TemplateName};
 use sluice_planner::{
     BUILTIN, Catalogue, ConnectorChange, Documents, Report, TemplateDoc, connector_changes, instance_faults,
     uses,
@@ -205,8 +205,7 @@ impl Engine {
         let snapshot = self.core.snapshot();
         let mut templates: BTreeMap<(TemplateName, Version), Option<TemplateDoc>> = BTreeMap::new();
         let (mut flows, mut new) = (Vec::new(), Vec::new());
-        let mut of_names: Vec<&Flow> =
-            snapshot.flows.values().filter(|flow| flow.intent != Intent::Delete).collect();
+        let mut of_names: Vec<&Flow> = snapshot.flows.values().filter(|flow| !flow.intent.is_end()).collect();
         of_names.sort_by(|a, b| a.name.cmp(&b.name));
         for flow in of_names {
             let Some(live) = snapshot.versions.get(&(flow.id, flow.version)) else { continue };

@@ -1,5 +1,6 @@
 //! What the flows need: deployments and lanes.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_domain::topology::LaneName;
@@ -31,13 +32,14 @@ pub(crate) async fn desired(core: &Core) -> Desired {
     let mut finished: BTreeSet<(FlowId, FlowVersion)> = BTreeSet::new();
     for (key, live) in &snapshot.versions {
         let Some(flow) = snapshot.flows.get(&key.0) else { continue };
-        let ending = matches!(flow.intent, Intent::Stop | Intent::Delete);
-        if ending && is_quiet(core, live).await {
+        let ending = flow.intent == Intent::Stop || flow.intent.is_end();
+        if flow.intent == Intent::Discard || (ending && is_quiet(core, live).await) {
             finished.insert(*key);
         } else if !ending && is_drained(core, flow, live).await {
             wanted.released.insert(*key);
         }
     }
+    let own = core.table.placements().own();
     for (key, live) in &snapshot.versions {
         // The versions of a flow share lanes, so those of a flow that ends do so together.
         if snapshot.versions_of(key.0).all(|(key, _)| finished.contains(key)) {
@@ -48,9 +50,11 @@ pub(crate) async fn desired(core: &Core) -> Desired {
         }
         for step in live.compiled.steps.values().filter(|step| step.is_served()) {
             let id = step.deployment.id;
-            wanted.deployments.entry(id).or_insert_with(|| step.deployment.clone());
-            wanted.lanes.insert(LaneName::common(id));
-            if has_lane(step) && core.table.placements().is_own(&step.lane) {
+            if let Entry::Vacant(place) = wanted.deployments.entry(id) {
+                place.insert(step.deployment.clone());
+                wanted.lanes.insert(LaneName::common(id));
+            }
+            if !own.is_empty() && has_lane(step) && own.contains(&step.lane) {
                 wanted.lanes.insert(step.lane.clone());
             }
         }

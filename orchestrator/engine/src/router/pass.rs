@@ -73,7 +73,8 @@ impl Origin<'_> {
 /// Passes a message through the gate of `to` and sends what comes out.
 pub(crate) fn pass(cx: &mut Cx<'_>, effects: &mut Effects, to: &StepId, message: &Message<'_>) {
     let live = cx.live;
-    let (Some(step), Some(gate)) = (live.compiled.steps.get(to), live.gate(to)) else { return };
+    let Some(step) = live.compiled.steps.get(to) else { return };
+    let gate = live.gate(to);
     let plain = gate.when.is_none() && gate.split.is_none() && gate.input.is_none();
     if plain {
         send(cx, effects, (to, step), message, (0, Body::Text(message.body.get())));

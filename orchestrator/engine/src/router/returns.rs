@@ -159,7 +159,8 @@ async fn restore(ports: &Ports, table: &Table, queue: &str, delivery: &Delivery)
     let through = |step: &CompiledStep| {
         step.lane == lane || (lane.is_common() && step.deployment.id == lane.deployment())
     };
-    let expected = snapshot.versions.values().any(|live| live.compiled.steps.values().any(through));
+    let expected =
+        snapshot.versions.values().any(|live| live.compiled.steps.values().any(|step| through(step)));
     if queue != topology::UNROUTABLE || !expected {
         return false;
     }

@@ -1,7 +1,7 @@
 //! Alarms: steps that are stuck, and messages that the broker could not deliver. Each is a log line and an event when it
 //! begins and when it ends, and a metric meanwhile. None of them makes the process unready.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,6 +13,8 @@ use tracing::{info, warn};
 
 use super::Seen;
 use crate::core::Core;
+use crate::placements::Placements;
+use crate::table::Snapshot;
 
 /// A step is stuck when nothing came of what was delivered to it for so many times its timeout, ...
 const TIMEOUTS: u32 = 3;
@@ -75,35 +77,19 @@ impl Alarms {
         now: DateTime<Utc>,
     ) -> BTreeMap<Place, Stuck> {
         let snapshot = core.snapshot();
-        let mut steps: BTreeMap<Place, (&FlowName, &CompiledStep)> = BTreeMap::new();
-        for ((flow, _), live) in &snapshot.versions {
-            for (id, step) in live.compiled.steps.iter().filter(|(_, step)| step.is_served()) {
-                steps.insert((*flow, id.clone()), (&live.compiled.name, step));
-            }
-        }
-        let placements = core.table.placements();
-        let unacknowledged = |lane: &LaneName| lanes.get(lane.as_str()).map_or(0, |lane| lane.unacknowledged);
-        let held = |step: &CompiledStep| match placements.is_own(&step.lane) {
-            true => unacknowledged(&step.lane),
-            // Of the common lane nobody knows whose inputs are held.
-            false => {
-                unacknowledged(&LaneName::common(step.deployment.id)).min(placements.unfinished(&step.lane))
-            }
-        };
-        let holding: BTreeSet<&Place> =
-            steps.iter().filter(|(_, (_, step))| held(step) > 0).map(|(place, _)| place).collect();
-        self.held.retain(|place, _| holding.contains(place));
-        for place in holding {
+        let holding = holding(&snapshot, core.table.placements(), lanes);
+        self.held.retain(|place, _| holding.contains_key(place));
+        for place in holding.keys() {
             self.held.entry(place.clone()).or_insert(now);
         }
         let finished = core.recorder.finished();
         let stuck = self.held.iter().filter_map(|(place, since)| {
-            let (flow, step) = steps.get(place)?;
+            let (flow, step, held) = holding.get(place)?;
             let since = finished.get(place).copied().into_iter().chain([*since]).max()?;
             let idle = (now - since).to_std().unwrap_or_default();
             (idle > step.timeout.get().saturating_mul(TIMEOUTS).saturating_add(SLACK)).then(|| {
                 let (flow, step_id) = ((*flow).clone(), place.1.clone());
-                (place.clone(), Stuck { flow, step: step_id, since, unacknowledged: held(step) })
+                (place.clone(), Stuck { flow, step: step_id, since, unacknowledged: *held })
             })
         });
         stuck.collect()
@@ -121,6 +107,39 @@ impl Alarms {
         warn!(dead, restored, "the broker could not deliver messages to their steps");
         Some(Happened::Undelivered { dead, restored })
     }
+}
+
+/// The steps to which something is delivered that they have not acknowledged: the flow, the step, how many batches.
+fn holding<'s>(
+    snapshot: &'s Snapshot,
+    placements: &Placements,
+    lanes: &BTreeMap<String, QueueState>,
+) -> BTreeMap<Place, (&'s FlowName, &'s CompiledStep, u64)> {
+    let busy = lanes.values().filter(|lane| lane.unacknowledged > 0);
+    let busy: HashMap<&str, u64> = busy.map(|lane| (lane.name.as_str(), lane.unacknowledged)).collect();
+    let mut holding = BTreeMap::new();
+    // Most of the time nothing is held at all, however many steps there are.
+    if busy.is_empty() {
+        return holding;
+    }
+    let unfinished = placements.unfinished();
+    for ((flow, _), live) in &snapshot.versions {
+        for (id, step) in live.compiled.steps.iter().filter(|(_, step)| step.is_served()) {
+            let own = busy.get(step.lane.as_str()).copied().unwrap_or_default();
+            // Of the common lane nobody knows whose inputs are held.
+            let held = match unfinished.get(&step.lane) {
+                Some(count) => {
+                    let common = LaneName::common(step.deployment.id);
+                    busy.get(common.as_str()).copied().unwrap_or_default().min(*count)
+                }
+                None => own,
+            };
+            if held > 0 {
+                holding.insert((*flow, id.clone()), (&live.compiled.name, &**step, held));
+            }
+        }
+    }
+    holding
 }
 
 /// What changed, told to the log too.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
+use serde::Deserialize;
 use sluice_domain::Intent;
 use sluice_engine::FlowRef;
 use utoipa_axum::router::OpenApiRouter;
@@ -42,16 +43,28 @@ async fn get(State(state): State<ApiState>, Mine(flow): Mine<FlowRef>) -> Answer
     Ok((etag::header(&view.flow), Json(dto::Flow::from(view))))
 }
 
-/// Deletes a flow: its triggers fall silent, what is under way finishes, then it goes.
+/// How a flow is deleted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Deletion {
+    #[serde(default)]
+    discard: bool,
+}
+
+/// Deletes a flow: its triggers fall silent, what is under way finishes, then it goes. With `discard` nothing is waited
+/// for: what waits in lanes of the flow's own is thrown away, and what comes of it afterwards becomes dead letters.
 #[utoipa::path(delete, path = "/api/v1/flows/{flow}", tag = "flows",
-    params(("flow" = String, Path, description = "Its name or id"), ("if-match" = Option<String>, Header)),
+    params(("flow" = String, Path, description = "Its name or id"), ("if-match" = Option<String>, Header),
+        ("discard" = Option<bool>, Query, description = "Throw away what is under way")),
     responses((status = 202, body = dto::FlowState)))]
 async fn delete(
     State(state): State<ApiState>,
     Mine(flow): Mine<FlowRef>,
+    Query(how): Query<Deletion>,
     headers: HeaderMap,
 ) -> Answer<(StatusCode, Json<dto::FlowState>)> {
     etag::check(&state, &flow, &headers).await?;
-    let flow = state.engine.set_intent(&flow, Intent::Delete).await?;
+    let intent = if how.discard { Intent::Discard } else { Intent::Delete };
+    let flow = state.engine.set_intent(&flow, intent).await?;
     Ok((StatusCode::ACCEPTED, Json(flow.into())))
 }

@@ -1,5 +1,6 @@
 //! Executions, step runs and counters.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -69,6 +70,8 @@ pub trait HistoryStore: Send + Sync {
     async fn step_run(&self, id: MessageId) -> Result<Option<StepRun>, PortError>;
     /// The counters of a flow.
     async fn counters(&self, flow: FlowId) -> Result<Counters, PortError>;
+    /// The counters of all flows that have any, in one question.
+    async fn all_counters(&self) -> Result<BTreeMap<FlowId, Counters>, PortError>;
     /// Deletes what is older or more than is to be kept; how many executions went.
     async fn prune(&self, retention: Retention, now: DateTime<Utc>) -> Result<u64, PortError>;
     /// The newest versions of flows that open step runs belong to, so that an old version is not retired too early.

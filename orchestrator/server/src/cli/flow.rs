@@ -33,8 +33,8 @@ pub(crate) enum Flow {
     Pause(Change),
     /// Stop a flow: triggers are silent, what is under way finishes, containers that nobody else needs go.
     Stop(Change),
-    /// Delete a flow when what is under way is finished.
-    Delete(Change),
+    /// Delete a flow when what is under way is finished, or at once.
+    Delete(Delete),
     /// Fire a trigger at once, or send a message as if a trigger had emitted it.
     Trigger(Trigger),
     /// Show what the containers of a flow wrote.
@@ -66,6 +66,17 @@ pub(crate) struct Change {
     wait: Wait,
 }
 
+/// The end of a flow.
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    #[command(flatten)]
+    change: Change,
+    /// Do not wait for what is under way: throw away what waits in lanes of the flow's own. What comes of it afterwards
+    /// becomes dead letters. For flows that cannot come to their end, such as one whose container does not start.
+    #[arg(long)]
+    discard: bool,
+}
+
 /// What to send.
 #[derive(Debug, Args)]
 pub(crate) struct Trigger {
@@ -91,7 +102,7 @@ impl Flow {
             Self::Start(change) => want(&out, &client, change, "start").await,
             Self::Pause(change) => want(&out, &client, change, "pause").await,
             Self::Stop(change) => want(&out, &client, change, "stop").await,
-            Self::Delete(change) => delete(&out, &client, change).await,
+            Self::Delete(end) => delete(&out, &client, end).await,
             Self::Trigger(trigger) => send(&out, &client, trigger).await,
             Self::Logs { flow, tail, follow } => logs(&out, &client, &flow, tail, follow).await,
             Self::Hooks(hooks) => hooks.run(&out, &client).await,
@@ -109,12 +120,15 @@ async fn want(out: &Out, client: &Client, change: Change, verb: &str) -> Result<
     out.show(&flow, || vec![flow.name.clone()], || format!("{}: {}", flow.name, flow.intent))
 }
 
-async fn delete(out: &Out, client: &Client, change: Change) -> Result<(), Failure> {
-    client.delete(&["api", "v1", "flows", &change.flow], &[]).await?;
+async fn delete(out: &Out, client: &Client, Delete { change, discard }: Delete) -> Result<(), Failure> {
+    let query = [("discard", discard.to_string())];
+    client.delete(&["api", "v1", "flows", &change.flow], if discard { &query } else { &[] }).await?;
     if let Some(patience) = Patience::begin(&change.wait, out) {
         patience.gone(client, &change.flow).await?;
     }
-    out.done(&format!("The flow {} goes when what is under way is finished.", change.flow));
+    let when =
+        if discard { "now; what was under way is thrown away" } else { "when what is under way is finished" };
+    out.done(&format!("The flow {} goes {when}.", change.flow));
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Reading history.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sluice_domain::{Counters, Execution, FlowId, FlowVersion, StepCounters, StepRun};
@@ -39,6 +41,10 @@ impl HistoryStore for SqliteStore {
         self.read_counters(flow)
             .await
             .map_err(|failure| failure.of(format!("read the counters of flow {flow}")))
+    }
+
+    async fn all_counters(&self) -> Result<BTreeMap<FlowId, Counters>, PortError> {
+        self.read_all_counters().await.map_err(|failure| failure.of("read the counters of all flows"))
     }
 
     async fn prune(&self, retention: Retention, now: DateTime<Utc>) -> Result<u64, PortError> {
@@ -91,6 +97,16 @@ impl SqliteStore {
             .await?;
         let steps = rows.iter().map(|row| Ok((parsed(row, "step")?, step_counters(row)?)));
         Ok(Counters { steps: steps.collect::<Outcome<_>>()? })
+    }
+
+    async fn read_all_counters(&self) -> Outcome<BTreeMap<FlowId, Counters>> {
+        let rows = sqlx::query("SELECT * FROM counters").fetch_all(&self.readers).await?;
+        let mut all: BTreeMap<FlowId, Counters> = BTreeMap::new();
+        for row in &rows {
+            let counters = all.entry(parsed(row, "flow")?).or_default();
+            counters.steps.insert(parsed(row, "step")?, step_counters(row)?);
+        }
+        Ok(all)
     }
 
     async fn list_open_versions(&self) -> Outcome<Vec<(FlowId, FlowVersion)>> {

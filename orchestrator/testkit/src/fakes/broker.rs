@@ -384,6 +384,13 @@ impl Broker for MemoryBroker {
         Ok(idle)
     }
 
+    async fn purge(&self, queue: &str) -> Result<u32, PortError> {
+        let mut state = self.up("purge a queue")?;
+        let queue = state.queues.get_mut(queue);
+        let waiting = queue.map(|queue| std::mem::take(&mut queue.ready).len()).unwrap_or_default();
+        Ok(u32::try_from(waiting).unwrap_or(u32::MAX))
+    }
+
     async fn delete_exchange(&self, deployment: DeploymentId) -> Result<(), PortError> {
         self.up("delete an exchange")?.deployments.remove(&deployment);
         Ok(())

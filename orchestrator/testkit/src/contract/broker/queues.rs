@@ -13,6 +13,7 @@ use crate::fixtures::step;
 pub(super) async fn suite(harness: &dyn BrokerHarness) {
     a_queue_is_counted(harness).await;
     only_an_idle_queue_is_deleted(harness).await;
+    a_purge_throws_away_what_waits(harness).await;
     an_exchange_is_deleted_once_or_twice(harness).await;
     every_target_has_its_queue(harness).await;
     what_fits_no_lane_is_unroutable(harness).await;
@@ -42,6 +43,26 @@ async fn a_queue_is_counted(harness: &dyn BrokerHarness) {
     let first = next(&mut consumer).await;
     depth(&broker, lane.as_str(), 2, 1).await;
     ack(&mut consumer, &first).await;
+}
+
+async fn a_purge_throws_away_what_waits(harness: &dyn BrokerHarness) {
+    let broker = harness.broker();
+    let lane = lane(harness, 6).await;
+    let queue = lane.as_str();
+    let mut consumer = ok(broker.consume(queue, 1).await);
+    for text in ["held", "waits", "waits too"] {
+        publish(harness, Target::Lane(lane.clone()), text).await;
+    }
+    let held = next(&mut consumer).await;
+    depth(&broker, queue, 2, 1).await;
+    assert_eq!(ok(broker.purge(queue).await), 2);
+    assert_eq!(ok(broker.purge(queue).await), 0);
+    assert!(ok(consumer.ack(held.tag).await), "what was delivered is not touched");
+    depth(&broker, queue, 0, 1).await;
+    drop(consumer);
+    depth(&broker, queue, 0, 0).await;
+    assert!(ok(broker.delete_queue_if_idle(queue).await));
+    assert_eq!(ok(broker.purge(queue).await), 0, "there is no such queue");
 }
 
 async fn only_an_idle_queue_is_deleted(harness: &dyn BrokerHarness) {

@@ -1,5 +1,6 @@
 //! Step runs, executions and counters.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluice_domain::{ExecutionStatus, FlowId, FlowVersion, RecordedBody, RunStatus, StepCounters, StepRun};
@@ -183,6 +184,7 @@ async fn counters_add_up(harness: &dyn StoreHarness) {
     assert_eq!(push.succeeded + push.emitted + push.failed + push.retried, 4 * (2 + 3 + 4 + 5));
     assert_eq!(push.dead + push.filtered + push.duplicates, 4 * (6 + 7 + 8));
     assert!(ok(store.counters(FlowId::from_bits(2)).await).steps.is_empty());
+    assert_eq!(ok(store.all_counters().await), BTreeMap::from([(flow, counted)]));
 }
 
 async fn versions_with_open_step_runs_are_told(harness: &dyn StoreHarness) {

@@ -60,6 +60,15 @@ impl HistoryStore for MemoryStore {
         Ok(Counters { steps: steps.map(|(key, counters)| (key.1.clone(), *counters)).collect() })
     }
 
+    async fn all_counters(&self) -> Result<BTreeMap<FlowId, Counters>, PortError> {
+        let state = self.read("read the counters of all flows")?;
+        let mut all: BTreeMap<FlowId, Counters> = BTreeMap::new();
+        for (key, counters) in &state.counters {
+            all.entry(key.0).or_default().steps.insert(key.1.clone(), *counters);
+        }
+        Ok(all)
+    }
+
     async fn prune(&self, retention: Retention, now: DateTime<Utc>) -> Result<u64, PortError> {
         let mut state = self.write("prune history")?;
         let before = state.executions.len();
