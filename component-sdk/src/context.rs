@@ -16,7 +16,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use crate::calls::Calls;
 use crate::credentials::{CredentialCache, Credentials};
-use crate::{Error, Output};
+use crate::emitter::Outlet;
+use crate::{Emitter, Error, Output};
 
 /// How long a call of another instance may take.
 const INVOKE_TIME: Duration = Duration::from_secs(30);
@@ -25,6 +26,9 @@ const INVOKE_TIME: Duration = Duration::from_secs(30);
 #[async_trait]
 pub(crate) trait Sink: Send + Sync {
     async fn partial(&self, output: sluice_protocol::Output) -> Result<(), Error>;
+
+    /// Where messages go that belong to no run any more.
+    fn outlet(self: Arc<Self>) -> Arc<dyn Outlet>;
 }
 
 /// The surroundings of one run. Cheap to clone.
@@ -212,6 +216,18 @@ impl Context {
             return Err(Error::fatal("too_deep", text));
         }
         self.run.calls.invoke(instance, &request).await
+    }
+
+    /// What sends messages of this step that come after the run has ended, each as one that begins an execution of its own.
+    /// For functions whose other side goes on by itself; what belongs to the run is emitted by the run.
+    ///
+    /// # Errors
+    /// When this is a listener, which was given one.
+    pub fn emitter(&self) -> Result<Emitter, Error> {
+        match &self.run.sink {
+            Some(sink) => Ok(Emitter::new(Arc::clone(sink).outlet(), self.step())),
+            None => Err(Error::fatal("no_run", "a listener has its own emitter")),
+        }
     }
 
     /// Streams one output before the run ends; waits while too many are under way.

@@ -370,8 +370,12 @@ impl Collector {
 #[async_trait]
 impl Sink for Collector {
     async fn partial(&self, output: Output) -> Result<(), Error> {
-        self.add(vec![output]);
+        self.add(crate::runtime::split(vec![output], 0)?.concat());
         Ok(())
+    }
+
+    fn outlet(self: Arc<Self>) -> Arc<dyn Outlet> {
+        self
     }
 }
 

@@ -83,6 +83,12 @@ impl Sink for PartialSink {
         drop(self.publisher.store_holding(Arc::clone(&self.routing_key), record, Some(room)));
         Ok(())
     }
+
+    fn outlet(self: Arc<Self>) -> Arc<dyn Outlet> {
+        let (publisher, routing_key) = (self.publisher.clone(), Arc::clone(&self.routing_key));
+        let step = self.envelope.step.clone();
+        Arc::new(ListenerOutlet::new(publisher, step, routing_key, CancellationToken::new()))
+    }
 }
 
 /// Takes what a listener received.

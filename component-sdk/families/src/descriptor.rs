@@ -1,0 +1,191 @@
+//! The descriptor of an adopted component, made of its `component.json`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+use sluice_protocol::FunctionName;
+
+use crate::discovery::DiscoveryError;
+use crate::fields;
+use crate::{Foreign, FunctionKind};
+
+/// What a `component.json` says, in our words.
+pub(crate) struct Described {
+    /// The descriptor.
+    pub(crate) descriptor: Value,
+    /// The functions by our names.
+    pub(crate) functions: BTreeMap<FunctionName, Foreign>,
+    /// Secrets whose text is JSON.
+    pub(crate) parsed: Vec<String>,
+}
+
+/// Reads a `component.json`. `files` are the schemas that it names by their path.
+pub(crate) fn describe(
+    (name, version): (&str, &semver::Version),
+    component: &Value,
+    files: &BTreeMap<String, String>,
+    notes: &mut Vec<String>,
+) -> Result<Described, DiscoveryError> {
+    let mut functions = BTreeMap::new();
+    let mut taken = BTreeSet::new();
+    let mut described = |kind: FunctionKind, notes: &mut Vec<String>| {
+        let section = if kind == FunctionKind::Polling { "triggers" } else { "actions" };
+        let mut all = Map::new();
+        for (foreign, entry) in component[section].as_object().into_iter().flatten() {
+            if is_true(&entry["deprecated"]) {
+                notes.push(format!("{section}.{foreign} is deprecated"));
+            }
+            let ours = ours(foreign, kind, &mut taken);
+            all.insert(ours.to_string(), function(foreign, entry, kind, files, notes));
+            functions.insert(ours, Foreign { name: foreign.clone(), kind });
+        }
+        all
+    };
+    let triggers = described(FunctionKind::Polling, notes);
+    let actions = described(FunctionKind::Action, notes);
+    if triggers.is_empty() && actions.is_empty() {
+        return Err(DiscoveryError::Empty);
+    }
+    let empty = Map::new();
+    let credentials = component["credentials"]["fields"].as_object().unwrap_or(&empty);
+    let (secret, plain): (Vec<_>, Vec<_>) = credentials.iter().partition(|(_, field)| fields::is_secret(field));
+    let parsed = secret.iter().filter(|(_, field)| fields::is_object(field)).map(|(name, _)| (*name).clone()).collect();
+    if !component["credentials"]["oauth2"].is_null() || !component["credentials"]["oauth"].is_null() {
+        notes.push("its OAuth 2.0 client is not taken over: bind an instance of a connector of yours that has one".to_owned());
+    }
+    let title = component["title"].as_str().filter(|title| !title.is_empty()).unwrap_or(name);
+    let mut descriptor = json!({
+        "name": name,
+        "version": version.to_string(),
+        "title": title,
+        "description": component["description"].as_str().unwrap_or_default(),
+        "triggers": triggers,
+        "actions": actions,
+    });
+    if let Some(schema) = fields::schema(plain.into_iter(), false) {
+        descriptor["settings"] = schema;
+    }
+    if let Some(schema) = fields::schema(secret.into_iter(), true) {
+        descriptor["secrets"] = schema;
+    }
+    Ok(Described { descriptor, functions, parsed })
+}
+
+fn function(
+    name: &str,
+    entry: &Value,
+    kind: FunctionKind,
+    files: &BTreeMap<String, String>,
+    notes: &mut Vec<String>,
+) -> Value {
+    let text = |field: &str| entry[field].as_str().filter(|text| !text.trim().is_empty());
+    let mut function = json!({
+        "title": text("title").unwrap_or(name),
+        "description": text("description").or_else(|| entry["help"]["description"].as_str()).unwrap_or_default(),
+    });
+    if kind == FunctionKind::Polling {
+        function["kind"] = "polling".into();
+    }
+    let empty = Map::new();
+    let form = entry["fields"].as_object().unwrap_or(&empty);
+    if let Some(schema) = fields::schema(form.iter(), false) {
+        function["config"] = schema;
+    }
+    if let Some(input) = metadata(name, &entry["metadata"]["in"], files, notes).filter(|_| kind == FunctionKind::Action) {
+        function["input"] = input;
+    }
+    if let Some(output) = metadata(name, &entry["metadata"]["out"], files, notes) {
+        function["output"] = output;
+    }
+    if is_true(&entry["dynamicMetadata"]) || entry["dynamicMetadata"].is_string() {
+        notes.push(format!("{name} makes its schema when it is asked (dynamicMetadata); it is not shown here"));
+    }
+    function
+}
+
+/// A schema that stands here, or in a file that is named here.
+fn metadata(
+    name: &str,
+    place: &Value,
+    files: &BTreeMap<String, String>,
+    notes: &mut Vec<String>,
+) -> Option<Value> {
+    match place {
+        Value::Object(schema) if !schema.is_empty() => Some(place.clone()),
+        Value::String(path) => {
+            let path = path.trim_start_matches("./");
+            let schema = files.get(path).and_then(|text| serde_json::from_str(text).ok());
+            if schema.is_none() {
+                notes.push(format!("the schema {path} of {name} cannot be read"));
+            }
+            schema
+        }
+        _ => None,
+    }
+}
+
+/// Our name for a function of theirs: `getObjects` and `get-objects` become `get_objects`.
+fn ours(name: &str, kind: FunctionKind, taken: &mut BTreeSet<String>) -> FunctionName {
+    let mut ours = String::new();
+    let mut before = '_';
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && (before.is_ascii_lowercase() || before.is_ascii_digit()) {
+            ours.push('_');
+        }
+        before = letter;
+        let fits = letter.is_ascii_alphanumeric();
+        if fits {
+            ours.push(letter.to_ascii_lowercase());
+        } else if !ours.is_empty() && !ours.ends_with('_') {
+            ours.push('_');
+        }
+    }
+    let mut ours: String = ours.trim_end_matches('_').chars().take(56).collect();
+    if !ours.starts_with(|first: char| first.is_ascii_lowercase()) {
+        ours.insert_str(0, if kind == FunctionKind::Polling { "trigger_" } else { "action_" });
+    }
+    if !taken.insert(ours.clone()) {
+        let base = ours.clone();
+        let mut number = 2;
+        while !taken.insert(ours.clone()) {
+            ours = format!("{base}_{number}");
+            number += 1;
+        }
+    }
+    ours.parse().expect("letters, digits and underscores that begin with a letter")
+}
+
+fn is_true(value: &Value) -> bool {
+    value == true || value == "true"
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_said_in_our_way() {
+        let mut taken = BTreeSet::new();
+        let mut check = |name: &str, expect: &str| {
+            assert_eq!(ours(name, FunctionKind::Action, &mut taken).as_str(), expect, "{name}");
+        };
+        check("getObjects", "get_objects");
+        check("get-objects", "get_objects_2");
+        check("upsertHTTPCall", "upsert_httpcall");
+        check("2fa", "action_2fa");
+        check("__x__", "x");
+        check("Ä", "action_");
+    }
+
+    proptest! {
+        #[test]
+        fn any_names_become_names_of_ours_and_stay_apart(names in prop::collection::btree_set(".{0,80}", 1..30)) {
+            let mut taken = BTreeSet::new();
+            let ours: BTreeSet<_> =
+                names.iter().map(|name| ours(name, FunctionKind::Polling, &mut taken)).collect();
+            prop_assert_eq!(ours.len(), names.len());
+        }
+    }
+}

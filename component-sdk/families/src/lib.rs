@@ -1,0 +1,23 @@
+//! Components of other platforms: how a process of theirs is configured, what it says on the wire, and how that maps onto
+//! ours.
+//!
+//! Each [`Family`] is one module. What drives such a process (`components/bridge`) and what adopts its image know the seam
+//! and no family, so a further family is one module more. Nothing here does I/O.
+
+#![deny(missing_docs)]
+
+mod adoption;
+mod cipher;
+mod descriptor;
+mod discovery;
+mod family;
+mod fields;
+mod ferryman;
+mod message;
+mod sailor;
+
+pub use adoption::{Adoption, Foreign, FunctionKind};
+pub use cipher::{Cipher, CipherError};
+pub use discovery::{Discovered, DiscoveryError, ImageFacts, discover};
+pub use family::{Event, EventKind, Failure, Family, FamilyName, Place, Route, Step, WireError};
+pub use message::{Input, Message, Publication};

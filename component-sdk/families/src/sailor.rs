@@ -1,0 +1,372 @@
+//! Components of elastic.io on `elasticio-sailor-nodejs`, 1.3 to 2.7.8.
+//!
+//! One process serves one step. All it has to know comes as environment variables, its config and snapshot from one HTTP
+//! request at its start. It takes messages from one queue and publishes to one exchange with four routing keys.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::cipher::IV_BYTES;
+use crate::family::{Event, EventKind, Failure, Family, Place, Route, Step, WireError};
+use crate::message::{ATTACHMENTS, HEADERS, ID, METADATA, PASSTHROUGH, SENDER};
+use crate::{Cipher, Input, Message, Publication};
+
+/// The header that names the version of the wire format.
+const VERSION: &str = "protocolVersion";
+/// Something larger than what a process emits in any time: it is our broker's part to slow it down.
+const NO_LIMIT: &str = "1000000";
+/// Most bytes of a message that leaves the process: 10 MiB, as on their platform. A record of ours has less, and says so.
+pub(crate) const OUTGOING_BYTES: usize = 10 * 1024 * 1024;
+
+/// Knows elastic.io's components.
+#[derive(Debug)]
+pub(crate) struct Sailor {
+    /// Whether it knows raw ciphers (version 2 of the wire format).
+    raw: bool,
+}
+
+impl Sailor {
+    pub(crate) fn new(version: Option<&semver::Version>) -> Self {
+        Self { raw: version.is_none_or(|version| *version >= semver::Version::new(2, 6, 5)) }
+    }
+
+    fn protocol(&self) -> u8 {
+        if self.raw { 2 } else { 1 }
+    }
+}
+
+/// The cipher of a place.
+pub(crate) fn cipher(place: &Place) -> Cipher {
+    let mut iv = [0; IV_BYTES];
+    for (into, from) in iv.iter_mut().zip(place.cipher.1.bytes()) {
+        *into = from;
+    }
+    Cipher::new(&place.cipher.0, iv)
+}
+
+impl Family for Sailor {
+    fn environment(&self, place: &Place, step: &Step) -> BTreeMap<String, String> {
+        let prefetch = step.prefetch.to_string();
+        let protocol = self.protocol().to_string();
+        let outgoing = OUTGOING_BYTES.to_string();
+        let mut all = vec![
+            ("FLOW_ID", step.flow.as_str()),
+            // What FLOW_ID was called before 2.0; components read it still.
+            ("TASK_ID", &step.flow),
+            ("EXEC_ID", &step.container),
+            ("STEP_ID", &step.step),
+            ("CONTAINER_ID", &step.container),
+            ("WORKSPACE_ID", "workspace"),
+            ("USER_ID", "user"),
+            ("COMP_ID", &step.component),
+            ("COMP_NAME", &step.component),
+            ("FUNCTION", &step.function),
+            ("API_URI", &place.api),
+            ("API_USERNAME", &place.access.0),
+            ("API_KEY", &place.access.1),
+            ("AMQP_URI", &place.broker),
+            ("LISTEN_MESSAGES_ON", self.queue()),
+            ("PUBLISH_MESSAGES_TO", "outputs"),
+            ("DATA_ROUTING_KEY", "data"),
+            ("ERROR_ROUTING_KEY", "error"),
+            ("REBOUND_ROUTING_KEY", "rebound"),
+            ("SNAPSHOT_ROUTING_KEY", "snapshot"),
+            ("MESSAGE_CRYPTO_PASSWORD", &place.cipher.0),
+            ("MESSAGE_CRYPTO_IV", &place.cipher.1),
+            ("RABBITMQ_PREFETCH_SAILOR", &prefetch),
+            ("DATA_RATE_LIMIT", NO_LIMIT),
+            ("ERROR_RATE_LIMIT", NO_LIMIT),
+            ("SNAPSHOT_RATE_LIMIT", NO_LIMIT),
+            ("AMQP_PERSISTENT_MESSAGES", "true"),
+            ("AMQP_RECONNECT_ATTEMPTS", "1000"),
+            ("AMQP_RECONNECT_TIMEOUT", "500"),
+            ("OUTGOING_MESSAGE_SIZE_LIMIT", &outgoing),
+            ("PROTOCOL_VERSION", &protocol),
+            ("OBJECT_STORAGE_URI", &place.api),
+            ("OBJECT_STORAGE_TOKEN", &place.access.1),
+        ];
+        if step.passthrough {
+            // Without it each output would be in the message twice.
+            all.push(("NO_SELF_PASSTRHOUGH", "true"));
+        }
+        all.into_iter().map(|(name, value)| (format!("ELASTICIO_{name}"), value.to_owned())).collect()
+    }
+
+    fn command(&self) -> Vec<String> {
+        vec!["node".to_owned(), "./node_modules/elasticio-sailor-nodejs/run.js".to_owned()]
+    }
+
+    fn encode(&self, place: &Place, step: &Step, input: &Input<'_>) -> Result<Message, WireError> {
+        let mut message = parts(input);
+        let body = match input.body {
+            Some(body) => serde_json::from_str(body.get())?,
+            None => Value::Null,
+        };
+        // Components look into it without asking whether there is one.
+        message.insert("body".to_owned(), if body.is_null() { json!({}) } else { body });
+        let id = input.headers.get(ID).and_then(Value::as_str).unwrap_or(input.delivery);
+        message.insert("id".to_owned(), id.into());
+        let plain = serde_json::to_vec(&message)?;
+        let mut headers = common(step, input);
+        headers.insert(VERSION.to_owned(), self.protocol().into());
+        if let Some(sender) = input.headers.get(SENDER) {
+            headers.insert("stepId".to_owned(), sender.clone());
+        }
+        let cipher = cipher(place);
+        let body = if self.raw { cipher.seal(&plain) } else { cipher.seal_text(&plain).into_bytes() };
+        Ok(Message { headers, content_type: "application/json", body })
+    }
+
+    fn decode(&self, place: &Place, publication: &Publication) -> Result<Event, WireError> {
+        let cipher = cipher(place);
+        let parent = publication.text("parentMessageId");
+        let (delivery, kind) = match publication.routing_key.as_str() {
+            "data" => {
+                let raw = match publication.headers.get(VERSION) {
+                    Some(Value::String(text)) => text == "2",
+                    Some(number) => number == 2,
+                    None => false,
+                };
+                let plain =
+                    if raw { cipher.open(&publication.body) } else { cipher.open_text(&publication.body) }?;
+                (parent, data(serde_json::from_slice(&plain)?, "body", publication))
+            }
+            "error" => (parent, EventKind::Failed(failure(&cipher, &publication.body)?)),
+            // It keeps the headers of the message that is to come again.
+            "rebound" => (publication.text("messageId"), rebound(publication)),
+            "snapshot" => (parent, snapshot(publication, publication.text("snapshotEvent") == Some("updateSnapshot"))?),
+            key => return Err(WireError::Key(key.chars().take(100).collect())),
+        };
+        Ok(Event { delivery: delivery.map(str::to_owned), kind })
+    }
+
+    fn route(&self, method: &str, path: &str) -> Option<Route> {
+        let path = path.split('?').next().unwrap_or_default().trim_matches('/');
+        let parts: Vec<&str> = path.split('/').collect();
+        Some(match (method, parts.as_slice()) {
+            ("GET", ["v1", "tasks", _, "steps", _]) => Route::Step,
+            ("POST" | "GET" | "DELETE", ["sailor-support", "hooks", "task", _, "startup", "data"]) => Route::Hook,
+            ("PUT", ["v1", "accounts", _]) => Route::Keys,
+            ("GET", ["v2", "workspaces", _, "secrets", _]) => Route::Secret,
+            ("POST", ["v2", "workspaces", _, "secrets", _, "refresh"]) => Route::RefreshedSecret,
+            ("POST", ["v2", "resources", "storage", "signed-url"]) => Route::SignedUrl,
+            ("POST", ["objects"]) => Route::NewObject,
+            ("GET" | "PUT" | "DELETE", ["objects", id]) => Route::Object((*id).to_owned()),
+            (_, ["v2", "flows", ..]) => Route::NotOffered("a component cannot look at flows here"),
+            _ => return None,
+        })
+    }
+
+    fn answer(&self, route: &Route, step: &Step, config: &Value, snapshot: &Value) -> Value {
+        match route {
+            Route::Secret | Route::RefreshedSecret => json!({
+                "data": { "id": "instance", "type": "secret", "attributes": { "credentials": config } },
+            }),
+            _ => json!({
+                "id": step.step,
+                "comp_id": step.component,
+                "function": step.function,
+                "config": config,
+                "snapshot": snapshot,
+                "is_passthrough": step.passthrough,
+                "variables": {},
+            }),
+        }
+    }
+}
+
+/// The headers that both families have.
+pub(crate) fn common(step: &Step, input: &Input<'_>) -> Map<String, Value> {
+    let mut headers = Map::new();
+    let mut put = |name: &str, value: Value| headers.insert(name.to_owned(), value);
+    put("messageId", input.delivery.into());
+    put("threadId", input.thread.into());
+    put("x-eio-meta-trace-id", input.thread.into());
+    put("taskId", step.flow.as_str().into());
+    put("execId", step.container.as_str().into());
+    put("userId", "user".into());
+    if input.attempt > 1 {
+        put("reboundIteration", (input.attempt - 1).into());
+    }
+    headers
+}
+
+/// What a message has besides its body: what a step before sent along, in its own words.
+pub(crate) fn parts(input: &Input<'_>) -> Map<String, Value> {
+    let parts = [("headers", HEADERS), ("attachments", ATTACHMENTS), ("passthrough", PASSTHROUGH), ("metadata", METADATA)];
+    let value = |header: &str| input.headers.get(header).cloned().unwrap_or_else(|| json!({}));
+    parts.into_iter().map(|(part, header)| (part.to_owned(), value(header))).collect()
+}
+
+/// A message for the next steps. Its body is ours; what belongs to it besides travels in headers.
+pub(crate) fn data(emitted: Value, body: &str, publication: &Publication) -> EventKind {
+    let Value::Object(mut emitted) = emitted else {
+        return EventKind::Data { body: emitted, headers: Map::new() };
+    };
+    let mut headers = Map::new();
+    for (part, header) in
+        [("headers", HEADERS), ("attachments", ATTACHMENTS), ("passthrough", PASSTHROUGH), ("metadata", METADATA)]
+    {
+        let empty = |value: &Value| value.is_null() || value.as_object().is_some_and(Map::is_empty);
+        if let Some(value) = emitted.remove(part).filter(|value| !empty(value)) {
+            headers.insert(header.to_owned(), value);
+        }
+    }
+    if let Some(id) = emitted.remove("id").or_else(|| publication.headers.get("messageId").cloned()) {
+        headers.insert(ID.to_owned(), id);
+    }
+    if let Some(step) = publication.headers.get("stepId") {
+        headers.insert(SENDER.to_owned(), step.clone());
+    }
+    let body = emitted.remove(body).unwrap_or_else(|| json!({}));
+    EventKind::Data { body, headers }
+}
+
+/// What a process wants to remember.
+pub(crate) fn snapshot(publication: &Publication, merge: bool) -> Result<EventKind, WireError> {
+    Ok(EventKind::Snapshot { value: serde_json::from_slice(&publication.body)?, merge })
+}
+
+/// A wish for the same input again.
+pub(crate) fn rebound(publication: &Publication) -> EventKind {
+    let reason = match publication.headers.get("reboundReason") {
+        Some(Value::String(reason)) => reason.clone(),
+        Some(other) => other["reason"].as_str().or_else(|| other["message"]["reason"].as_str()).unwrap_or_default().to_owned(),
+        None => String::new(),
+    };
+    EventKind::Rebound { after: publication.expiration.unwrap_or(Duration::from_secs(15)), reason }
+}
+
+/// Why a run failed: plain JSON whose `error` is encrypted as in version 1.
+fn failure(cipher: &Cipher, body: &[u8]) -> Result<Failure, WireError> {
+    let told: Value = serde_json::from_slice(body)?;
+    let sealed = told["error"].as_str().unwrap_or_default();
+    let plain = cipher.open_text(sealed.as_bytes())?;
+    Ok(failed(&serde_json::from_slice(&plain)?))
+}
+
+/// An error as both families write it.
+pub(crate) fn failed(error: &Value) -> Failure {
+    let text = |field: &str| error[field].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    Failure {
+        name: text("name").unwrap_or_else(|| "Error".to_owned()),
+        message: text("message").unwrap_or_else(|| "the component gave no reason".to_owned()),
+        code: text("code"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    pub(crate) fn place() -> Place {
+        Place {
+            broker: "amqp://a:b@127.0.0.1:1/".to_owned(),
+            api: "http://127.0.0.1:2".to_owned(),
+            access: ("user".to_owned(), "key".to_owned()),
+            cipher: ("password".to_owned(), "0123456789abcdef".to_owned()),
+        }
+    }
+
+    pub(crate) fn step() -> Step {
+        Step {
+            flow: "flow_1".to_owned(),
+            step: "split".to_owned(),
+            container: "c1".to_owned(),
+            component: "splitter".to_owned(),
+            function: "splitOn".to_owned(),
+            prefetch: 3,
+            passthrough: true,
+        }
+    }
+
+    fn publication(key: &str, headers: Value, body: &[u8]) -> Publication {
+        let Value::Object(headers) = headers else { panic!("no object") };
+        Publication {
+            exchange: "outputs".to_owned(),
+            routing_key: key.to_owned(),
+            headers,
+            expiration: Some(Duration::from_millis(600)),
+            body: body.to_vec(),
+        }
+    }
+
+    #[test]
+    fn no_flag_is_set_that_is_not_wanted() {
+        let mut step = step();
+        step.passthrough = false;
+        let environment = Sailor::new(None).environment(&place(), &step);
+        // The mere presence of these means yes to some.
+        for flag in ["STARTUP_REQUIRED", "HOOK_SHUTDOWN", "NO_SELF_PASSTRHOUGH", "EMIT_LIGHTWEIGHT_MESSAGE"] {
+            assert!(!environment.contains_key(&format!("ELASTICIO_{flag}")), "{flag}");
+        }
+        assert_eq!(environment["ELASTICIO_TASK_ID"], environment["ELASTICIO_FLOW_ID"]);
+        assert!(environment.values().all(|value| !value.is_empty()));
+    }
+
+    #[test]
+    fn an_input_is_encrypted_in_the_words_of_its_version() {
+        let headers = json!({ ID: "m0", PASSTHROUGH: { "first": { "body": 1 } }, SENDER: "first" });
+        let body = RawValue::from_string("[1.1]".to_owned()).unwrap();
+        let input = Input {
+            delivery: "d1",
+            thread: "t1",
+            attempt: 3,
+            body: Some(&body),
+            headers: headers.as_object().unwrap(),
+            snapshot: &Value::Null,
+            config: &Value::Null,
+        };
+        for (version, raw) in [("1.3.0", false), ("2.6.4", false), ("2.7.8", true)] {
+            let sailor = Sailor::new(Some(&version.parse().unwrap()));
+            let message = sailor.encode(&place(), &step(), &input).unwrap();
+            let cipher = cipher(&place());
+            let plain = if raw { cipher.open(&message.body) } else { cipher.open_text(&message.body) }.unwrap();
+            let plain: Value = serde_json::from_slice(&plain).unwrap();
+            assert_eq!(plain["body"].to_string(), "[1.1]");
+            assert_eq!((&plain["id"], &plain["passthrough"]["first"]["body"]), (&json!("m0"), &json!(1)));
+            let wanted = [("messageId", json!("d1")), ("threadId", json!("t1")), ("stepId", json!("first")), ("reboundIteration", json!(2))];
+            for (name, value) in wanted {
+                assert_eq!(message.headers[name], value, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_process_says_is_understood() {
+        let (sailor, cipher) = (Sailor::new(None), cipher(&place()));
+        let decode = |publication: Publication| sailor.decode(&place(), &publication);
+        let plain = br#"{"body":{"a":1},"headers":{},"passthrough":{"x":{}},"id":"m1"}"#;
+        let of = json!({ "parentMessageId": "d1", "stepId": "split", "protocolVersion": 2 });
+        let event = decode(publication("data", of, &cipher.seal(plain))).unwrap();
+        let headers = json!({ PASSTHROUGH: { "x": {} }, ID: "m1", SENDER: "split" });
+        let data = EventKind::Data { body: json!({ "a": 1 }), headers: headers.as_object().unwrap().clone() };
+        assert_eq!(event, Event { delivery: Some("d1".to_owned()), kind: data });
+        let old = decode(publication("data", json!({}), cipher.seal_text(br#"{"body":7}"#).as_bytes())).unwrap();
+        assert_eq!(old.kind, EventKind::Data { body: json!(7), headers: Map::new() });
+        let error = json!({ "error": cipher.seal_text(br#"{"name":"TypeError","message":"no","stack":"secret"}"#) });
+        let event = decode(publication("error", json!({ "parentMessageId": "d1" }), error.to_string().as_bytes())).unwrap();
+        let failure = Failure { name: "TypeError".to_owned(), message: "no".to_owned(), code: None };
+        assert_eq!(event.kind, EventKind::Failed(failure));
+        let event = decode(publication("rebound", json!({ "messageId": "d1", "reboundReason": "busy" }), b"?")).unwrap();
+        assert_eq!(event.delivery.as_deref(), Some("d1"));
+        assert_eq!(event.kind, EventKind::Rebound { after: Duration::from_millis(600), reason: "busy".to_owned() });
+        let event = decode(publication("snapshot", json!({ "snapshotEvent": "updateSnapshot" }), br#"{"a":1}"#)).unwrap();
+        assert_eq!(event.kind, EventKind::Snapshot { value: json!({ "a": 1 }), merge: true });
+        assert_eq!(decode(publication("data", json!({}), b"x")), Err(WireError::Cipher(crate::CipherError)));
+        assert_eq!(decode(publication("elsewhere", json!({}), b"x")), Err(WireError::Key("elsewhere".to_owned())));
+    }
+
+    #[test]
+    fn requests_to_the_platform_are_known_by_their_path() {
+        let sailor = Sailor::new(None);
+        assert_eq!(sailor.route("GET", "/v1/tasks/f/steps/s"), Some(Route::Step));
+        assert_eq!(sailor.route("POST", "/objects/"), Some(Route::NewObject));
+        assert_eq!(sailor.route("GET", "/objects/a1?x=y"), Some(Route::Object("a1".to_owned())));
+        assert_eq!(sailor.route("PATCH", "/v1/tasks/f/steps/s"), None);
+    }
+}

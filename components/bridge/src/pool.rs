@@ -1,0 +1,163 @@
+//! The processes of a container, one for each step.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use sluice_families::{Adoption, EventKind, Foreign, Step};
+use sluice_sdk::{Context, Error};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::broker::Confirm;
+use crate::child::{Child, Late, Start, merged};
+use crate::run::output;
+
+/// How long a process without work goes on.
+const IDLE: Duration = Duration::from_secs(600);
+/// How often it is looked for such processes.
+const EVERY: Duration = Duration::from_secs(60);
+/// Most messages that a process has at a time. How many there really are the step's concurrency says.
+const PREFETCH: u16 = 100;
+
+type Place = Arc<tokio::sync::Mutex<Option<Arc<Child>>>>;
+
+/// The processes by the step that they serve.
+pub(crate) struct Pool {
+    adoption: Adoption,
+    places: Mutex<HashMap<String, Place>>,
+    sweeping: std::sync::Once,
+}
+
+impl Pool {
+    pub(crate) fn new(adoption: Adoption) -> Arc<Self> {
+        Arc::new(Self { adoption, places: Mutex::default(), sweeping: std::sync::Once::new() })
+    }
+
+    /// The process that serves the step of a run. One that was given another config is replaced: it reads it once.
+    ///
+    /// # Errors
+    /// When the credentials cannot be had, or it does not start.
+    pub(crate) async fn child(
+        self: &Arc<Self>,
+        cx: &Context,
+        foreign: &Foreign,
+        config: &Value,
+        snapshot: Option<Value>,
+    ) -> Result<Arc<Child>, Error> {
+        let pool = Arc::clone(self);
+        self.sweeping.call_once(move || drop(tokio::spawn(pool.sweep())));
+        let credentials = cx.credentials::<Map<String, Value>, Map<String, Value>>().await?;
+        let secrets = self.parsed(credentials.secrets);
+        let wanted = merged(config, &credentials.settings, &secrets);
+        // Tries of one and the same step may name several functions.
+        let name = format!("{} {}", cx.step(), foreign.name);
+        let place = Arc::clone(self.places.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default());
+        let mut child = place.lock().await;
+        if let Some(known) = child.as_ref().filter(|known| known.is_alive()) {
+            if known.config == wanted {
+                known.note(cx);
+                return Ok(Arc::clone(known));
+            }
+            info!(step.id = %cx.step(), "the config or the credentials changed; the component starts anew");
+            Arc::clone(known).leave();
+        }
+        let snapshot = child.as_ref().map(|known| known.snapshot()).or(snapshot);
+        let started = Child::start(Start {
+            adoption: &self.adoption,
+            step: self.step(cx, foreign, config),
+            config: wanted,
+            snapshot: snapshot.unwrap_or_else(|| Value::Object(Map::new())),
+            late: late(cx)?,
+            hidden: texts(&Value::Object(secrets)),
+            secrets: {
+                let pool = Arc::clone(self);
+                Box::new(move |secrets| pool.parsed(secrets))
+            },
+        })
+        .await?;
+        started.note(cx);
+        *child = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    /// Secrets, those whose text is JSON as what they say.
+    pub(crate) fn parsed(&self, mut secrets: Map<String, Value>) -> Map<String, Value> {
+        for name in &self.adoption.parsed {
+            let text = secrets.get(name).and_then(Value::as_str);
+            if let Some(value) = text.and_then(|text| serde_json::from_str(text).ok()) {
+                secrets.insert(name.clone(), value);
+            }
+        }
+        secrets
+    }
+
+    fn step(&self, cx: &Context, foreign: &Foreign, config: &Value) -> Step {
+        let parts: Vec<&str> = cx.step().as_str().split('/').collect();
+        let (flow, step) = match parts.as_slice() {
+            [flow, _, step] => (*flow, *step),
+            _ => ("flow", cx.step().as_str()),
+        };
+        Step {
+            flow: flow.to_owned(),
+            step: step.to_owned(),
+            container: uuid::Uuid::new_v4().simple().to_string(),
+            component: self.adoption.family.to_string(),
+            function: foreign.name.clone(),
+            prefetch: PREFETCH,
+            passthrough: config["_passthrough"] == true,
+        }
+    }
+
+    /// Ends processes that had nothing to do for long. The next message starts one again.
+    async fn sweep(self: Arc<Self>) {
+        let mut timer = tokio::time::interval(EVERY);
+        loop {
+            timer.tick().await;
+            let places: Vec<(String, Place)> = {
+                let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+                places.iter().map(|(name, place)| (name.clone(), Arc::clone(place))).collect()
+            };
+            for (name, place) in places {
+                let Ok(child) = place.try_lock() else { continue };
+                let idle = |child: &Arc<Child>| {
+                    child.is_alive() && child.idle_since().is_some_and(|since| since + IDLE < Instant::now())
+                };
+                if let Some(child) = child.as_ref().filter(|child| idle(child)) {
+                    info!(step = name, "the component had nothing to do for long; it ends");
+                    child.stop.cancel();
+                }
+            }
+        }
+    }
+}
+
+/// All texts in a value.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}
+
+/// What takes messages that come after their run has ended: each begins an execution of its own.
+fn late(cx: &Context) -> Result<Late, Error> {
+    let (emitter, step) = (cx.emitter()?, cx.step().to_string());
+    Ok(Box::new(move |kind, confirm: Confirm| {
+        let EventKind::Data { body, headers } = kind else {
+            warn!(step.id = step, ?kind, "the component told something of a run that has ended");
+            return confirm.taken();
+        };
+        let (emitter, step) = (emitter.clone(), step.clone());
+        tokio::spawn(async move {
+            match emitter.send(None, output(body, headers)).await {
+                Ok(()) => confirm.taken(),
+                // It is published again.
+                Err(error) => warn!(step.id = step, %error, "a late message was not taken"),
+            }
+        });
+    }))
+}
