@@ -81,6 +81,7 @@ codes! {
     Build "A0117" Failed "an image cannot be built"
     Project "A0118" Failed "a project cannot be made"
     Run "A0119" Failed "a component cannot be run here"
+    Adoption "A0120" Failed "an image cannot be adopted"
 }
 
 impl Failure {

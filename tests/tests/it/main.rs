@@ -14,6 +14,7 @@ mod crashes;
 mod crud;
 mod declarative;
 mod devices;
+mod families;
 mod formats;
 mod invocations;
 mod launcher;

@@ -1,5 +1,6 @@
 //! `sluice component`: what authors of components use at their desk.
 
+mod adopt;
 mod build;
 mod file;
 mod init;
@@ -23,6 +24,8 @@ pub(crate) enum Component {
     Inspect(inspect::Inspect),
     /// Build the image of a component's folder, and inspect it.
     Build(build::Build),
+    /// Make an image of another platform (elastic.io, Open Integration Hub) a component, without a change to what is in it.
+    Adopt(Box<adopt::Adopt>),
     /// Run a component here, in the place of its containers, while flows of a running Sluice use it; or a connector file that
     /// changes.
     Run(run::Run),
@@ -36,6 +39,7 @@ impl Component {
             Self::Init(args) => args.run(out).await.map(|()| None),
             Self::Inspect(args) => args.run(out).await,
             Self::Build(args) => args.run(out).await,
+            Self::Adopt(args) => args.run(out).await,
             Self::Run(args) => args.run(out).await,
             Self::Test(args) => args.run(out).await,
         }

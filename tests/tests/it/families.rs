@@ -1,0 +1,97 @@
+//! Components of other platforms in flows beside ours: images as their builders make them, adopted, on their real libraries.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use sluice_tests::{HttpSink, World, component_image, docker, eventually, program};
+use tokio::process::Command;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Makes the image of the probe on a library a component called `name`.
+async fn adopt(library: &str, name: &str) -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no root")?;
+    let image = format!("sluice-test-{name}:1");
+    let built = Command::new(root.join("components/bridge/probe/image")).args([library, &image]).output().await?;
+    ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let adopted = Command::new(program()?)
+        .args(["component", "adopt", &image, "--name", name, "--tag", &component_image(name)])
+        .args(["--bridge", &component_image("bridge")])
+        .output()
+        .await?;
+    ensure!(
+        adopted.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&adopted.stdout),
+        String::from_utf8_lossy(&adopted.stderr)
+    );
+    docker(&["rmi", &image]).await.map(drop)
+}
+
+fn template(url: &str) -> String {
+    format!(
+        r#"
+sluice: 1
+kind: template
+name: mixed
+version: 1.0.0
+steps:
+  - {{ id: tick, use: timer/tick, schedule: {{ every: 1h }} }}
+  - id: many
+    use: probe-sailor/act
+    input: {{ do: many, count: = body.times }}
+  - {{ id: note, use: log/write }}
+  - id: echo
+    use: probe-ferryman/act
+    input: {{ do: echo, n: $.steps.many.body.n }}
+  - id: post
+    use: http/request
+    input: {{ n: $.body.input.n }}
+    config: {{ method: POST, url: "{url}/n" }}
+"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn components_of_other_platforms_run_in_flows_beside_ours() -> Result<()> {
+    adopt("sailor-2.7.8", "probe-sailor").await?;
+    adopt("ferryman-2.4.7", "probe-ferryman").await?;
+    let world = World::start("families", &["timer", "log", "http", "probe-sailor", "probe-ferryman"]).await?;
+    let sink = HttpSink::start().await?;
+    world.api.apply(&template(&sink.url(&world.host)), json!({})).await?;
+    let send = async |count: u64| {
+        let body = json!({ "body": { "times": count } });
+        world.api.call("POST", "/api/v1/flows/mixed/trigger", Some(body)).await
+    };
+    let came = |least: u64, most: u64| {
+        let sink = &sink;
+        move || async move {
+            let came: Vec<u64> = sink.received().iter().filter_map(|one| one.body["n"].as_u64()).collect();
+            Ok((least..most).all(|n| came.contains(&n)).then_some(came))
+        }
+    };
+    send(3).await?;
+    let came_once = eventually("what passed through both", PATIENCE, came(0, 3)).await?;
+    ensure!(came_once.len() == 3, "each comes once: {came_once:?}");
+
+    // The component is killed while it emits: its inputs come again, so nothing is lost.
+    send(2000).await?;
+    eventually("some of what is emitted", PATIENCE, || async { Ok((sink.count() > 20).then_some(())) }).await?;
+    let container = world.container("probe-sailor").await?;
+    docker(&["kill", &container]).await?;
+    eventually("all of it", PATIENCE * 2, came(0, 2000)).await?;
+
+    // What a step does not know is a dead letter that says why.
+    let failing = template(&sink.url(&world.host)).replace("do: many, count: = body.times", "do: fail, why: no such order");
+    world.api.apply(&failing.replace("version: 1.0.0", "version: 1.1.0"), json!({})).await?;
+    send(1).await?;
+    eventually("the dead letter", PATIENCE, || async {
+        let letters = world.api.get("/api/v1/dead-letters?flow=mixed").await?;
+        let says = |letter: &&Value| letter["error"]["message"].as_str().is_some_and(|text| text.contains("no such order"));
+        Ok(letters["items"].as_array().into_iter().flatten().find(says).map(|_| ()))
+    })
+    .await?;
+    world.stop().await
+}
