@@ -306,6 +306,11 @@ impl Table {
         self.news.changed.notify_waiters();
     }
 
+    /// Counts the changes.
+    pub(crate) fn count(&self) -> u64 {
+        self.news.count.load(Ordering::SeqCst)
+    }
+
     /// Fires at every change.
     #[must_use]
     pub fn changes(&self) -> Changes {
