@@ -83,7 +83,6 @@ impl Egress {
 
     /// The beginning of an HTTP client that goes this way, trusts the public web's certificate authorities, and takes no
     /// proxy from the environment.
-    #[must_use]
     pub fn http_client(&self) -> reqwest::ClientBuilder {
         let builder =
             reqwest::Client::builder().tls_backend_preconfigured(crate::tls::tls_config()).no_proxy();

@@ -51,7 +51,8 @@ pub(crate) struct Passed {
     pub(crate) caller: Caller,
     pub(crate) target: Target,
     pub(crate) reach: Reach,
-    pub(crate) entry: Entry,
+    /// Holds its place in the register.
+    _entry: Entry,
 }
 
 impl Desk {
@@ -121,7 +122,7 @@ impl Desk {
             self.shared.register.enter(caller, (target, reach), &self.closed, most).ok_or_else(|| {
                 Refusal::new(Code::Crowded, format!("the container has {most} connections already"))
             })?;
-        Ok(Passed { caller, target: target.clone(), reach, entry })
+        Ok(Passed { caller, target: target.clone(), reach, _entry: entry })
     }
 
     /// Tells of a refusal; not of each where there are many.

@@ -78,7 +78,12 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<String> {
 
 /// The address of this machine as containers of any network see it.
 async fn host() -> Result<String> {
-    docker(&["network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", "bridge"]).await
+    let format = "{{with index .IPAM.Config 0}}{{.Gateway}}|{{.Subnet}}{{end}}";
+    let found = docker(&["network", "inspect", "--format", format, "bridge"]).await?;
+    let (gateway, subnet) = found.split_once('|').unwrap_or((&found, ""));
+    // Some engines name no gateway of this network: it has the first address.
+    let first = || subnet.split_once('/').map(|(net, _)| net.trim_end_matches('0').to_owned() + "1");
+    Ok(if gateway.is_empty() { first().unwrap_or_default() } else { gateway.to_owned() })
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -88,7 +88,7 @@ fn of_text(text: &str) -> Vec<HostRule> {
         return if names_port { of_entry(text) } else { Vec::new() };
     }
     let Ok(url) = Url::parse(text) else { return Vec::new() };
-    let port = url.port_or_known_default().or(match url.scheme() {
+    let port = url.port_or_known_default().or_else(|| match url.scheme() {
         "amqp" => Some(5672),
         "amqps" => Some(5671),
         _ => None,
