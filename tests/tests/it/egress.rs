@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use sluice_tests::{HttpSink, World, docker, eventually, unique};
+use sluice_tests::{HttpSink, World, docker, eventually, unique, workload};
 
 /// Instances of `http`, one for each sink, and one of the component that does what a hostile one would.
 fn instances(base: &str) -> String {
@@ -212,5 +212,25 @@ async fn a_customers_broker_is_reached_by_the_proxy() -> Result<()> {
             .lines()
             .any(|line| line.starts_with("sluice_egress_tunnels ") && !line.ends_with(" 0"))
     );
+    world.stop().await
+}
+
+/// Sluice's own broker, where it is not on the address that containers reach by themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_elsewhere_is_reached_by_the_proxy_without_a_rule_of_anybody() -> Result<()> {
+    let elsewhere = Elsewhere::make().await?;
+    let settings = [("SLUICE__BROKER__COMPONENT_HOST", elsewhere.host.as_str())];
+    let world = World::start_with("egressfar", &["timer", "log"], &settings).await?;
+    world.api.apply(&workload::ticking("far", "1s"), json!({})).await?;
+    world.running("far").await?;
+    eventually("ticks to be told of", Duration::from_secs(90), || async {
+        let counters = world.api.counters("far", "tick").await?;
+        Ok(counters["emitted"].as_u64().is_some_and(|emitted| emitted >= 2).then_some(()))
+    })
+    .await?;
+    let metrics = world.metrics().await?;
+    let tunnels = metrics.lines().find_map(|line| line.strip_prefix("sluice_egress_tunnels "));
+    // Each of the two containers has a connection to publish and one to consume.
+    ensure!(tunnels.is_some_and(|count| count.parse::<f64>().is_ok_and(|count| count >= 4.0)), "{tunnels:?}");
     world.stop().await
 }
