@@ -108,6 +108,9 @@ impl Bench {
         let text = drives::files(&ticks.url(&world.host), &provider.url(&world.host));
         world.api.apply(&text, json!({ "guarded": { "client_id": "c", "client_secret": "s" } })).await?;
         world.running("ticks").await?;
+        // The first case may be over before one came by itself.
+        eventually("the first tick", PATIENCE, || async { Ok((!ticks.bodies().is_empty()).then_some(())) })
+            .await?;
         let letters = BTreeSet::new();
         Ok(Self { world, load, ticks, provider, sent: 0, deployed: 0, seed, letters, _books: books })
     }

@@ -39,10 +39,12 @@ enum Data {
     Given(PathBuf),
 }
 
-/// The image of a component of this repository, as `deploy/images/build` names it.
+/// The image of a component of this repository, as `deploy/images/build` names it. `SLUICE_TEST_IMAGE_TAG` is the tag that
+/// it was given with `--tag`, where it was given one.
 #[must_use]
 pub fn component_image(name: &str) -> String {
-    format!("sluice/{name}:{}", env!("CARGO_PKG_VERSION"))
+    let tag = std::env::var("SLUICE_TEST_IMAGE_TAG").unwrap_or_else(|_| env!("CARGO_PKG_VERSION").to_owned());
+    format!("sluice/{name}:{tag}")
 }
 
 impl World {

@@ -14,6 +14,7 @@ mod crashes;
 mod crud;
 mod declarative;
 mod devices;
+mod egress;
 mod formats;
 mod invocations;
 mod launcher;

@@ -36,8 +36,11 @@ async fn forget_starts(core: &Core) {
     let now = core.ports.clock.now();
     for start in starts.into_iter().filter(|start| !there.contains(&start.id)) {
         let old = (now - start.started_at).to_std().is_ok_and(|age| age > STARTING);
-        if old && let Err(error) = core.ports.store.remove_start(start.id).await {
-            warn!(error = crate::chain(&error), "cannot forget a container start");
+        if old {
+            if let Err(error) = core.ports.store.remove_start(start.id).await {
+                warn!(error = crate::chain(&error), "cannot forget a container start");
+            }
+            core.egress.passes.forget(start.id);
         }
     }
 }
