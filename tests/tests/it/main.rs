@@ -15,6 +15,7 @@ mod crud;
 mod declarative;
 mod devices;
 mod formats;
+mod hang_ups;
 mod invocations;
 mod launcher;
 mod lifecycle;

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use sluice_domain::{Flow, FlowId, Intent, Owned, StepRun, TenantName};
 use sluice_planner::graph;
+use sluice_ports::failpoint;
 use sluice_ports::runtime::LogLine;
 use sluice_protocol::ComponentName;
 use tokio::sync::broadcast;
@@ -138,7 +139,11 @@ impl Engine {
     /// # Errors
     /// When there is none, or it is being deleted.
     pub async fn set_intent(&self, flow: &FlowRef, intent: Intent) -> Result<Flow, CommandError> {
-        let _one_at_a_time = self.core.changing.lock().await;
+        let flow = flow.clone();
+        self.to_its_end(move |engine| async move { engine.set_intent_now(&flow, intent).await }).await
+    }
+
+    async fn set_intent_now(&self, flow: &FlowRef, intent: Intent) -> Result<Flow, CommandError> {
         let flow = self.resolve(flow)?;
         if flow.intent == Intent::Delete && intent != Intent::Delete {
             return Err(CommandError::conflict(
@@ -154,6 +159,7 @@ impl Engine {
     pub(crate) async fn change_intent(&self, flow: FlowId, intent: Intent) -> Result<(), CommandError> {
         let now = self.core.ports.clock.now();
         self.core.ports.store.set_intent(flow, intent, now).await?;
+        failpoint::pass("intent_after_store").await;
         self.core.table.change(|snapshot| {
             if let Some(flow) = snapshot.flows.get_mut(&flow) {
                 flow.intent = intent;
