@@ -150,7 +150,7 @@ impl Bench {
                 })
                 .await?;
                 if blow == Blow::Abort {
-                    let status = world.ended(Duration::from_secs(20)).await?;
+                    let status = world.ended(Duration::from_secs(90)).await?;
                     ensure!(!status.success(), "it ended well at {}", point.name);
                     world.launch(&[])?;
                 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 use sluice_tests::{HttpSink, World, eventually};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn template(version: &str, url: &str, extra: &str) -> String {
     format!(

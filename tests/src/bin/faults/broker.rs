@@ -171,7 +171,7 @@ async fn disk_full(cx: &mut Cx) -> Result<Row> {
     calm(&cx.node).await?;
     run.mended();
     run.at(0.6).await?;
-    cx.node.control(&["set_disk_free_limit", "1TB"]).await?;
+    cx.node.control(&["set_disk_free_limit", "1000GB"]).await?;
     let again = alarmed(&cx.node, &mut run).await?;
     cx.node.control(&["set_disk_free_limit", "60MB"]).await?;
     calm(&cx.node).await?;

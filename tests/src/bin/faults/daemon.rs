@@ -1,7 +1,8 @@
 //! A container engine of this program's own, so that it can be restarted and killed without hurting anybody.
 //!
-//! It has no packet filter rules, so it does not touch those of the machine's engine, and networks in a range of its own. Its
-//! default bridge is its own too: an engine that is told to have none deletes `docker0`, whosever that is.
+//! It has no packet filter rules, so it does not touch those of the machine's engine. Its default bridge is its own too. An
+//! engine deletes `docker0`, whosever that is, when it is told to have no default bridge, and when it is started again with
+//! pools of addresses of its own (`--default-address-pool`); so it is told neither, and takes the networks that are free.
 //! Needs root. Everything goes when the value is dropped.
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Daemon {
     folder: TempDir,
     live_restore: bool,
+    /// Whether the bridge of the machine's engine was there before.
+    has_machines: bool,
     child: Option<Child>,
 }
 
@@ -44,7 +47,7 @@ impl Daemon {
         // One that was left over is as good.
         run("ip", &["link", "add", BRIDGE, "type", "bridge"]).await.ok();
         run("ip", &["address", "replace", ADDRESS, "dev", BRIDGE]).await?;
-        let mut daemon = Self { folder, live_restore, child: None };
+        let mut daemon = Self { folder, live_restore, has_machines: machines_bridge(), child: None };
         use_engine(Some(daemon.host()));
         daemon.up().await?;
         daemon.load().await?;
@@ -74,7 +77,7 @@ impl Daemon {
         command
             .args(["-H", &self.host(), "--data-root", &text("data"), "--exec-root", &text("exec")])
             .args(["--pidfile", &text("pid"), "--bridge", BRIDGE, "--iptables=false", "--ip-masq=false"])
-            .args(["--default-address-pool", "base=10.213.0.0/16,size=24", "--log-level", "warn"]);
+            .args(["--log-level", "warn"]);
         if self.live_restore {
             command.arg("--live-restore");
         }
@@ -83,6 +86,10 @@ impl Daemon {
         eventually("the engine to answer", PATIENCE, || async { docker(&["info"]).await.map(Some) })
             .await
             .with_context(|| tail(&self.path("log")))?;
+        ensure!(
+            !self.has_machines || machines_bridge(),
+            "the engine deleted docker0, the bridge of the machine's"
+        );
         Ok(())
     }
 
@@ -132,6 +139,11 @@ impl Drop for Daemon {
             "grep -o '{folder}[^ ]*' /proc/mounts | sort -r | xargs -r -n1 umount -l; rm -rf {folder}/data {folder}/exec"
         ));
     }
+}
+
+/// Whether the default bridge of the machine's engine is there.
+fn machines_bridge() -> bool {
+    Path::new("/sys/class/net/docker0").exists()
 }
 
 fn tail(path: &Path) -> String {

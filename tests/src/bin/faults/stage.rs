@@ -276,7 +276,8 @@ impl Run {
         let flows = world.api.get("/api/v1/flows").await?;
         for flow in flows["items"].as_array().context("no list")? {
             let name = flow["name"].as_str().context("no name")?;
-            world.api.call("DELETE", &format!("/api/v1/flows/{name}"), None).await?;
+            // What waits in it for a container that never runs goes with it.
+            world.api.call("DELETE", &format!("/api/v1/flows/{name}?discard=true"), None).await?;
         }
         let begun = Instant::now();
         loop {
