@@ -14,7 +14,7 @@ use sluice_tests::{component_image, docker, eventually, use_engine};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::host::run;
+use crate::host::{run, tail};
 
 /// The default bridge of this engine, and its address.
 const BRIDGE: &str = "sluice-faults";
@@ -98,9 +98,16 @@ impl Daemon {
         self.end("-TERM").await
     }
 
-    /// Kills it. What runs containers for it lives on.
+    /// Kills it. Its containerd dies with it; what runs containers lives on.
     pub(crate) async fn kill(&mut self) -> Result<()> {
-        self.end("-KILL").await
+        let file = self.path("exec/containerd/containerd.pid");
+        let containerd = tokio::fs::read_to_string(&file).await.unwrap_or_default();
+        self.end("-KILL").await?;
+        eventually("its containerd to end", PATIENCE, || async { Ok((!runs(&containerd)).then_some(())) })
+            .await?;
+        // Where nobody takes note of its end, it is a zombie: the next engine would wait for it to answer.
+        tokio::fs::remove_file(&file).await.ok();
+        Ok(())
     }
 
     async fn end(&mut self, signal: &str) -> Result<()> {
@@ -135,19 +142,24 @@ impl Drop for Daemon {
         ));
         shell(&format!("ip link delete {BRIDGE}"));
         let folder = self.folder.path().display();
+        // What still runs a container when nobody is there to end it.
+        shell(&format!(
+            "for pid in $(pgrep -f 'containerd-shim.*{folder}/'); do kill -KILL $(pgrep -P $pid) $pid; done"
+        ));
         shell(&format!(
             "grep -o '{folder}[^ ]*' /proc/mounts | sort -r | xargs -r -n1 umount -l; rm -rf {folder}/data {folder}/exec"
         ));
     }
 }
 
+/// Whether a process is there and no zombie.
+fn runs(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
 /// Whether the default bridge of the machine's engine is there.
 fn machines_bridge() -> bool {
     Path::new("/sys/class/net/docker0").exists()
-}
-
-fn tail(path: &Path) -> String {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().rev().take(5).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }

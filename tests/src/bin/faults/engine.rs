@@ -134,7 +134,8 @@ async fn image_missing(cx: &mut Cx) -> Result<Row> {
         let deployment = run.deployment("faulty").await?;
         let reason = deployment["reason"].as_str().unwrap_or_default().to_owned();
         ensure!(reason.contains("image"), "{deployment}");
-        Ok(Some(reason))
+        // What the engine answers to that is no business of the table.
+        Ok(Some(reason.split(": Docker responded").next().unwrap_or_default().to_owned()))
     })
     .await?;
     run.detected();

@@ -49,7 +49,7 @@ use crate::row::Row;
 use crate::stage::Cx;
 
 /// The longest that one row may take, besides how long it was told to.
-const ROW: Duration = Duration::from_secs(600);
+const ROW: Duration = Duration::from_secs(900);
 
 /// Makes faults and keeps the books.
 #[derive(Debug, Parser)]

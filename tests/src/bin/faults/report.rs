@@ -114,9 +114,19 @@ fn line(text: &mut String, title: &str, row: &Row) {
         seconds(row.seconds_to_detect),
         seconds(row.seconds_to_first),
         seconds(row.seconds_to_drain),
-        notes.join("; ").replace('|', "\\|"),
+        one_line(&notes.join("; ")),
     )
     .unwrap_or_default();
+}
+
+/// A text that stays within its cell.
+fn one_line(text: &str) -> String {
+    const MOST: usize = 600;
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+    match words.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{} ...", &words[..end]),
+        None => words,
+    }
 }
 
 /// The table of crash points. Points that this run has not are those of the table `before`.
