@@ -53,7 +53,8 @@ async fn held_at(world: &mut World, point: &str) -> Result<()> {
 /// Asks for a change, and hangs up when it is at the point.
 async fn hang_up(world: &World, point: &str, path: &str, body: Option<String>) -> Result<()> {
     let log: PathBuf = world.data().join("log");
-    let at_it = eventually(&format!("the point {point}"), PATIENCE, || async {
+    let what = format!("the point {point}");
+    let at_it = eventually(&what, PATIENCE, || async {
         let log = std::fs::read_to_string(&log)?;
         Ok(log.contains(&format!("failpoint {point} struck")).then_some(()))
     });
