@@ -34,14 +34,12 @@ async fn a_crash_at_any_point_loses_nothing() -> Result<()> {
     let world = World::start("crash", &COMPONENTS).await?;
     let mut bench = Bench::start(world, 7).await?;
     let begun = Instant::now();
-    let mut tried = 0;
-    for (name, blow) in SAMPLE {
+    for (tried, (name, blow)) in SAMPLE.into_iter().enumerate() {
         if tried >= LEAST && begun.elapsed() > BUDGET {
             break;
         }
         let point = POINTS.iter().find(|point| point.name == name).context("no such point")?;
         bench.strike(point, blow).await?;
-        tried += 1;
     }
     bench.stop().await
 }
