@@ -350,6 +350,8 @@ impl Drop for World {
             let kept = std::env::temp_dir().join(format!("{}.log", self.name));
             std::fs::copy(self.data.path().join("log"), kept).ok();
         }
+        // Killed before its containers go, which it would make again.
+        drop(self.orchestrator.take());
         self.remove_containers();
     }
 }
