@@ -56,7 +56,7 @@ pub(crate) struct Core {
     /// Wakes the reconciler.
     pub(crate) wake: Notify,
     /// Serialises changes of flows, so that a plan is not overtaken between planning and storing.
-    pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) changing: Arc<tokio::sync::Mutex<()>>,
     /// When this process started.
     pub(crate) started: Instant,
 }

@@ -88,7 +88,7 @@ impl Engine {
             survey: Survey::default(),
             wake: tokio::sync::Notify::new(),
             unconfirmed: Mutex::default(),
-            changing: tokio::sync::Mutex::new(()),
+            changing: Arc::default(),
             started: Instant::now(),
             settings,
         });

@@ -196,7 +196,7 @@ async fn a_sound_component_passes_its_suite_and_nothing_stays_behind() -> Result
     let mut child = sluice(&["component", "test", &log, "--acceptance", &acceptance])?.spawn()?;
     let mut lines = BufReader::new(child.stderr.take().context("it is piped")?).lines();
     let name = lab(&lines.next_line().await?.unwrap_or_default())?;
-    eventually("the lab's network", Duration::from_secs(30), || async {
+    eventually("the lab's network", Duration::from_secs(120), || async {
         let networks = docker(&["network", "ls", "--format", "{{.Name}}"]).await?;
         Ok(networks.lines().any(|known| known == format!("sluice-{name}")).then_some(()))
     })

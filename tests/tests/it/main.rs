@@ -16,6 +16,7 @@ mod declarative;
 mod devices;
 mod egress;
 mod formats;
+mod hang_ups;
 mod invocations;
 mod launcher;
 mod lifecycle;
