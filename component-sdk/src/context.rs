@@ -16,6 +16,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use crate::calls::Calls;
 use crate::credentials::{CredentialCache, Credentials};
+use crate::egress::Egress;
 use crate::emitter::Outlet;
 use crate::{Emitter, Error, Output};
 
@@ -58,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) trace: bool,
     pub(crate) calls: Arc<dyn Calls>,
     pub(crate) depth: u8,
+    pub(crate) egress: Egress,
 }
 
 impl Context {
@@ -175,6 +177,12 @@ impl Context {
         if let Some(instance) = self.instance() {
             self.run.credentials.forget(instance).await;
         }
+    }
+
+    /// The way out of the container: whatever connects to others goes by it, or does not get out.
+    #[must_use]
+    pub fn egress(&self) -> &Egress {
+        &self.run.egress
     }
 
     /// How many calls from one instance to another led to this run; 0 for the run of a step.

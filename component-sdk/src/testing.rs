@@ -276,6 +276,7 @@ impl Harness {
             trace: self.trace,
             calls: Arc::new(Others(self.others.clone())),
             depth: self.depth,
+            egress: crate::Egress::default(),
         })
     }
 }

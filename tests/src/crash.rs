@@ -24,6 +24,9 @@ use crate::{Figures, HttpSink, Ledger, Recorder, World, eventually};
 /// How long a case may take until the point strikes, and from there until everything is as it should be.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Messages before the first case.
+const FIRST: usize = 24;
+
 /// What happens at a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -108,8 +111,14 @@ impl Bench {
         let text = drives::files(&ticks.url(&world.host), &provider.url(&world.host));
         world.api.apply(&text, json!({ "guarded": { "client_id": "c", "client_secret": "s" } })).await?;
         world.running("ticks").await?;
+        // The first case may be over before one came by itself.
+        eventually("the first tick", PATIENCE, || async { Ok((!ticks.bodies().is_empty()).then_some(())) })
+            .await?;
+        // Not every case sends messages, and books without any show nothing.
+        let first = load::messages(seed, 0..FIRST);
+        load.begin(first, 0.0).done(PATIENCE).await?;
         let letters = BTreeSet::new();
-        Ok(Self { world, load, ticks, provider, sent: 0, deployed: 0, seed, letters, _books: books })
+        Ok(Self { world, load, ticks, provider, sent: FIRST, deployed: 0, seed, letters, _books: books })
     }
 
     /// Runs a case.
@@ -150,7 +159,7 @@ impl Bench {
                 })
                 .await?;
                 if blow == Blow::Abort {
-                    let status = world.ended(Duration::from_secs(20)).await?;
+                    let status = world.ended(Duration::from_secs(90)).await?;
                     ensure!(!status.success(), "it ended well at {}", point.name);
                     world.launch(&[])?;
                 }

@@ -87,7 +87,7 @@ impl Launcher {
             .context("cannot start the launcher")?;
         let socket = self.socket();
         let log = self.folder.path().join("log");
-        let listens = eventually("the launcher to listen", Duration::from_secs(20), || {
+        let listens = eventually("the launcher to listen", Duration::from_secs(90), || {
             let ended = child.try_wait();
             let (socket, log) = (&socket, &log);
             async move {

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 /// How long a program may take until it says where it listens.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The folder of a program, its packages installed.
 ///

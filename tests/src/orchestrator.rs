@@ -77,7 +77,7 @@ impl Orchestrator {
         api: &Api,
     ) -> Result<Self> {
         let mut orchestrator = Self::spawn(command, data, environment)?;
-        orchestrator.ready(data, api, Duration::from_secs(60)).await?;
+        orchestrator.ready(data, api, Duration::from_secs(120)).await?;
         Ok(orchestrator)
     }
 
@@ -173,7 +173,7 @@ impl Orchestrator {
     pub async fn terminate(mut self) -> Result<std::process::ExitStatus> {
         let pid = self.child.id().context("it has ended already")?;
         Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await?;
-        let patience = Duration::from_secs(40);
+        let patience = Duration::from_secs(90);
         tokio::time::timeout(patience, self.child.wait())
             .await
             .context("it did not end in time")?
@@ -224,7 +224,7 @@ fn status(pid: u32, field: &str) -> Result<u64> {
 /// # Errors
 /// When it was not printed in time.
 pub(crate) async fn first_token(data: &Path) -> Result<String> {
-    eventually("the first token", Duration::from_secs(20), || async {
+    eventually("the first token", Duration::from_secs(90), || async {
         let out = std::fs::read_to_string(data.join("out")).unwrap_or_default();
         let words = out.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
         Ok(words.into_iter().find(|word| word.starts_with("sluice_api_")).map(str::to_owned))

@@ -39,10 +39,12 @@ enum Data {
     Given(PathBuf),
 }
 
-/// The image of a component of this repository, as `deploy/images/build` names it.
+/// The image of a component of this repository, as `deploy/images/build` names it. `SLUICE_TEST_IMAGE_TAG` chooses images
+/// that were built with `--tag`.
 #[must_use]
 pub fn component_image(name: &str) -> String {
-    format!("sluice/{name}:{}", env!("CARGO_PKG_VERSION"))
+    let tag = std::env::var("SLUICE_TEST_IMAGE_TAG").ok().filter(|tag| !tag.is_empty());
+    format!("sluice/{name}:{}", tag.as_deref().unwrap_or(env!("CARGO_PKG_VERSION")))
 }
 
 impl World {
@@ -255,7 +257,7 @@ impl World {
     /// # Errors
     /// When it does not in time.
     pub async fn running(&self, flow: &str) -> Result<()> {
-        eventually(&format!("flow {flow} to run"), Duration::from_secs(60), || async {
+        eventually(&format!("flow {flow} to run"), Duration::from_secs(120), || async {
             let view = self.api.get(&format!("/api/v1/flows/{flow}")).await?;
             anyhow::ensure!(view["status"] == "running", "{} {}", view["status"], view["reasons"]);
             Ok(Some(()))
@@ -293,7 +295,7 @@ impl World {
     /// # Errors
     /// When there is none in time.
     pub async fn container(&self, component: &str) -> Result<String> {
-        eventually(&format!("a container of {component}"), Duration::from_secs(30), || async {
+        eventually(&format!("a container of {component}"), Duration::from_secs(90), || async {
             let deployments = self.api.get("/api/v1/deployments").await?;
             let list =
                 deployments["items"].as_array().or_else(|| deployments.as_array()).context("no list")?;
@@ -348,6 +350,8 @@ impl Drop for World {
             let kept = std::env::temp_dir().join(format!("{}.log", self.name));
             std::fs::copy(self.data.path().join("log"), kept).ok();
         }
+        // Killed before its containers go, which it would make again.
+        drop(self.orchestrator.take());
         self.remove_containers();
     }
 }

@@ -83,6 +83,7 @@ fn crates_point_inward_only() {
         ),
         ("sluice-docker", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
         ("sluice-launcher", &["sluice-domain", "sluice-ports"]),
+        ("sluice-egress", &["sluice-ports", "sluice-protocol", "sluice-addresses"]),
         ("sluice-rabbitmq", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
         ("sluice-store", &["sluice-domain", "sluice-ports", "sluice-protocol"]),
         ("sluice-oauth", &["sluice-domain", "sluice-ports", "sluice-addresses"]),

@@ -22,6 +22,15 @@ pub fn kind(address: IpAddr) -> Kind {
     }
 }
 
+/// The address that a connection to this one may end at: the IPv4 address in one that maps, translates or tunnels it.
+#[must_use]
+pub fn canonical(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(six) => inner_v4(six).map_or(address, IpAddr::V4),
+    }
+}
+
 fn kind_v4(address: Ipv4Addr) -> Kind {
     // Alibaba, Azure and Oracle have theirs outside of 169.254.0.0/16.
     let metadata = [[100, 100, 100, 200], [168, 63, 129, 16], [192, 0, 0, 192]];

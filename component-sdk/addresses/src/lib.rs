@@ -10,5 +10,5 @@ mod kind;
 mod network;
 
 pub use guard::{Guard, Refused, literal, was_refused};
-pub use kind::{Kind, kind};
+pub use kind::{Kind, canonical, kind};
 pub use network::{Network, NetworkError};

@@ -53,6 +53,8 @@ impl Manifest {
             settings: schema(&self.variables),
             secrets: self.secrets(),
             test: self.test.as_ref().and_then(|name| name.parse().ok()),
+            // What its calls may reach follows from each of them.
+            egress: None,
             triggers,
             actions,
         }

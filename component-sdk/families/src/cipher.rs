@@ -35,7 +35,8 @@ impl Cipher {
     /// Encrypts to bytes (version 2 of the wire format).
     #[must_use]
     pub fn seal(&self, plain: &[u8]) -> Vec<u8> {
-        cbc::Encryptor::<Aes256>::new(&self.key.into(), &self.iv.into()).encrypt_padded_vec_mut::<Pkcs7>(plain)
+        cbc::Encryptor::<Aes256>::new(&self.key.into(), &self.iv.into())
+            .encrypt_padded_vec_mut::<Pkcs7>(plain)
     }
 
     /// Encrypts to base64 (version 1 of the wire format).
@@ -86,7 +87,10 @@ mod tests {
     #[test]
     fn what_another_key_made_is_refused() {
         let (ours, other) = (Cipher::new("a", [1; 16]), Cipher::new("b", [1; 16]));
-        assert_ne!(other.open(&ours.seal(b"text that is longer than a block")).ok(), Some(b"text that is longer than a block".to_vec()));
+        assert_ne!(
+            other.open(&ours.seal(b"text that is longer than a block")).ok(),
+            Some(b"text that is longer than a block".to_vec())
+        );
         assert_eq!(ours.open(b"short"), Err(CipherError));
         assert_eq!(ours.open_text(b"no base64 !"), Err(CipherError));
     }

@@ -9,6 +9,9 @@ use crate::discovery::DiscoveryError;
 use crate::fields;
 use crate::{Foreign, FunctionKind};
 
+/// The setting of an instance that names hosts which the component may reach.
+pub const ALLOWED_HOSTS: &str = "allowed_hosts";
+
 /// What a `component.json` says, in our words.
 pub(crate) struct Described {
     /// The descriptor.
@@ -48,10 +51,18 @@ pub(crate) fn describe(
     }
     let empty = Map::new();
     let credentials = component["credentials"]["fields"].as_object().unwrap_or(&empty);
-    let (secret, plain): (Vec<_>, Vec<_>) = credentials.iter().partition(|(_, field)| fields::is_secret(field));
-    let parsed = secret.iter().filter(|(_, field)| fields::is_object(field)).map(|(name, _)| (*name).clone()).collect();
+    let (secret, plain): (Vec<_>, Vec<_>) =
+        credentials.iter().partition(|(_, field)| fields::is_secret(field));
+    let parsed = secret
+        .iter()
+        .filter(|(_, field)| fields::is_object(field))
+        .map(|(name, _)| (*name).clone())
+        .collect();
     if !component["credentials"]["oauth2"].is_null() || !component["credentials"]["oauth"].is_null() {
-        notes.push("its OAuth 2.0 client is not taken over: bind an instance of a connector of yours that has one".to_owned());
+        notes.push(
+            "its OAuth 2.0 client is not taken over: bind an instance of a connector of yours that has one"
+                .to_owned(),
+        );
     }
     let title = component["title"].as_str().filter(|title| !title.is_empty()).unwrap_or(name);
     let mut descriptor = json!({
@@ -62,9 +73,26 @@ pub(crate) fn describe(
         "triggers": triggers,
         "actions": actions,
     });
-    if let Some(schema) = fields::schema(plain.into_iter(), false) {
-        descriptor["settings"] = schema;
-    }
+    // Where it may go is what people write in its instances: nothing in its files says so.
+    let mut ways: Vec<String> = plain
+        .iter()
+        .filter(|(name, _)| {
+            ["url", "uri", "host", "endpoint"].iter().any(|word| name.to_lowercase().contains(word))
+        })
+        .map(|(name, _)| format!("/{}", name.replace('~', "~0").replace('/', "~1")))
+        .collect();
+    ways.push(format!("/{ALLOWED_HOSTS}"));
+    let mut settings =
+        fields::schema(plain.into_iter(), false).unwrap_or_else(|| json!({ "type": "object" }));
+    settings["properties"][ALLOWED_HOSTS] = json!({
+        "type": "array",
+        "items": { "type": "string" },
+        "maxItems": 64,
+        "title": "Hosts that the component may reach",
+        "description": "As `api.example.com:443` or `*.example.com`.",
+    });
+    descriptor["settings"] = settings;
+    descriptor["egress"] = json!({ "settings": ways });
     if let Some(schema) = fields::schema(secret.into_iter(), true) {
         descriptor["secrets"] = schema;
     }
@@ -91,14 +119,18 @@ fn function(
     if let Some(schema) = fields::schema(form.iter(), false) {
         function["config"] = schema;
     }
-    if let Some(input) = metadata(name, &entry["metadata"]["in"], files, notes).filter(|_| kind == FunctionKind::Action) {
+    if let Some(input) =
+        metadata(name, &entry["metadata"]["in"], files, notes).filter(|_| kind == FunctionKind::Action)
+    {
         function["input"] = input;
     }
     if let Some(output) = metadata(name, &entry["metadata"]["out"], files, notes) {
         function["output"] = output;
     }
     if is_true(&entry["dynamicMetadata"]) || entry["dynamicMetadata"].is_string() {
-        notes.push(format!("{name} makes its schema when it is asked (dynamicMetadata); it is not shown here"));
+        notes.push(format!(
+            "{name} makes its schema when it is asked (dynamicMetadata); it is not shown here"
+        ));
     }
     function
 }

@@ -48,7 +48,9 @@ pub struct Discovered {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoveryError {
     /// Neither a label nor a file names a component.
-    #[error("it has neither a label `{ELASTICIO_LABEL}` nor a component.json in the folder in which it starts")]
+    #[error(
+        "it has neither a label `{ELASTICIO_LABEL}` nor a component.json in the folder in which it starts"
+    )]
     NoComponent,
     /// The component's file cannot be read.
     #[error("its component.json cannot be read: {0}")]
@@ -209,11 +211,17 @@ mod tests {
     #[test]
     fn an_image_is_understood() {
         let found = discover(&facts(), None).unwrap();
-        assert_eq!((found.adoption.family, found.adoption.version), (FamilyName::Sailor, Some(semver::Version::new(2, 7, 8))));
+        assert_eq!(
+            (found.adoption.family, found.adoption.version),
+            (FamilyName::Sailor, Some(semver::Version::new(2, 7, 8)))
+        );
         assert_eq!(found.adoption.command[0], "node");
         assert_eq!(found.adoption.parsed, ["auth"]);
         let descriptor = Descriptor::from_json(&found.descriptor.to_string()).unwrap();
-        assert_eq!((descriptor.name.as_str(), descriptor.version.to_string()), ("splitter-component", "1.4.2".to_owned()));
+        assert_eq!(
+            (descriptor.name.as_str(), descriptor.version.to_string()),
+            ("splitter-component", "1.4.2".to_owned())
+        );
         let names: Vec<&str> = descriptor.actions.keys().map(FunctionNameText::text).collect();
         assert_eq!(names, ["reassemble", "split_on_jsonata"]);
         assert_eq!(descriptor.settings.unwrap()["required"], json!(["user"]));
@@ -240,7 +248,10 @@ mod tests {
             entrypoint: words("/sbin/tini -v -e 143 -- /usr/bin/node --max-old-space-size=100 run.js"),
             ..facts()
         };
-        assert_eq!(discover(&own, None).unwrap().adoption.command, words("/usr/bin/node --max-old-space-size=100 run.js"));
+        assert_eq!(
+            discover(&own, None).unwrap().adoption.command,
+            words("/usr/bin/node --max-old-space-size=100 run.js")
+        );
         let none = ImageFacts { entrypoint: words("/sbin/tini -v -e 143 --"), ..facts() };
         let command = discover(&none, None).unwrap().adoption.command;
         assert_eq!(command, words("node ./node_modules/elasticio-sailor-nodejs/run.js"));
@@ -253,7 +264,9 @@ mod tests {
         let mut other = facts();
         other.files.remove("node_modules/elasticio-sailor-nodejs/package.json");
         assert_eq!(refused(&other), DiscoveryError::NoFamily);
-        other.labels.insert(ELASTICIO_LABEL.to_owned(), r#"{"language":"java","actions":{"a":{}}}"#.to_owned());
+        other
+            .labels
+            .insert(ELASTICIO_LABEL.to_owned(), r#"{"language":"java","actions":{"a":{}}}"#.to_owned());
         assert_eq!(refused(&other), DiscoveryError::Language("java".to_owned()));
         other.labels.insert(ELASTICIO_LABEL.to_owned(), r#"{"sailor_version":"2.6.24"}"#.to_owned());
         assert_eq!(refused(&other), DiscoveryError::Empty);

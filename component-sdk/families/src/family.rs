@@ -149,7 +149,13 @@ impl Failure {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         const CODES: [&str; 8] = [
-            "ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "EPIPE",
+            "ECONNREFUSED",
+            "ECONNRESET",
+            "ECONNABORTED",
+            "ETIMEDOUT",
+            "ENOTFOUND",
+            "EAI_AGAIN",
+            "EPIPE",
             "ESOCKETTIMEDOUT",
         ];
         let by_code = self.code.as_deref().is_some_and(|code| CODES.contains(&code));

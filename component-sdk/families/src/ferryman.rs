@@ -112,7 +112,9 @@ impl Family for Ferryman {
             ("GET", ["snapshots", "flows", _, "steps", _]) => Route::Snapshot,
             ("GET", ["secrets", _]) => Route::Secret,
             ("PUT", ["objects", id]) | ("GET", ["objects", id]) => Route::Object((*id).to_owned()),
-            (_, ["data", ..]) => Route::NotOffered("there is no data hub here: leave idLinking and applicationUid out"),
+            (_, ["data", ..]) => {
+                Route::NotOffered("there is no data hub here: leave idLinking and applicationUid out")
+            }
             (_, ["governance" | "policy" | "applyPolicy" | "event" | "provenance", ..]) => {
                 Route::NotOffered("there is no governance service here: leave governance and applyPolicy out")
             }
@@ -122,7 +124,9 @@ impl Family for Ferryman {
 
     fn answer(&self, route: &Route, _: &Step, config: &Value, snapshot: &Value) -> Value {
         match route {
-            Route::Secret => json!({ "data": { "type": "MIXED", "value": { "payload": config.to_string() } } }),
+            Route::Secret => {
+                json!({ "data": { "type": "MIXED", "value": { "payload": config.to_string() } } })
+            }
             _ => json!({ "data": if snapshot.is_null() { json!({}) } else { snapshot.clone() } }),
         }
     }
@@ -205,17 +209,36 @@ mod tests {
 
     #[test]
     fn what_a_process_says_is_understood() {
-        let decode = |publication: Publication| Ferryman.decode(&place(), &publication).map(|event| event.kind);
+        let decode =
+            |publication: Publication| Ferryman.decode(&place(), &publication).map(|event| event.kind);
         let of = json!({ "parentMessageId": "d1", "messageId": "m" });
-        let data = decode(publication("outputs", "data", of.clone(), r#"{"data":{"a":1},"metadata":{"recordUid":"r"}}"#));
+        let data = decode(publication(
+            "outputs",
+            "data",
+            of.clone(),
+            r#"{"data":{"a":1},"metadata":{"recordUid":"r"}}"#,
+        ));
         let Ok(EventKind::Data { body, headers }) = data else { panic!("{data:?}") };
         assert_eq!((body, &headers["eio-metadata"]["recordUid"]), (json!({ "a": 1 }), &json!("r")));
         let text = r#"{"error":"{\"name\":\"Error\",\"message\":\"connect ECONNREFUSED\"}"}"#;
-        let Ok(EventKind::Failed(failure)) = decode(publication("outputs", "error", of.clone(), text)) else { panic!() };
+        let Ok(EventKind::Failed(failure)) = decode(publication("outputs", "error", of.clone(), text)) else {
+            panic!()
+        };
         assert!(failure.is_transient());
-        assert_eq!(decode(publication("outputs", "state", of.clone(), "\"function complete\"")), Ok(EventKind::Nothing));
+        assert_eq!(
+            decode(publication("outputs", "state", of.clone(), "\"function complete\"")),
+            Ok(EventKind::Nothing)
+        );
         assert_eq!(decode(publication("events", "provenance", json!({}), "{}")), Ok(EventKind::Nothing));
-        let rebound = decode(publication("outputs", "rebound", json!({ "parentMessageId": "d1", "reboundReason": { "reason": "x" } }), "{}"));
-        assert_eq!(rebound, Ok(EventKind::Rebound { after: Duration::from_secs(15), reason: "x".to_owned() }));
+        let rebound = decode(publication(
+            "outputs",
+            "rebound",
+            json!({ "parentMessageId": "d1", "reboundReason": { "reason": "x" } }),
+            "{}",
+        ));
+        assert_eq!(
+            rebound,
+            Ok(EventKind::Rebound { after: Duration::from_secs(15), reason: "x".to_owned() })
+        );
     }
 }

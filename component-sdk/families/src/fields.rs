@@ -22,7 +22,10 @@ fn view(field: &Value) -> Option<&str> {
 }
 
 /// The schema of a form; `None` when it has no fields.
-pub(crate) fn schema<'f>(fields: impl Iterator<Item = (&'f String, &'f Value)>, secret: bool) -> Option<Value> {
+pub(crate) fn schema<'f>(
+    fields: impl Iterator<Item = (&'f String, &'f Value)>,
+    secret: bool,
+) -> Option<Value> {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for (name, field) in fields {

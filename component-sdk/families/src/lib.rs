@@ -11,13 +11,14 @@ mod cipher;
 mod descriptor;
 mod discovery;
 mod family;
-mod fields;
 mod ferryman;
+mod fields;
 mod message;
 mod sailor;
 
 pub use adoption::{Adoption, Foreign, FunctionKind};
 pub use cipher::{Cipher, CipherError};
+pub use descriptor::ALLOWED_HOSTS;
 pub use discovery::{Discovered, DiscoveryError, ImageFacts, discover};
 pub use family::{Event, EventKind, Failure, Family, FamilyName, Place, Route, Step, WireError};
 pub use message::{Input, Message, Publication};

@@ -136,7 +136,9 @@ impl Family for Sailor {
             "error" => (parent, EventKind::Failed(failure(&cipher, &publication.body)?)),
             // It keeps the headers of the message that is to come again.
             "rebound" => (publication.text("messageId"), rebound(publication)),
-            "snapshot" => (parent, snapshot(publication, publication.text("snapshotEvent") == Some("updateSnapshot"))?),
+            "snapshot" => {
+                (parent, snapshot(publication, publication.text("snapshotEvent") == Some("updateSnapshot"))?)
+            }
             key => return Err(WireError::Key(key.chars().take(100).collect())),
         };
         Ok(Event { delivery: delivery.map(str::to_owned), kind })
@@ -147,7 +149,9 @@ impl Family for Sailor {
         let parts: Vec<&str> = path.split('/').collect();
         Some(match (method, parts.as_slice()) {
             ("GET", ["v1", "tasks", _, "steps", _]) => Route::Step,
-            ("POST" | "GET" | "DELETE", ["sailor-support", "hooks", "task", _, "startup", "data"]) => Route::Hook,
+            ("POST" | "GET" | "DELETE", ["sailor-support", "hooks", "task", _, "startup", "data"]) => {
+                Route::Hook
+            }
             ("PUT", ["v1", "accounts", _]) => Route::Keys,
             ("GET", ["v2", "workspaces", _, "secrets", _]) => Route::Secret,
             ("POST", ["v2", "workspaces", _, "secrets", _, "refresh"]) => Route::RefreshedSecret,
@@ -195,7 +199,12 @@ pub(crate) fn common(step: &Step, input: &Input<'_>) -> Map<String, Value> {
 
 /// What a message has besides its body: what a step before sent along, in its own words.
 pub(crate) fn parts(input: &Input<'_>) -> Map<String, Value> {
-    let parts = [("headers", HEADERS), ("attachments", ATTACHMENTS), ("passthrough", PASSTHROUGH), ("metadata", METADATA)];
+    let parts = [
+        ("headers", HEADERS),
+        ("attachments", ATTACHMENTS),
+        ("passthrough", PASSTHROUGH),
+        ("metadata", METADATA),
+    ];
     let value = |header: &str| input.headers.get(header).cloned().unwrap_or_else(|| json!({}));
     parts.into_iter().map(|(part, header)| (part.to_owned(), value(header))).collect()
 }
@@ -206,9 +215,12 @@ pub(crate) fn data(emitted: Value, body: &str, publication: &Publication) -> Eve
         return EventKind::Data { body: emitted, headers: Map::new() };
     };
     let mut headers = Map::new();
-    for (part, header) in
-        [("headers", HEADERS), ("attachments", ATTACHMENTS), ("passthrough", PASSTHROUGH), ("metadata", METADATA)]
-    {
+    for (part, header) in [
+        ("headers", HEADERS),
+        ("attachments", ATTACHMENTS),
+        ("passthrough", PASSTHROUGH),
+        ("metadata", METADATA),
+    ] {
         let empty = |value: &Value| value.is_null() || value.as_object().is_some_and(Map::is_empty);
         if let Some(value) = emitted.remove(part).filter(|value| !empty(value)) {
             headers.insert(header.to_owned(), value);
@@ -233,7 +245,11 @@ pub(crate) fn snapshot(publication: &Publication, merge: bool) -> Result<EventKi
 pub(crate) fn rebound(publication: &Publication) -> EventKind {
     let reason = match publication.headers.get("reboundReason") {
         Some(Value::String(reason)) => reason.clone(),
-        Some(other) => other["reason"].as_str().or_else(|| other["message"]["reason"].as_str()).unwrap_or_default().to_owned(),
+        Some(other) => other["reason"]
+            .as_str()
+            .or_else(|| other["message"]["reason"].as_str())
+            .unwrap_or_default()
+            .to_owned(),
         None => String::new(),
     };
     EventKind::Rebound { after: publication.expiration.unwrap_or(Duration::from_secs(15)), reason }
@@ -325,11 +341,17 @@ mod tests {
             let sailor = Sailor::new(Some(&version.parse().unwrap()));
             let message = sailor.encode(&place(), &step(), &input).unwrap();
             let cipher = cipher(&place());
-            let plain = if raw { cipher.open(&message.body) } else { cipher.open_text(&message.body) }.unwrap();
+            let plain =
+                if raw { cipher.open(&message.body) } else { cipher.open_text(&message.body) }.unwrap();
             let plain: Value = serde_json::from_slice(&plain).unwrap();
             assert_eq!(plain["body"].to_string(), "[1.1]");
             assert_eq!((&plain["id"], &plain["passthrough"]["first"]["body"]), (&json!("m0"), &json!(1)));
-            let wanted = [("messageId", json!("d1")), ("threadId", json!("t1")), ("stepId", json!("first")), ("reboundIteration", json!(2))];
+            let wanted = [
+                ("messageId", json!("d1")),
+                ("threadId", json!("t1")),
+                ("stepId", json!("first")),
+                ("reboundIteration", json!(2)),
+            ];
             for (name, value) in wanted {
                 assert_eq!(message.headers[name], value, "{name}");
             }
@@ -346,19 +368,33 @@ mod tests {
         let headers = json!({ PASSTHROUGH: { "x": {} }, ID: "m1", SENDER: "split" });
         let data = EventKind::Data { body: json!({ "a": 1 }), headers: headers.as_object().unwrap().clone() };
         assert_eq!(event, Event { delivery: Some("d1".to_owned()), kind: data });
-        let old = decode(publication("data", json!({}), cipher.seal_text(br#"{"body":7}"#).as_bytes())).unwrap();
+        let old =
+            decode(publication("data", json!({}), cipher.seal_text(br#"{"body":7}"#).as_bytes())).unwrap();
         assert_eq!(old.kind, EventKind::Data { body: json!(7), headers: Map::new() });
-        let error = json!({ "error": cipher.seal_text(br#"{"name":"TypeError","message":"no","stack":"secret"}"#) });
-        let event = decode(publication("error", json!({ "parentMessageId": "d1" }), error.to_string().as_bytes())).unwrap();
+        let error =
+            json!({ "error": cipher.seal_text(br#"{"name":"TypeError","message":"no","stack":"secret"}"#) });
+        let event =
+            decode(publication("error", json!({ "parentMessageId": "d1" }), error.to_string().as_bytes()))
+                .unwrap();
         let failure = Failure { name: "TypeError".to_owned(), message: "no".to_owned(), code: None };
         assert_eq!(event.kind, EventKind::Failed(failure));
-        let event = decode(publication("rebound", json!({ "messageId": "d1", "reboundReason": "busy" }), b"?")).unwrap();
+        let event =
+            decode(publication("rebound", json!({ "messageId": "d1", "reboundReason": "busy" }), b"?"))
+                .unwrap();
         assert_eq!(event.delivery.as_deref(), Some("d1"));
-        assert_eq!(event.kind, EventKind::Rebound { after: Duration::from_millis(600), reason: "busy".to_owned() });
-        let event = decode(publication("snapshot", json!({ "snapshotEvent": "updateSnapshot" }), br#"{"a":1}"#)).unwrap();
+        assert_eq!(
+            event.kind,
+            EventKind::Rebound { after: Duration::from_millis(600), reason: "busy".to_owned() }
+        );
+        let event =
+            decode(publication("snapshot", json!({ "snapshotEvent": "updateSnapshot" }), br#"{"a":1}"#))
+                .unwrap();
         assert_eq!(event.kind, EventKind::Snapshot { value: json!({ "a": 1 }), merge: true });
         assert_eq!(decode(publication("data", json!({}), b"x")), Err(WireError::Cipher(crate::CipherError)));
-        assert_eq!(decode(publication("elsewhere", json!({}), b"x")), Err(WireError::Key("elsewhere".to_owned())));
+        assert_eq!(
+            decode(publication("elsewhere", json!({}), b"x")),
+            Err(WireError::Key("elsewhere".to_owned()))
+        );
     }
 
     #[test]

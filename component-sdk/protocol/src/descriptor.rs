@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Port;
+use crate::{Egress, EgressFault, Port};
 
 /// The image label that holds the descriptor as JSON.
 pub const IMAGE_LABEL: &str = "io.sluice.component";
@@ -40,6 +40,9 @@ pub struct Descriptor {
     /// The action that shows whether an instance works, called without input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<FunctionName>,
+    /// What it may reach; nothing when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Egress>,
     /// The triggers by name.
     #[serde(default)]
     pub triggers: BTreeMap<FunctionName, Trigger>,
@@ -126,6 +129,9 @@ pub enum DescriptorError {
     /// A trigger that only the orchestrator can serve.
     #[error("the trigger `{0}` is a webhook, which only declarative connectors have")]
     Webhook(FunctionName),
+    /// An entry of what it may reach cannot be used. The first one.
+    #[error("an entry of `egress` cannot be used")]
+    Egress(#[source] EgressFault),
 }
 
 impl Descriptor {
@@ -150,6 +156,10 @@ impl Descriptor {
         let webhook = |(_, trigger): &(&FunctionName, &Trigger)| trigger.kind == TriggerKind::Webhook;
         if let Some((name, _)) = descriptor.triggers.iter().find(webhook) {
             return Err(DescriptorError::Webhook(name.clone()));
+        }
+        if let Some(fault) = descriptor.egress.as_ref().and_then(|egress| egress.faults().into_iter().next())
+        {
+            return Err(DescriptorError::Egress(fault));
         }
         Ok(descriptor)
     }
@@ -279,6 +289,10 @@ mod tests {
         check(
             r#"{"name":"a","version":"1.0.0","title":"","triggers":{"x":{"title":"","kind":"webhook"}}}"#,
             "only declarative connectors",
+        );
+        check(
+            r#"{"name":"a","version":"1.0.0","title":"","actions":{"x":{"title":""}},"egress":{"hosts":["x"]}}"#,
+            "`egress` cannot be used",
         );
     }
 

@@ -53,6 +53,24 @@ pub struct Session {
     /// may have left it before all its inputs were taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub common: Option<String>,
+    /// The way out; absent where a component reaches others by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<EgressAccess>,
+}
+
+/// The forward proxy of the orchestrator, and what proves to it who asks (RFC 9110, section 11.7; RFC 7617). It takes
+/// CONNECT, and requests for `http` URLs.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct EgressAccess {
+    /// Its URL as seen from the component's network, for example `http://172.18.0.1:7403`.
+    pub url: String,
+    /// User.
+    pub username: String,
+    /// Password, valid while the container runs.
+    pub password: String,
+    /// Whether the broker is behind it too.
+    #[serde(default)]
+    pub broker: bool,
 }
 
 /// The address and the credentials of a broker.
@@ -199,7 +217,7 @@ macro_rules! redacted_debug {
     )*};
 }
 
-redacted_debug!(Boot, Session, BrokerAccess, Credentials);
+redacted_debug!(Boot, Session, BrokerAccess, EgressAccess, Credentials);
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@
 
 pub mod batch;
 mod descriptor;
+mod egress;
 mod envelope;
 pub mod gateway;
 mod id;
@@ -23,6 +24,7 @@ pub use descriptor::{
     Action, ComponentName, Descriptor, DescriptorError, FunctionName, IMAGE_LABEL, NameError, Trigger,
     TriggerKind,
 };
+pub use egress::{Egress, EgressFault, HostRule, HostRuleError, Reach};
 pub use envelope::{Envelope, Headers};
 pub use id::{ExecutionId, IdError, MessageId, decode_id, encode_id};
 pub use outcome::{ErrorInfo, Outcome, Output, Port, PortError, Retained, Status};

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use super::backoff::Backoff;
 use super::session::Sessions;
+use crate::Egress;
 use crate::error::chain;
 
 const HEARTBEAT_SECONDS: u16 = 15;
@@ -108,7 +109,10 @@ impl Link {
     async fn connect(&self, session: &Session) -> Result<Connection, BrokerError> {
         let name = format!("{} {}", session.deployment, self.purpose);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
-        let connection = answered(Connection::connect_uri(uri(session), properties)).await?;
+        // A broker elsewhere is reached the way that everything else is.
+        let by = session.egress.as_ref().filter(|egress| egress.broker);
+        let egress = Egress::new(by).unwrap_or_default();
+        let connection = answered(egress.amqp(uri(session), properties)).await?;
         info!(purpose = self.purpose, "connected to the broker");
         Ok(connection)
     }

@@ -79,6 +79,7 @@ async fn run_once(assignment: &Assignment, listen: &Listen, runner: &Runner, sto
         trace: false,
         calls: Arc::clone(&runner.calls),
         depth: 0,
+        egress: runner.egress.clone(),
     });
     let (listen, span) = (Arc::clone(listen), tracing::Span::current());
     let mut handle = runner.work.spawn(async move { listen(cx, emitter).await }.instrument(span));

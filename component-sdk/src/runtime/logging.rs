@@ -25,7 +25,9 @@ pub(crate) fn init() {
     let lines = tracing_subscriber::fmt::layer()
         .event_format(Line)
         .fmt_fields(JsonFields::new())
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // It would tell of a line that cannot be written by `eprintln!`, which panics for the same reason.
+        .log_internal_errors(false);
     // A second component in one process, as in tests, keeps the first one's logging.
     drop(tracing_subscriber::registry().with(filter).with(lines).try_init());
     std::panic::set_hook(Box::new(|panic| {

@@ -33,7 +33,7 @@ use crate::calls::Calls;
 use crate::context::{Context, Inner};
 use crate::credentials::CredentialCache;
 use crate::function::{Finished, RawInput};
-use crate::{Error, Outputs};
+use crate::{Egress, Error, Outputs};
 
 /// What every run shares.
 pub(crate) struct Runner {
@@ -43,6 +43,7 @@ pub(crate) struct Runner {
     pub(crate) window: Arc<Window>,
     pub(crate) credentials: Arc<CredentialCache>,
     pub(crate) calls: Arc<dyn Calls>,
+    pub(crate) egress: Egress,
     /// Every record between its start and its settled deliveries.
     pub(crate) running: TaskTracker,
     /// The runs whose functions have not ended.
@@ -161,6 +162,7 @@ impl Runner {
             trace: envelope.invocation.as_ref().is_some_and(|invocation| invocation.trace),
             calls: Arc::clone(&self.calls),
             depth: envelope.invocation.as_ref().map_or(0, |invocation| invocation.depth),
+            egress: self.egress.clone(),
         });
         let input = RawInput { body: envelope.body.clone(), state: envelope.state.clone() };
         let end = tokio::select! {

@@ -20,6 +20,7 @@ use super::runner::Runner;
 use super::session::Sessions;
 use super::stop::{Reason, Stop};
 use super::watchdog::{self, Runs};
+use crate::Egress;
 use crate::component::Checked;
 use crate::credentials::CredentialCache;
 use crate::error::chain;
@@ -46,6 +47,13 @@ pub(crate) async fn serve(component: Checked, boot: Boot, work: Handle) -> u8 {
         session = sessions.current() => session,
         () = stop.requested() => return exit_code(&stop),
     };
+    let egress = match Egress::new(session.egress.as_ref()) {
+        Ok(egress) => egress,
+        Err(failure) => {
+            error!(error = chain(&failure), "the component cannot begin");
+            return NOT_BEGUN;
+        }
+    };
     let publishing = Arc::new(Link::new("publish", Arc::clone(&sessions)));
     let consuming = Arc::new(Link::new("consume", sessions));
     let runner = Arc::new(Runner {
@@ -55,6 +63,7 @@ pub(crate) async fn serve(component: Checked, boot: Boot, work: Handle) -> u8 {
         runs: Runs::default(),
         credentials: Arc::new(CredentialCache::new(Arc::new(gateway.clone()))),
         calls: Arc::new(gateway.clone()),
+        egress,
         running: TaskTracker::new(),
         abort: CancellationToken::new(),
         stop: stop.clone(),

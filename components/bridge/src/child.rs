@@ -1,6 +1,6 @@
 //! The process of a step: started with a broker and a platform of its own, watched, and ended.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value};
-use sluice_families::{Adoption, EventKind, Failure, Family, Input, Place, Step, WireError};
+use sluice_families::{ALLOWED_HOSTS, Adoption, EventKind, Failure, Family, Input, Place, Step, WireError};
 use sluice_sdk::{Context, Error};
 use tokio::process::{Child as Process, Command};
 use tokio::sync::{Notify, mpsc};
@@ -81,6 +81,8 @@ pub(crate) struct Start<'a> {
     pub(crate) secrets: Parse,
     /// Texts that must not stand in a log.
     pub(crate) hidden: Vec<String>,
+    /// The way out of the container.
+    pub(crate) proxy: Option<String>,
 }
 
 impl Child {
@@ -89,7 +91,7 @@ impl Child {
     /// # Errors
     /// When it cannot be started, ends, or does not ask in time. All may be otherwise next time.
     pub(crate) async fn start(start: Start<'_>) -> Result<Arc<Self>, Error> {
-        let Start { adoption, step, config, snapshot, late, secrets, mut hidden } = start;
+        let Start { adoption, step, config, snapshot, late, secrets, mut hidden, proxy } = start;
         let failed = |error: io::Error| Error::retryable("component_not_started", error);
         let (told, mut happened) = mpsc::unbounded_channel();
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
@@ -124,7 +126,8 @@ impl Child {
             secrets,
         });
         facade::serve(listener, Arc::clone(&child));
-        let process = child.spawn(adoption, environment).map_err(failed)?;
+        hidden.extend(proxy.clone());
+        let process = child.spawn(adoption, (environment, proxy)).map_err(failed)?;
         tokio::spawn(Arc::clone(&child).watch(process, Mask::new(hidden)));
         let ready = async {
             while let Some(happened) = happened.recv().await {
@@ -165,7 +168,7 @@ impl Child {
     fn spawn(
         &self,
         adoption: &Adoption,
-        environment: std::collections::BTreeMap<String, String>,
+        (environment, proxy): (BTreeMap<String, String>, Option<String>),
     ) -> io::Result<Process> {
         let [program, arguments @ ..] = adoption.command.as_slice() else {
             return Err(io::Error::other("the adoption names no command"));
@@ -179,6 +182,13 @@ impl Child {
                 command.env(name, text);
             }
         }
+        // There is no other way out. Most libraries take it from here; Node.js itself does from version 24 on.
+        for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
+            if let Some(proxy) = &proxy {
+                command.env(name, proxy);
+            }
+        }
+        command.env("NO_PROXY", "127.0.0.1,localhost").env("NODE_USE_ENV_PROXY", "1");
         command.env("HOME", "/tmp").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.kill_on_drop(true);
         command.spawn()
@@ -285,14 +295,16 @@ impl Child {
                     run.send(Told::Settled(done)).ok();
                 }
             }
-            Happened::Published(publication, confirm) => match self.family.decode(&self.place, &publication) {
-                Ok(event) => self.pass(event.delivery.as_deref(), event.kind, confirm),
-                Err(error) => {
-                    // It would be published again for ever if it were not confirmed.
-                    warn!(step.id = self.step.step, %error, "a message of the component cannot be read; it is dropped");
-                    confirm.taken();
+            Happened::Published(publication, confirm) => {
+                match self.family.decode(&self.place, &publication) {
+                    Ok(event) => self.pass(event.delivery.as_deref(), event.kind, confirm),
+                    Err(error) => {
+                        // It would be published again for ever if it were not confirmed.
+                        warn!(step.id = self.step.step, %error, "a message of the component cannot be read; it is dropped");
+                        confirm.taken();
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -308,12 +320,16 @@ impl Child {
             let runs = self.runs();
             let named = delivery.and_then(|delivery| runs.by_delivery.get(delivery));
             // Old libraries do not say what a message belongs to.
-            let only = || runs.by_delivery.values().next().filter(|_| delivery.is_none() && runs.by_delivery.len() == 1);
+            let only = || {
+                runs.by_delivery.values().next().filter(|_| delivery.is_none() && runs.by_delivery.len() == 1)
+            };
             named.or_else(only).cloned()
         };
         match run {
             Some(run) => {
-                if let Err(mpsc::error::SendError(Told::Event(kind, confirm))) = run.send(Told::Event(kind, confirm)) {
+                if let Err(mpsc::error::SendError(Told::Event(kind, confirm))) =
+                    run.send(Told::Event(kind, confirm))
+                {
                     (self.late)(kind, confirm);
                 }
             }
@@ -375,6 +391,7 @@ fn secret() -> String {
 pub(crate) fn merged(config: &Value, settings: &Map<String, Value>, secrets: &Map<String, Value>) -> Value {
     let mut all = config.as_object().cloned().unwrap_or_default();
     all.extend(settings.clone());
+    all.remove(ALLOWED_HOSTS);
     all.extend(secrets.clone());
     Value::Object(all)
 }

@@ -90,9 +90,10 @@ async fn answer(State(platform): State<Platform>, request: Request) -> Response 
             platform.put(&id, kind, bytes, StatusCode::CREATED)
         }
         Route::Object(id) => platform.object(&method, &id, kind, bytes),
-        Route::Keys => {
-            problem(StatusCode::NOT_IMPLEMENTED, "a component cannot change the keys of an account here: an instance keeps its own")
-        }
+        Route::Keys => problem(
+            StatusCode::NOT_IMPLEMENTED,
+            "a component cannot change the keys of an account here: an instance keeps its own",
+        ),
         Route::NotOffered(why) => problem(StatusCode::NOT_IMPLEMENTED, why),
     }
 }
@@ -138,7 +139,10 @@ impl Platform {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let held: usize = kept.objects.values().map(|(_, bytes)| bytes.len()).sum();
         if held + bytes.len() > OBJECT_BYTES {
-            return problem(StatusCode::INSUFFICIENT_STORAGE, "the objects of this component have more than 32 MiB together");
+            return problem(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "the objects of this component have more than 32 MiB together",
+            );
         }
         kept.objects.insert(id.to_owned(), (kind, bytes));
         json_of(status, &json!({ "objectId": id }))

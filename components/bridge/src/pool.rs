@@ -53,7 +53,8 @@ impl Pool {
         let wanted = merged(config, &credentials.settings, &secrets);
         // Tries of one and the same step may name several functions.
         let name = format!("{} {}", cx.step(), foreign.name);
-        let place = Arc::clone(self.places.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default());
+        let place =
+            Arc::clone(self.places.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default());
         let mut child = place.lock().await;
         if let Some(known) = child.as_ref().filter(|known| known.is_alive()) {
             if known.config == wanted {
@@ -70,6 +71,7 @@ impl Pool {
             config: wanted,
             snapshot: snapshot.unwrap_or_else(|| Value::Object(Map::new())),
             late: late(cx)?,
+            proxy: cx.egress().proxy_url(),
             hidden: texts(&Value::Object(secrets)),
             secrets: {
                 let pool = Arc::clone(self);

@@ -36,7 +36,8 @@ struct Answer {
 /// When it failed, wants it again, or ended.
 pub(crate) async fn run(cx: &Context, child: &Arc<Child>, body: Option<&RawValue>) -> Result<(), Error> {
     let delivery = uuid::Uuid::new_v4().to_string();
-    let thread = cx.execution().map_or_else(|| cx.message_id().to_string(), |execution| execution.to_string());
+    let thread =
+        cx.execution().map_or_else(|| cx.message_id().to_string(), |execution| execution.to_string());
     let snapshot = child.snapshot();
     let input = Input {
         delivery: &delivery,
@@ -119,9 +120,10 @@ impl Answer {
         match (self.again, done) {
             (Some(again), _) => Err(again),
             (None, true) => Ok(()),
-            (None, false) => {
-                Err(Error::fatal("component_rejected", "the component rejected the message and did not say why"))
-            }
+            (None, false) => Err(Error::fatal(
+                "component_rejected",
+                "the component rejected the message and did not say why",
+            )),
         }
     }
 }

@@ -43,7 +43,11 @@ async fn a_failure_is_told_and_may_be_tried_again_when_the_network_failed() {
     of_each(async |library| {
         let harness = harness(library);
         let fault = acted(&harness, json!({ "do": "fail", "why": "no such thing" })).await.unwrap_err();
-        assert_eq!((fault.code.as_str(), fault.retryable), ("component_error", false), "{library}: {fault:?}");
+        assert_eq!(
+            (fault.code.as_str(), fault.retryable),
+            ("component_error", false),
+            "{library}: {fault:?}"
+        );
         assert!(fault.message.contains("no such thing"), "{library}: {fault:?}");
         let input = json!({ "do": "fail", "why": "connect ECONNREFUSED 10.0.0.1:80" });
         let fault = acted(&harness, input).await.unwrap_err();
@@ -74,7 +78,10 @@ async fn a_trigger_remembers_its_snapshot() {
         let one = first.poll("count", json!({}), None).await.unwrap();
         assert_eq!(one.state, Some(json!({ "count": 1, "since": "first" })), "{library}");
         // Another process, which is told what the first one remembered.
-        let next = harness(library).poll("count", json!({}), Some(json!({ "count": 41, "since": "long" }))).await.unwrap();
+        let next = harness(library)
+            .poll("count", json!({}), Some(json!({ "count": 41, "since": "long" })))
+            .await
+            .unwrap();
         assert_eq!(next.outputs[0].body.get(), r#"{"count":42}"#, "{library}");
         assert_eq!(next.state, Some(json!({ "count": 42, "since": "long" })), "{library}");
     })
@@ -87,7 +94,11 @@ async fn a_process_that_ends_fails_its_run_and_the_next_one_starts_another() {
         let harness = harness(library);
         for code in [0, 3] {
             let fault = acted(&harness, json!({ "do": "exit", "code": code })).await.unwrap_err();
-            assert_eq!((fault.code.as_str(), fault.retryable), ("component_ended", true), "{library}: {fault:?}");
+            assert_eq!(
+                (fault.code.as_str(), fault.retryable),
+                ("component_ended", true),
+                "{library}: {fault:?}"
+            );
         }
         acted(&harness, json!({ "do": "echo" })).await.unwrap();
     })
@@ -144,7 +155,8 @@ async fn what_earlier_steps_emitted_is_carried_along_where_that_is_wanted() {
     for library in sailors {
         let headers = json!({ "eio-passthrough": { "first": { "body": { "x": 1 } } }, "eio-step": "second", "eio-id": "m2" });
         let harness = harness(library).headers(headers.as_object().unwrap().clone());
-        let outputs = harness.action("act", json!({ "_passthrough": true }), json!({ "do": "echo" })).await.unwrap();
+        let outputs =
+            harness.action("act", json!({ "_passthrough": true }), json!({ "do": "echo" })).await.unwrap();
         let carried = &outputs[0].headers["eio-passthrough"];
         assert_eq!(carried["first"]["body"]["x"], 1, "{library}");
         assert_eq!(carried["second"]["body"]["do"], "echo", "{library}");

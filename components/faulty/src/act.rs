@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sluice_sdk::{Action, Context, Error, Output, Outputs};
 
+use crate::dial::Dial;
+
 pub(crate) struct Act;
 
 /// What to do. The input may say it, else the config does.
@@ -48,6 +50,8 @@ enum Deed {
     Oom {
         mib: usize,
     },
+    /// Connects by itself, past the proxy, or asks the proxy with a password of its own.
+    Dial(Dial),
 }
 
 impl Action for Act {
@@ -87,6 +91,7 @@ async fn carry_out(deed: Deed, cx: &Context, input: Value) -> Result<Outputs, Er
         },
         Deed::Panic => panic!("as asked"),
         Deed::Flood { count, bytes, stream } => flood(cx, count, bytes, stream).await,
+        Deed::Dial(dial) => Ok(Outputs::one(dial.carry_out(cx).await)),
         Deed::Oom { mib } => {
             std::mem::forget(vec![1u8; mib * 1024 * 1024]);
             Ok(Outputs::one(input))

@@ -1,6 +1,7 @@
 //! The `faulty` component: misbehaves on request, so that tests can watch the platform cope.
 
 mod act;
+mod dial;
 mod emit;
 mod stream;
 

@@ -11,7 +11,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use sluice_sdk::{Context, Error, chain};
+use sluice_sdk::{Context, Egress, Error, chain, proxy_refusal};
 use tokio::time::Instant;
 use url::Url;
 
@@ -43,14 +43,13 @@ pub(crate) struct Exchange {
 pub(crate) struct Shared(OnceLock<Client>);
 
 impl Shared {
-    fn client(&self) -> Result<&Client, Error> {
+    fn client(&self, egress: &Egress) -> Result<&Client, Error> {
         if let Some(client) = self.0.get() {
             return Ok(client);
         }
-        let client = Client::builder()
-            .tls_backend_preconfigured(sluice_sdk::tls_config())
+        let client = egress
+            .http_client()
             .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .connect_timeout(Duration::from_secs(10))
             .pool_idle_timeout(Duration::from_secs(60))
             .user_agent(concat!("sluice-http/", env!("CARGO_PKG_VERSION")))
@@ -66,7 +65,7 @@ impl Shared {
         auth: &Auth,
         mut exchange: Exchange,
     ) -> Result<Response, Error> {
-        let client = self.client()?;
+        let client = self.client(cx.egress())?;
         let mut deadline = Instant::now() + exchange.timeout;
         if let Some(run) = cx.deadline() {
             deadline = deadline.min(run);
@@ -86,7 +85,13 @@ impl Shared {
             if exchange.url.origin() == trusted {
                 request = auth.apply(request);
             }
-            let response = request.send().await.map_err(|error| failure(&error))?;
+            let response = match request.send().await {
+                Ok(response) => response,
+                Err(error) => return Err(unanswered(cx.egress(), &exchange.url, &error).await),
+            };
+            if let Some(refused) = proxy_refusal(&response) {
+                return Err(refused);
+            }
             match target(&exchange.url, &response)? {
                 None => return Ok(response),
                 Some(_) if exchange.redirects == 0 => return Ok(response),
@@ -130,6 +135,11 @@ fn target(from: &Url, response: &Response) -> Result<Option<Url>, Error> {
         (_, "http" | "https") => Ok(Some(next)),
         _ => Err(refused("leads to another protocol")),
     }
+}
+
+/// Why there was no answer: the proxy may have refused it, or be away.
+async fn unanswered(egress: &Egress, url: &Url, error: &reqwest::Error) -> Error {
+    egress.explain(url, error).await.unwrap_or_else(|| failure(error))
 }
 
 /// What a request that got no answer means. The URL may hold secrets in its query, so it is not repeated.

@@ -49,10 +49,13 @@ impl Access {
     pub(crate) async fn connect(&self, cx: &Context) -> Result<Connection, Error> {
         let name = format!("sluice {}", cx.step());
         let properties = ConnectionProperties::default().with_connection_name(name.into());
-        let connected = answered(Connection::connect_uri(self.uri.clone(), properties)).await;
+        let connected = answered(cx.egress().amqp(self.uri.clone(), properties)).await;
         if connected.is_err() {
             // The secret may have been replaced since it was fetched.
             cx.forget_credentials().await;
+            if let Some(away) = cx.egress().absence().await {
+                return Err(away);
+            }
         }
         connected
     }

@@ -33,6 +33,7 @@ impl Action for Call {
     type Input = Value;
 
     async fn run(&self, cx: &Context, config: &Step, input: Value) -> Result<Outputs, Error> {
+        self.shared.go_out_by(cx.egress());
         let Step { routine, library } = config;
         let step = match routine {
             Routine::Request(step) => step,

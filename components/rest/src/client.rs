@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::Client;
 use sluice_addresses::{Guard, kind};
-use sluice_sdk::{Error, chain};
+use sluice_sdk::{Egress, Error, chain};
 
 use crate::answer::Rooms;
 use crate::bench::Bench;
@@ -23,6 +23,7 @@ pub(crate) struct Shared {
     tickets: Tickets,
     budgets: Budgets,
     rooms: Rooms,
+    egress: OnceLock<Egress>,
     internal: OnceLock<Client>,
     public: OnceLock<Client>,
 }
@@ -34,6 +35,16 @@ impl Shared {
         }
         let bench = Bench::start().map_err(|error| Error::retryable("threads", chain(&error)))?;
         Ok(self.bench.get_or_init(|| bench))
+    }
+
+    /// The way out, which is the same for all runs. Call it before anything is sent.
+    pub(crate) fn go_out_by(&self, egress: &Egress) {
+        self.egress.get_or_init(|| egress.clone());
+    }
+
+    /// The way out.
+    pub(crate) fn egress(&self) -> Egress {
+        self.egress.get().cloned().unwrap_or_default()
     }
 
     pub(crate) fn desk(&self) -> &Desk {
@@ -62,11 +73,17 @@ impl Shared {
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let client = Client::builder()
-            .tls_backend_preconfigured(sluice_sdk::tls_config())
+        let egress = match reach {
+            Reach::Internal => self.egress(),
+            Reach::Public => self.egress().public_only(),
+        };
+        let mut client = egress.http_client();
+        if egress.is_direct() {
+            // Where there is a proxy, that looks names up and judges their addresses.
+            client = client.dns_resolver(Guard::new(move |address| reach.covers(kind(address))));
+        }
+        let client = client
             .redirect(reqwest::redirect::Policy::none())
-            .dns_resolver(Guard::new(move |address| reach.covers(kind(address))))
-            .no_proxy()
             .connect_timeout(Duration::from_secs(10))
             .pool_idle_timeout(Duration::from_secs(60))
             .user_agent(concat!("sluice-rest/", env!("CARGO_PKG_VERSION")))

@@ -5,7 +5,7 @@
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{Method, Response, StatusCode};
-use sluice_sdk::Error;
+use sluice_sdk::{Error, proxy_refusal};
 use tokio::time::Instant;
 use url::Url;
 
@@ -73,11 +73,20 @@ pub(crate) async fn once(
     if let Some(content) = &draft.body {
         (request, fault) = upload::attach(request, content, Way { shared, hosts, deadline }).await?;
     }
-    let sent = request.send().await;
-    // A source that breaks off takes the request with it.
-    let broken =
-        |error: &reqwest::Error| failure::transport(error, &failure::place(&draft.method, &draft.url));
-    sent.map_err(|error| fault.take().unwrap_or_else(|| broken(&error)))
+    match request.send().await {
+        Ok(response) => match proxy_refusal(&response) {
+            None => Ok(response),
+            Some(refused) => Err(refused),
+        },
+        Err(error) => {
+            // A source that breaks off takes the request with it.
+            if let Some(fault) = fault.take() {
+                return Err(fault);
+            }
+            let broken = || failure::transport(&error, &failure::place(&draft.method, &draft.url));
+            Err(shared.egress().explain(&draft.url, &error).await.unwrap_or_else(broken))
+        }
+    }
 }
 
 /// Turns a request into the one that a redirect asks for (RFC 9110, section 15.4).

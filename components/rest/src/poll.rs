@@ -41,6 +41,7 @@ impl PollingTrigger for Poll {
     type Config = Step;
 
     async fn poll(&self, cx: &Context, config: &Step, state: Option<Value>) -> Result<Polled, Error> {
+        self.shared.go_out_by(cx.egress());
         let no_trigger = || Error::fatal("bad_config", "the call is one of an action, not of a trigger");
         let Routine::Request(step) = &config.routine else { return Err(no_trigger()) };
         let watch = step.watch.as_ref().ok_or_else(no_trigger)?;

@@ -12,7 +12,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH};
 use reqwest::{Body, Method, RequestBuilder, Response};
-use sluice_sdk::Error;
+use sluice_sdk::{Error, proxy_refusal};
 use tokio::time::Instant;
 use url::Url;
 
@@ -175,7 +175,16 @@ async fn open(source: &Source, Way { shared, hosts, deadline }: Way<'_>) -> Resu
             .timeout(deadline.saturating_duration_since(Instant::now()))
             .send()
             .await;
-        let response = sent.map_err(|error| at.failed(&failure::transport(&error, &at.place())))?;
+        let response = match sent {
+            Ok(response) => response,
+            Err(error) => {
+                let refused = shared.egress().explain(&at.url, &error).await;
+                return Err(at.failed(&refused.unwrap_or_else(|| failure::transport(&error, &at.place()))));
+            }
+        };
+        if let Some(refused) = proxy_refusal(&response) {
+            return Err(at.failed(&refused));
+        }
         match target(&at.url, &response, &at.place()).map_err(|error| at.failed(&error))? {
             Some(next) => at.url = next,
             None => {

@@ -11,6 +11,8 @@ pub struct DockerConfig {
     /// A network that somebody else made and looks after, for example the one of a compose project. When absent, an own
     /// one is made, whose containers cannot reach each other.
     pub network: Option<String>,
+    /// Whether containers on our own network reach whatever this machine reaches. Otherwise it has no route out.
+    pub open: bool,
 }
 
 /// A configuration that cannot be used.

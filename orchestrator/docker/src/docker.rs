@@ -98,7 +98,7 @@ fn is_name(name: &str) -> bool {
 #[async_trait]
 impl Runtime for Docker {
     async fn prepare(&self) -> Result<Network, PortError> {
-        Ok(self.ensure_network().await?.network)
+        Ok(self.prepare_network().await?.network)
     }
 
     async fn image(&self, image: &ImageRef) -> Result<Image, PortError> {

@@ -1,10 +1,11 @@
 //! What an engine says of itself.
 
+use bollard::query_parameters::InspectNetworkOptions;
 use sluice_ports::PortError;
-use sluice_ports::runtime::EngineFacts;
+use sluice_ports::runtime::{EngineFacts, NetworkFacts};
 
 use crate::Docker;
-use crate::fault::port_error;
+use crate::fault::{is_not_found, port_error};
 
 impl Docker {
     pub(crate) async fn engine_facts(&self) -> Result<EngineFacts, PortError> {
@@ -20,6 +21,28 @@ impl Docker {
             version: version.version.unwrap_or_default(),
             runc: runc.map(|component| component.version.clone()),
             time: info.system_time.and_then(|text| text.parse().ok()),
+            network: self.network_facts().await?,
         })
+    }
+
+    /// How the containers' network stands, if it is there.
+    async fn network_facts(&self) -> Result<Option<NetworkFacts>, PortError> {
+        let found = match &self.config.network {
+            Some(name) => {
+                let found = self.client().await?.inspect_network(name, None::<InspectNetworkOptions>).await;
+                match found {
+                    Err(error) if is_not_found(&error) => None,
+                    found => {
+                        Some(found.map_err(|error| port_error(format!("look at network {name}"), error))?)
+                    }
+                }
+            }
+            None => self.own_network(&self.network_name()).await?,
+        };
+        Ok(found.map(|found| NetworkFacts {
+            fenced: found.internal == Some(true),
+            own: self.config.network.is_none(),
+            empty: found.containers.is_none_or(|containers| containers.is_empty()),
+        }))
     }
 }

@@ -36,7 +36,7 @@ impl Docker {
     ) -> Result<EffectiveLimits, PortError> {
         let image = self.resolve_image(spec).await?;
         let network = self.ensure_network().await?;
-        let body = template::body(spec, &image, &network.id, &self.config.installation);
+        let body = template::body(spec, &image, &network, &self.config.installation);
         let id = self.create(&spec.name, body).await?;
         let started = self.launch(&id, &spec.name, boot).await;
         if started.is_err()

@@ -14,6 +14,7 @@ use sluice_domain::{Cpus, Limits, Memory};
 use sluice_ports::runtime::ContainerSpec;
 
 use crate::labels;
+use crate::network::Prepared;
 
 const USER: &str = "10001:10001";
 const MEMORY_MIB: u64 = 128;
@@ -26,12 +27,11 @@ const ALLOCATOR: [&str; 2] = ["MALLOC_ARENA_MAX=4", "MALLOC_TRIM_THRESHOLD_=2621
 /// The kernel takes components before the broker and the orchestrator when the machine is short of memory.
 const OOM_SCORE_ADJ: i64 = 500;
 
-/// The request that makes the container of `spec` from the image with the id `image` on the network with the id
-/// `network`.
+/// The request that makes the container of `spec` from the image with the id `image` on a network.
 pub(crate) fn body(
     spec: &ContainerSpec,
     image: &str,
-    network: &str,
+    network: &Prepared,
     installation: &str,
 ) -> ContainerCreateBody {
     let tags = [
@@ -57,11 +57,13 @@ pub(crate) fn body(
     }
 }
 
-fn host(limits: Limits, network: &str) -> HostConfig {
+fn host(limits: Limits, network: &Prepared) -> HostConfig {
     let memory = limits.memory.unwrap_or_else(|| Memory::mib(MEMORY_MIB)).bytes();
     let memory = i64::try_from(memory).expect("memory is at most 1 TiB");
     HostConfig {
-        network_mode: Some(network.to_owned()),
+        network_mode: Some(network.id.clone()),
+        // Nothing answers there. The engine's own resolver would pass names on to the servers of its machine: a way out.
+        dns: (network.network.own && network.network.fenced).then(|| vec!["127.0.0.1".to_owned()]),
         memory: Some(memory),
         // As much as memory alone: no swap.
         memory_swap: Some(memory),
@@ -109,6 +111,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
     use sluice_domain::{ContainerStartId, DeploymentId};
+    use sluice_ports::runtime::Network;
 
     fn made(limits: Limits) -> Value {
         let spec = ContainerSpec {
@@ -119,7 +122,22 @@ mod tests {
             image: "sluice/log:1".parse().unwrap(),
             limits,
         };
-        serde_json::to_value(body(&spec, "sha256:1", "net", "main")).unwrap()
+        serde_json::to_value(body(&spec, "sha256:1", &network(true), "main")).unwrap()
+    }
+
+    fn network(fenced: bool) -> Prepared {
+        let host = std::net::Ipv4Addr::LOCALHOST.into();
+        Prepared {
+            id: "net".to_owned(),
+            network: Network { name: "net".to_owned(), host, fenced, own: true },
+        }
+    }
+
+    #[test]
+    fn names_are_looked_up_only_where_the_network_is_open() {
+        let dns =
+            |fenced| serde_json::to_value(host(Limits::default(), &network(fenced))).unwrap()["Dns"].clone();
+        assert_eq!((dns(true), dns(false)), (json!(["127.0.0.1"]), Value::Null));
     }
 
     /// The whole request, so that a field that somebody adds shows up here.
@@ -136,7 +154,7 @@ mod tests {
                 "io.sluice.image": "sluice/log:1",
             },
             "HostConfig": {
-                "NetworkMode": "net", "Memory": 128 << 20, "MemorySwap": 128 << 20, "NanoCpus": 1_000_000_000,
+                "NetworkMode": "net", "Dns": ["127.0.0.1"], "Memory": 128 << 20, "MemorySwap": 128 << 20, "NanoCpus": 1_000_000_000,
                 "PidsLimit": 128, "OomScoreAdj": 500, "CapDrop": ["ALL"], "Privileged": false,
                 "SecurityOpt": ["no-new-privileges:true"], "ReadonlyRootfs": true, "ShmSize": 1 << 20,
                 "Tmpfs": { "/tmp": "rw,noexec,nosuid,nodev,size=16m" },

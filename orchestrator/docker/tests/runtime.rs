@@ -151,6 +151,39 @@ async fn containers_of_our_network_are_kept_apart() {
 }
 
 #[tokio::test]
+async fn containers_of_our_network_have_no_route_out() {
+    let harness = Harness::new("fence").await;
+    let network = harness.docker.prepare().await.unwrap();
+    assert!(network.fenced && network.own);
+    let format = r#"{{.Internal}} {{index .Options "com.docker.network.bridge.name"}}"#;
+    let made = harness::docker_command(&["network", "inspect", "--format", format, &network.name]);
+    assert!(made.starts_with("true slc-"), "{made}");
+    let spec = spec(&harness, "fence").await;
+    harness.docker.start(&spec, &SecretString::from("x")).await.unwrap();
+    let resolver = harness::docker_command(&["inspect", "--format", "{{.HostConfig.Dns}}", &spec.name]);
+    assert_eq!(resolver.trim(), "[127.0.0.1]");
+}
+
+#[tokio::test]
+async fn a_network_of_before_is_made_anew_when_nothing_is_on_it() {
+    let harness = Harness::new("anew").await;
+    let name = format!("sluice-{}", harness.prefix());
+    let label = format!("io.sluice.installation={}", harness.prefix());
+    let made = || harness::docker_command(&["network", "create", "--label", &label, &name]);
+    made();
+    assert!(harness.docker.prepare().await.unwrap().fenced, "it is made anew");
+    harness::docker_command(&["network", "rm", &name]);
+    made();
+    let spec = spec(&harness, "anew").await;
+    // It is still there while a container is started, whose address others know.
+    harness.docker.start(&spec, &SecretString::from("x")).await.unwrap();
+    let network = harness.docker.prepare().await.unwrap();
+    assert!(!network.fenced && network.own, "a container is on it");
+    let facts = harness.docker.facts().await.unwrap().network.unwrap();
+    assert!(!facts.fenced && facts.own && !facts.empty, "{facts:?}");
+}
+
+#[tokio::test]
 async fn a_network_of_somebody_else_is_used_and_never_made() {
     let harness = Harness::new("compose").await;
     let name = format!("{}-theirs", harness.prefix());
@@ -169,6 +202,7 @@ async fn a_network_of_somebody_else_is_used_and_never_made() {
         &name,
     ]);
     let network = docker.prepare().await.unwrap();
+    assert!(!network.fenced && !network.own);
     assert_eq!((network.name, network.host.to_string()), (name, "172.31.254.1".to_owned()));
     let spec = spec(&harness, "compose").await;
     docker.start(&spec, &SecretString::from("x")).await.unwrap();

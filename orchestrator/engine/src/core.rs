@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::attachments::Attachments;
 use crate::authorizations::Authorizations;
+use crate::egress::Egress;
 use crate::events::News;
 use crate::hooks::Hooks;
 use crate::installed::Installed;
@@ -38,6 +39,8 @@ pub(crate) struct Core {
     /// Requests of webhooks that wait for an answer.
     pub(crate) replies: Replies,
     pub(crate) authorizations: Authorizations,
+    /// Where components may go.
+    pub(crate) egress: Egress,
     pub(crate) installed: Installed,
     pub(crate) news: News,
     /// What takes the requests of webhooks.
@@ -53,7 +56,7 @@ pub(crate) struct Core {
     /// Wakes the reconciler.
     pub(crate) wake: Notify,
     /// Serialises changes of flows, so that a plan is not overtaken between planning and storing.
-    pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) changing: Arc<tokio::sync::Mutex<()>>,
     /// When this process started.
     pub(crate) started: Instant,
 }

@@ -14,6 +14,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 use crate::attachments::Attachments;
 use crate::authorizations::{self, Authorizations};
 use crate::core::Core;
+use crate::egress::Egress;
 use crate::events::News;
 use crate::hooks::Hooks;
 use crate::installed::Installed;
@@ -78,6 +79,7 @@ impl Engine {
             attachments: Attachments::default(),
             replies: replies.clone(),
             authorizations: Authorizations::default(),
+            egress: Egress::default(),
             installed: Installed::default(),
             news: News::default(),
             hooks,
@@ -86,7 +88,7 @@ impl Engine {
             survey: Survey::default(),
             wake: tokio::sync::Notify::new(),
             unconfirmed: Mutex::default(),
-            changing: tokio::sync::Mutex::new(()),
+            changing: Arc::default(),
             started: Instant::now(),
             settings,
         });

@@ -18,13 +18,14 @@ use sluice_ports::PortError;
 use sluice_ports::store::StoredInstance;
 use sluice_protocol::MessageId;
 use sluice_protocol::gateway::{
-    Assignment, Assignments, BrokerAccess, Credentials, Role, Session, SessionRequest,
+    Assignment, Assignments, BrokerAccess, Credentials, EgressAccess, Role, Session, SessionRequest,
 };
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::authorizations::{self, NoToken, version_of};
 use crate::core::Core;
+use crate::egress;
 use crate::secrets::Shelf;
 use crate::table::{LiveFlow, Table};
 use crate::{CommandError, Engine};
@@ -100,6 +101,7 @@ impl Engine {
             suspects: topology::suspects_queue(start.deployment),
             invocations: topology::invocations_queue(start.deployment),
             common: Some(LaneName::common(start.deployment).to_string()),
+            egress: way_out(core, &start),
         })
     }
 
@@ -121,7 +123,7 @@ impl Engine {
             changes.mark_unchanged();
             // Each list costs in proportion to all flows, and most questions come when nothing has changed.
             if !core.table.is_told(start.deployment, since) {
-                let mark = core.table.mark();
+                let mark = core.table.count();
                 let assignments = assignments(&core.table, start.deployment);
                 let revision = revision(&assignments);
                 core.table.note_told(start.deployment, revision, mark);
@@ -169,6 +171,21 @@ impl Engine {
         let revision = stored.instance.revision;
         Ok(Credentials { version, revision, settings: stored.instance.settings, secrets })
     }
+}
+
+/// The way out of a container. A process in the place of one is somewhere else, and has ways of its own.
+fn way_out(core: &Core, start: &ContainerStart) -> Option<EgressAccess> {
+    let place = core.settings.egress.as_ref()?;
+    if core.attachments.start_by_token(&start.token_hash).is_some() {
+        return None;
+    }
+    core.egress.passes.note(start);
+    Some(EgressAccess {
+        url: place.url.clone(),
+        username: start.id.to_string(),
+        password: egress::password(start),
+        broker: place.broker,
+    })
 }
 
 async fn with_token(

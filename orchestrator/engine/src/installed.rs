@@ -39,6 +39,11 @@ impl Installed {
         Ok(read)
     }
 
+    /// Counts what was forgotten.
+    pub(crate) fn generation(&self) -> u64 {
+        self.state().generation
+    }
+
     /// Forgets what was read. Call it after every change of a connector.
     pub(crate) fn forget(&self) {
         let mut state = self.state();

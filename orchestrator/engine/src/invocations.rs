@@ -3,7 +3,7 @@
 //! What waits is kept in memory only. Whoever asked is gone when the process is, and an outcome that nobody waits for is
 //! dropped.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,8 +13,14 @@ use sluice_protocol::{MessageId, Outcome};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
+use crate::egress::Way;
+
 /// Most invocations that are under way at a time, in all.
 const MOST: usize = 2000;
+/// How long a way out stays open after the run that needed it ended: longer than components keep idle connections.
+const AFTER: Duration = Duration::from_secs(90);
+/// Most ways out of a deployment that are kept. The oldest make room.
+const WAYS: usize = 256;
 
 /// The invocations that are under way. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +36,7 @@ struct State {
 struct Waiter {
     deployment: DeploymentId,
     instance: Option<InstanceName>,
+    way: Option<Way>,
     outcomes: mpsc::UnboundedSender<Outcome>,
 }
 
@@ -38,6 +45,8 @@ struct Warm {
     spec: DeploymentSpec,
     used_at: Instant,
     places: Places,
+    /// Where runs may go that ended, and when they did.
+    ways: VecDeque<(Way, Instant)>,
 }
 
 /// Invocations that a deployment is given at a time, by how many calls from one instance to another led to them. A
@@ -68,15 +77,17 @@ impl Invocations {
         id: MessageId,
         spec: &DeploymentSpec,
         instance: Option<InstanceName>,
+        way: Option<Way>,
     ) -> Option<Ticket> {
         let mut state = self.state();
         if state.waiting.len() >= MOST {
             return None;
         }
         let (outcomes, received) = mpsc::unbounded_channel();
-        state.waiting.insert(id, Waiter { deployment: spec.id, instance, outcomes });
-        let places = state.warm.get(&spec.id).map(|warm| warm.places.clone()).unwrap_or_default();
-        let warm = Warm { spec: spec.clone(), used_at: Instant::now(), places: places.clone() };
+        state.waiting.insert(id, Waiter { deployment: spec.id, instance, way, outcomes });
+        let before = state.warm.remove(&spec.id).map(|warm| (warm.places, warm.ways));
+        let (places, ways) = before.unwrap_or_default();
+        let warm = Warm { spec: spec.clone(), used_at: Instant::now(), places: places.clone(), ways };
         state.warm.insert(spec.id, warm);
         Some(Ticket { invocations: self.clone(), id, outcomes: received, places })
     }
@@ -96,6 +107,15 @@ impl Invocations {
             .waiting
             .values()
             .any(|waiter| waiter.deployment == deployment && waiter.instance.as_ref() == Some(instance))
+    }
+
+    /// Where the runs of a deployment may go that are under way, or ended a moment ago.
+    pub(crate) fn ways(&self, deployment: DeploymentId) -> Vec<Way> {
+        let state = self.state();
+        let ended = state.warm.get(&deployment).into_iter().flat_map(|warm| &warm.ways);
+        let ended = ended.filter(|(_, at)| at.elapsed() < AFTER).map(|(way, _)| way);
+        let running = state.waiting.values().filter(|waiter| waiter.deployment == deployment);
+        running.filter_map(|waiter| waiter.way.as_ref()).chain(ended).cloned().collect()
     }
 
     /// The deployments that were asked within `idle`. The others are forgotten.
@@ -132,7 +152,12 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.invocations.state().waiting.remove(&self.id);
+        let mut state = self.invocations.state();
+        let Some(Waiter { deployment, way: Some(way), .. }) = state.waiting.remove(&self.id) else { return };
+        let Some(warm) = state.warm.get_mut(&deployment) else { return };
+        warm.ways.retain(|(known, at)| *known != way && at.elapsed() < AFTER);
+        warm.ways.truncate(WAYS - 1);
+        warm.ways.push_front((way, Instant::now()));
     }
 }
 
@@ -154,7 +179,7 @@ mod tests {
         let invocations = Invocations::default();
         let (id, spec) = (MessageId::from_bits(1), fixtures::deployment(Scope::Shared));
         let name: InstanceName = "crm".parse().unwrap();
-        let mut ticket = invocations.open(id, &spec, Some(name.clone())).unwrap();
+        let mut ticket = invocations.open(id, &spec, Some(name.clone()), None).unwrap();
         assert!(invocations.uses(spec.id, &name));
         assert!(!invocations.uses(spec.id, &"other".parse().unwrap()));
         assert!(!invocations.deliver(id, Some(DeploymentId::from_bits(99)), outcome(id)));
@@ -170,7 +195,7 @@ mod tests {
     async fn those_that_wait_for_others_leave_room_for_them() {
         let invocations = Invocations::default();
         let spec = fixtures::deployment(Scope::Shared);
-        let open = |n: u128| invocations.open(MessageId::from_bits(n), &spec, None).unwrap();
+        let open = |n: u128| invocations.open(MessageId::from_bits(n), &spec, None, None).unwrap();
         let (first, deeper) = (open(0), open(1));
         let mut held = Vec::new();
         for _ in 0..48 {
@@ -192,7 +217,7 @@ mod tests {
         let invocations = Invocations::default();
         let spec = fixtures::deployment(Scope::Shared);
         let idle = Duration::from_secs(600);
-        let ticket = invocations.open(MessageId::from_bits(1), &spec, None).unwrap();
+        let ticket = invocations.open(MessageId::from_bits(1), &spec, None, None).unwrap();
         tokio::time::advance(idle * 2).await;
         assert_eq!(invocations.warm(idle), std::slice::from_ref(&spec), "something of it is under way");
         drop(ticket);

@@ -14,6 +14,7 @@ mod backlog;
 mod calls;
 mod commands;
 mod core;
+mod egress;
 mod engine;
 mod error;
 mod events;
@@ -53,7 +54,7 @@ pub use error::CommandError;
 pub use gateway::GatewayError;
 pub use ingress::{HookAnswer, HookError, HookRequest, read_form};
 pub use replies::{Answered, Reply, Waiting};
-pub use settings::{ComponentBroker, Settings};
+pub use settings::{ComponentBroker, EgressPlace, Settings};
 pub use table::{Changes, LiveFlow, LoadError, Snapshot, Table};
 pub use task::chain;
 pub use views::{

@@ -55,6 +55,10 @@ pub(crate) struct Meters {
     pub(crate) invocations: Tally<1>,
     /// Requests to webhooks, by what became of them.
     pub(crate) webhooks: Tally<1>,
+    /// Requests of components to go out, by what became of them; tunnels that are open, and bytes of what ended.
+    pub(crate) egress: Tally<1>,
+    pub(crate) egress_open: Level,
+    pub(crate) egress_bytes: Count,
     /// Refreshes of tokens, by what became of them.
     pub(crate) refreshes: Tally<1>,
     /// Requests to listeners: listener, method, route, class of the status.
@@ -92,6 +96,11 @@ impl Level {
     pub(crate) fn enter(&self) -> Entered<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Entered(self)
+    }
+
+    /// So many more, or fewer.
+    pub(crate) fn shift(&self, by: i64) {
+        self.0.fetch_add(by, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {

@@ -87,7 +87,9 @@ async fn reconcile(core: &Core, declared: &mut Declared) -> Result<(), sluice_po
     declare(core, declared, &wanted).await?;
     lanes::place(core, declared).await?;
     let containers = core.ports.runtime.list().await?;
-    let starts = core.ports.store.starts().await?.into_iter().map(|start| start.id).collect();
+    let starts = core.ports.store.starts().await?;
+    users::release(core, &containers, &starts).await?;
+    let starts = starts.into_iter().map(|start| start.id).collect();
     let silent = apply::silent(core, &containers);
     let observed = plan::Observed { containers, starts, silent };
     let plan = {

@@ -53,6 +53,17 @@ pub struct Settings {
     pub gateway_url: String,
     /// How components reach the broker.
     pub broker: ComponentBroker,
+    /// The way out for components; none where they reach others by themselves.
+    pub egress: Option<EgressPlace>,
+}
+
+/// The way out for components, as seen from the containers' network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EgressPlace {
+    /// The URL of the proxy.
+    pub url: String,
+    /// Whether the broker is reached by way of it too.
+    pub broker: bool,
 }
 
 /// The broker as seen from the containers' network.
@@ -106,6 +117,7 @@ impl Default for Settings {
                 vhost: "/".to_owned(),
                 shared: None,
             },
+            egress: None,
         }
     }
 }

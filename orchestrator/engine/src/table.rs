@@ -320,8 +320,8 @@ impl Table {
         self.news.changed.notify_waiters();
     }
 
-    /// How many changes there were.
-    pub(crate) fn mark(&self) -> u64 {
+    /// Counts the changes.
+    pub(crate) fn count(&self) -> u64 {
         self.news.count.load(Ordering::SeqCst)
     }
 
@@ -335,7 +335,7 @@ impl Table {
 
     /// Whether what a deployment is to serve has this revision still, as far as that is known without a look at all flows.
     pub(crate) fn is_told(&self, deployment: DeploymentId, revision: u64) -> bool {
-        let mark = self.mark();
+        let mark = self.count();
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.get(&deployment) == Some(&(revision, mark))
     }

@@ -7,6 +7,7 @@
 
 pub mod broker;
 mod clock;
+pub mod egress;
 pub mod failpoint;
 mod fault;
 mod notifier;

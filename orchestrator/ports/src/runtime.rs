@@ -67,6 +67,19 @@ pub struct EngineFacts {
     pub runc: Option<String>,
     /// The time on its machine.
     pub time: Option<DateTime<Utc>>,
+    /// The containers' network, if it is there.
+    pub network: Option<NetworkFacts>,
+}
+
+/// How the containers' network stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetworkFacts {
+    /// As of a [`Network`].
+    pub fenced: bool,
+    /// As of a [`Network`].
+    pub own: bool,
+    /// Whether no container is on it.
+    pub empty: bool,
 }
 
 /// The network of the containers.
@@ -76,6 +89,10 @@ pub struct Network {
     pub name: String,
     /// The address of the host on it.
     pub host: std::net::IpAddr,
+    /// Whether it has no route out: containers on it reach the host's address and nothing else.
+    pub fenced: bool,
+    /// Whether it was made for these containers alone, and not by somebody else.
+    pub own: bool,
 }
 
 /// What an image is.

@@ -43,6 +43,8 @@ pub(crate) struct Configuration {
     pub(crate) metrics_listen: SocketAddr,
     /// Where components reach the orchestrator.
     pub(crate) gateway: GatewayPlace,
+    /// Where components go out.
+    pub(crate) egress: WayOut,
     /// The broker.
     pub(crate) broker: BrokerPlace,
     /// Where providers of tokens may be.
@@ -77,6 +79,20 @@ pub(crate) struct GatewayPlace {
     pub(crate) listen: Option<SocketAddr>,
     /// The URL that components use; made of the address when absent.
     pub(crate) advertise: Option<String>,
+}
+
+/// Where components go out.
+pub(crate) struct WayOut {
+    /// Whether they reach others by themselves, without a proxy.
+    pub(crate) open: bool,
+    /// Where the proxy listens; the host's address on the containers' network when absent.
+    pub(crate) listen: Option<SocketAddr>,
+    /// The URL that components reach it by; made of the address when absent.
+    pub(crate) advertise: Option<String>,
+    /// Networks where no component may go.
+    pub(crate) refused: Vec<Network>,
+    /// Whether rules may lead to this machine's loopback addresses.
+    pub(crate) loopback: bool,
 }
 
 /// Where providers of tokens may be, besides the public internet.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use secrecy::ExposeSecret;
 use sluice_docker::{Docker, DockerConfig};
+use sluice_egress::Proxy;
 use sluice_engine::{Engine, chain};
 use sluice_http::{ServeLimits, gateway_router};
 use sluice_ports::broker::BrokerUsers;
@@ -56,6 +57,8 @@ impl Lab {
         configuration.launcher = None;
         configuration.gateway.listen = None;
         configuration.gateway.advertise = None;
+        configuration.egress.listen = None;
+        configuration.egress.advertise = None;
         // Nobody is to hear of what happens here.
         configuration.webhook = None;
         configuration.broker.component_user = None;
@@ -68,6 +71,7 @@ impl Lab {
             host: configuration.docker_host.clone(),
             installation: name,
             network: None,
+            open: configuration.egress.open,
         })?;
         Ok(Self { configuration, management, docker, running: Mutex::new(None), _folder: folder })
     }
@@ -95,6 +99,10 @@ impl Lab {
         let servers = TaskTracker::new();
         let router = gateway_router(engine.clone());
         servers.spawn(sluice_http::serve(wired.gateway, router, ServeLimits::default(), stop.clone()));
+        if let Some((listener, policy)) = wired.egress {
+            let proxy = Proxy::new(engine.clone(), policy, sluice_egress::Limits::default());
+            servers.spawn(sluice_egress::serve(listener, proxy, stop.clone()));
+        }
         servers.close();
         let running = Running { engine: engine.clone(), store: wired.store, stop, servers };
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);

@@ -39,10 +39,22 @@ pub(crate) async fn launcher(file: Option<PathBuf>) -> ExitCode {
 
 async fn run(configuration: LauncherConfiguration) -> Result<()> {
     let LauncherConfiguration {
-        installation, socket: path, users, group, docker_host, network, most, ..
+        installation,
+        socket: path,
+        users,
+        group,
+        docker_host,
+        network,
+        open,
+        most,
+        ..
     } = configuration;
-    let docker =
-        Docker::connect(DockerConfig { host: docker_host, installation: installation.clone(), network })?;
+    let docker = Docker::connect(DockerConfig {
+        host: docker_host,
+        installation: installation.clone(),
+        network,
+        open,
+    })?;
     let socket = Socket::bind(&path, group).context("the launcher cannot listen")?;
     info!(
         socket = %path.display(),

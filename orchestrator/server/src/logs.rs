@@ -10,6 +10,8 @@ pub(crate) fn start(level: &str, json: bool) {
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // It would tell of a line that cannot be written by `eprintln!`, which panics for the same reason.
+    let builder = builder.log_internal_errors(false);
     if json {
         builder.json().init();
     } else {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use secrecy::ExposeSecret;
+use sluice_egress::Proxy;
 use sluice_engine::Engine;
 use sluice_http::{Access, ApiState, ServeLimits, api_router, gateway_router, metrics_router};
 use tokio::net::TcpListener;
@@ -94,6 +95,11 @@ async fn run(configuration: &Configuration, insecure: bool, file: Option<&Path>)
     ] {
         let server = sluice_http::serve(listener, router, limits, stop.clone());
         servers.spawn(server.instrument(info_span!("listener", name)));
+    }
+    if let Some((listener, policy)) = wired.egress {
+        let proxy = Proxy::new(engine.clone(), policy, sluice_egress::Limits::default());
+        let server = sluice_egress::serve(listener, proxy, stop.clone());
+        servers.spawn(server.instrument(info_span!("listener", name = "egress")));
     }
     servers.close();
     info!(api = %configuration.api_listen, insecure, "sluice serves");

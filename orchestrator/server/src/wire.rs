@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use sluice_docker::{ConnectError, Docker, DockerConfig};
-use sluice_engine::{ComponentBroker, Settings};
+use sluice_egress::Policy;
+use sluice_engine::{ComponentBroker, EgressPlace, Settings};
 use sluice_launcher::Launcher;
 use sluice_oauth::HttpOAuth;
 use sluice_ports::broker::{BrokerUsers, BrokerWatch};
@@ -28,12 +29,16 @@ use crate::otlp::Collector;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The port of the gateway when none is configured. Any free one will do when it is taken.
 const GATEWAY_PORT: u16 = 7402;
+/// The same of the proxy that components go out by.
+const EGRESS_PORT: u16 = 7403;
 
 /// Everything that `serve` needs.
 pub(crate) struct Wired {
     pub(crate) ports: Ports,
     pub(crate) settings: Settings,
     pub(crate) gateway: TcpListener,
+    /// The proxy's listener and the addresses that it never dials; nothing where components go out by themselves.
+    pub(crate) egress: Option<(TcpListener, Policy)>,
     pub(crate) store: Arc<SqliteStore>,
 }
 
@@ -48,7 +53,11 @@ pub(crate) async fn wire(configuration: &Configuration) -> Result<Wired> {
         Arc::new(FileVault::open(&folder.join("keys")).context("cannot read the key file")?);
     let runtime = runtime(configuration)?;
     let network = prepare(&*runtime).await?;
-    let (gateway, gateway_url) = bind_gateway(configuration, &network).await?;
+    let place = &configuration.gateway;
+    let (gateway, gateway_url) =
+        bind((place.listen, place.advertise.as_deref()), &network, ("component gateway", GATEWAY_PORT))
+            .await?;
+    let (egress, egress_url) = bind_egress(configuration, &network, &gateway).await?.unzip();
     let users = users(configuration)?;
     let queues = queue_type(configuration, users.as_deref()).await;
     let broker = Arc::new(RabbitMq::connect(&configuration.broker.url, queues));
@@ -73,8 +82,8 @@ pub(crate) async fn wire(configuration: &Configuration) -> Result<Wired> {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
     };
-    let settings = settings(configuration, &network, gateway_url);
-    Ok(Wired { ports, settings, gateway, store })
+    let settings = settings(configuration, &network, (gateway_url, egress_url));
+    Ok(Wired { ports, settings, gateway, egress, store })
 }
 
 /// The container engine: the launcher's where there is one, else reached by this process itself.
@@ -86,6 +95,7 @@ pub(crate) fn runtime(configuration: &Configuration) -> Result<Arc<dyn Runtime>,
         host: configuration.docker_host.clone(),
         installation: configuration.installation.clone(),
         network: configuration.network.clone(),
+        open: configuration.egress.open,
     })?;
     Ok(Arc::new(docker))
 }
@@ -126,24 +136,51 @@ async fn prepare(runtime: &dyn Runtime) -> Result<Network> {
     }
 }
 
-async fn bind_gateway(configuration: &Configuration, network: &Network) -> Result<(TcpListener, String)> {
-    let place = &configuration.gateway;
-    let wanted = place.listen.unwrap_or_else(|| SocketAddr::new(network.host, GATEWAY_PORT));
+/// Listens where components reach it, and says by which URL they do.
+async fn bind(
+    (listen, advertise): (Option<SocketAddr>, Option<&str>),
+    network: &Network,
+    (what, port): (&str, u16),
+) -> Result<(TcpListener, String)> {
+    let wanted = listen.unwrap_or_else(|| SocketAddr::new(network.host, port));
     let listener = match TcpListener::bind(wanted).await {
         Ok(listener) => listener,
-        Err(_) if place.listen.is_none() => TcpListener::bind(SocketAddr::new(network.host, 0))
+        Err(_) if listen.is_none() => TcpListener::bind(SocketAddr::new(network.host, 0))
             .await
-            .with_context(|| format!("the gateway cannot listen on {}", network.host))?,
-        Err(error) => return Err(error).with_context(|| format!("the gateway cannot listen on {wanted}")),
+            .with_context(|| format!("the {what} cannot listen on {}", network.host))?,
+        Err(error) => return Err(error).with_context(|| format!("the {what} cannot listen on {wanted}")),
     };
     let port = listener.local_addr()?.port();
-    let url = match &place.advertise {
-        Some(url) => url.clone(),
+    let url = match advertise {
+        Some(url) => url.to_owned(),
         None if wanted.ip().is_unspecified() => format!("http://{}", SocketAddr::new(network.host, port)),
         None => format!("http://{}", SocketAddr::new(wanted.ip(), port)),
     };
-    info!(url, "the component gateway listens");
+    info!(url, "the {what} listens");
     Ok((listener, url))
+}
+
+/// The proxy that components go out by, unless they go out by themselves.
+async fn bind_egress(
+    configuration: &Configuration,
+    network: &Network,
+    gateway: &TcpListener,
+) -> Result<Option<((TcpListener, Policy), String)>> {
+    let place = &configuration.egress;
+    if place.open {
+        return Ok(None);
+    }
+    let at = (place.listen, place.advertise.as_deref());
+    let (listener, url) = bind(at, network, ("egress proxy", EGRESS_PORT)).await?;
+    let mut own = Vec::new();
+    for address in [gateway.local_addr()?, listener.local_addr()?] {
+        own.push(address);
+        if address.ip().is_unspecified() {
+            own.push(SocketAddr::new(network.host, address.port()));
+        }
+    }
+    let policy = Policy { allow_loopback: place.loopback, refused: place.refused.clone(), own };
+    Ok(Some(((listener, policy), url)))
 }
 
 fn users(configuration: &Configuration) -> Result<Option<Arc<Management>>> {
@@ -171,8 +208,16 @@ async fn queue_type(configuration: &Configuration, users: Option<&Management>) -
     }
 }
 
-fn settings(configuration: &Configuration, network: &Network, gateway_url: String) -> Settings {
+fn settings(
+    configuration: &Configuration,
+    network: &Network,
+    (gateway_url, egress_url): (String, Option<String>),
+) -> Settings {
     let (numbers, place) = (&configuration.engine, &configuration.broker);
+    let broker_host =
+        place.component_host.clone().unwrap_or_else(|| seen_by_components(place.url.host(), network));
+    // From a network without a route out only the host's address is reached.
+    let beyond = network.own && network.fenced && broker_host.parse() != Ok(network.host);
     let defaults = Settings::default();
     Settings {
         installation: configuration.installation.clone(),
@@ -202,15 +247,13 @@ fn settings(configuration: &Configuration, network: &Network, gateway_url: Strin
         attach: configuration.attach,
         gateway_url,
         broker: ComponentBroker {
-            host: place
-                .component_host
-                .clone()
-                .unwrap_or_else(|| seen_by_components(place.url.host(), network)),
+            host: broker_host,
             port: place.component_port.unwrap_or_else(|| place.url.port()),
             tls: place.url.tls(),
             vhost: place.url.vhost().to_owned(),
             shared: place.component_user.clone(),
         },
+        egress: egress_url.map(|url| EgressPlace { url, broker: beyond }),
     }
 }
 

@@ -77,6 +77,28 @@ fn a_server_that_does_not_answer_is_told_with_help() {
 }
 
 #[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    // Its address is taken, so it tells of that in its log, which takes nothing, and ends in good order.
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let ended = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .arg("serve")
+        .current_dir(data.path())
+        .env_clear()
+        .env("SLUICE__API__LISTEN", taken.local_addr().unwrap().to_string())
+        .env("SLUICE__DATA_DIR", data.path())
+        .env("SLUICE__BROKER__URL", "amqp://user:password@127.0.0.1:9/none")
+        .env("SLUICE__BROKER__MANAGEMENT_URL", "http://user:password@127.0.0.1:9")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(full)
+        .status()
+        .unwrap();
+    assert_eq!(ended.code(), Some(1), "it panicked, or found another fault: {ended}");
+}
+
+#[test]
 fn missing_secrets_stop_an_apply_before_anything_is_sent() {
     let instance =
         "sluice: 1\nkind: instance\nname: shop\nconnector: rabbitmq\nsecrets: { a: { env: NOT_SET } }\n";

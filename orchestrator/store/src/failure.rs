@@ -44,6 +44,10 @@ fn sql_fault(error: &sqlx::Error) -> Fault {
             Some(5 | 6 | 7 | 8 | 10 | 13 | 14) => Fault::Transient,
             _ => Fault::Permanent,
         },
+        // A connection that did not survive what happened to the disk; the next call has another.
+        sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed | sqlx::Error::InvalidSavePointStatement => {
+            Fault::Transient
+        }
         sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => Fault::Transient,
         _ => Fault::Permanent,
     }

@@ -55,3 +55,36 @@ impl SqliteStore {
         self.writer.close().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sluice_ports::store::DeadLetterStore;
+    use sluice_testkit::fixtures::dead_letter;
+
+    use super::SqliteStore;
+
+    /// Limits the file on the one connection that writes, as a disk without room does; 0 lifts nothing.
+    async fn limit(store: &SqliteStore, pages: u32) {
+        let statement = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(statement).execute(&store.writer).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_without_room_takes_writes_again_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("sluice.db")).await.unwrap();
+        limit(&store, 1).await;
+        let mut refused = None;
+        for number in 0..1000 {
+            if let Err(error) = store.put_dead_letters(&[dead_letter(number)]).await {
+                refused = Some(error);
+                break;
+            }
+        }
+        let refused = refused.expect("a file that cannot grow is full some time");
+        assert!(refused.is_transient(), "{refused:?}");
+        limit(&store, u32::MAX - 1).await;
+        store.put_dead_letters(&[dead_letter(2000)]).await.unwrap();
+        store.close().await;
+    }
+}

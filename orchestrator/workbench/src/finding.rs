@@ -86,6 +86,7 @@ codes! {
     WebhookTrigger "C0206" Error "a component cannot have a webhook" "only declarative connectors have triggers of the kind webhook"
     ReservedName "C0207" Error "the name is reserved" "choose another name"
     WrongSchema "C0208" Error "a schema is no JSON Schema" "mend the schema at that place"
+    WrongEgress "C0209" Error "an entry of `egress` cannot be used" "docs/egress.md says what a component may name there"
     NoDescriptor "C0301" Error "the folder has no component.json" "`sluice component init` makes a project that has one"
     NoDockerfile "C0302" Error "the folder has no Dockerfile" "`sluice component init` makes a project that has one"
     NoManifest "C0303" Warning "the folder has sources in Rust and no Cargo.toml" "add a Cargo.toml"

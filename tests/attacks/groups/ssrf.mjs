@@ -1,4 +1,6 @@
 // Where a connector may be led: by the settings of its instance, by its input, and by what it is answered.
+import { lookup } from "node:dns/promises";
+import { readFile } from "node:fs/promises";
 import { json } from "../lib/hostile.mjs";
 
 const TOKEN = "canary-bearer-7781";
@@ -201,12 +203,10 @@ async function byAnswers({ sluice, hostile, attack, skip }, canary) {
 
 /** A wildcard lets in names, but only those with public addresses. */
 async function byWildcard({ sluice, hostile, attack, skip }, canary) {
-  const container = await sluice.container();
-  const network = container?.name.replace(/-dep_.*$/, "");
-  const name = network && `${container.name}.${network}`;
+  const name = await internalName();
   const targets = [["literal", "*.0.0.1", `http://127.0.0.1:${canary}/`]];
-  if (name) targets.push(["name_with_internal_address", `*.${network}`, `http://${name}:${canary}/`]);
-  else skip("answer_wildcard", "no container is known");
+  if (name) targets.push(["name_with_internal_address", `*.${name.replace(/^[^.]*\./, "")}`, `http://${name}:${canary}/`]);
+  else skip("answer_wildcard", "this machine knows no name with a dot that has an internal address");
   for (const [n, [variant, pattern, next]] of targets.entries()) {
     const wild = `wild-${n}`;
     const http = { ...CONNECTOR.http, base_url: hostile.main.url, allowed_hosts: [pattern] };
@@ -224,5 +224,15 @@ async function byWildcard({ sluice, hostile, attack, skip }, canary) {
     const { result, requests } = await hostile.during(() => sluice.invoke(wild, "pages"));
     const ok = result.code === "host_refused" && requests.length === 1;
     attack("answer_wildcard", variant, "host_refused", { ...result, detail: `${next} ${result.detail}` }, ok);
+  }
+}
+
+/** A name with a dot that has an internal address. The proxy looks names up as this machine does. */
+async function internalName() {
+  const lines = (await readFile("/etc/hosts", "utf8")).split("\n");
+  const names = lines.flatMap((line) => line.replace(/#.*/, "").trim().split(/\s+/).slice(1));
+  for (const name of names.filter((name) => /^[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(name))) {
+    const found = await lookup(name).catch(() => undefined);
+    if (found && /^(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)/.test(found.address)) return name;
   }
 }

@@ -90,6 +90,7 @@ pub const POINTS: &[Point] = &[
     point("redrive_after_publish", "a dead letter is sent again, not moved on", Drive::Redrive),
     point("apply_before_flow", "a template is stored, its flow is not", Drive::Deploy),
     point("apply_after_flow", "the flow is stored, nothing of it runs", Drive::Deploy),
+    sure("intent_after_store", "what is wanted of a flow is stored, nobody acts on it", Drive::Deploy),
     point("declare_base", "nothing is declared", Drive::Deploy),
     point("declare_after_exchange", "an exchange is declared, its bindings are not", Drive::Deploy),
     point("declare_before_lane", "the deployment is declared, the lane is not", Drive::Deploy),

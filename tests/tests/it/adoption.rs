@@ -89,7 +89,7 @@ async fn nothing_is_lost_when_containers_are_told_to_end() -> Result<()> {
 /// Waits until so many messages left for the sink, as far as this orchestrator process and its history count.
 async fn moved(world: &World, count: u32) -> Result<()> {
     let amqp = world.broker.connect().await?;
-    eventually(&format!("{count} messages at the sink"), Duration::from_secs(60), || async {
+    eventually(&format!("{count} messages at the sink"), Duration::from_secs(120), || async {
         let there = amqp.depth(SINK).await?;
         if there >= count {
             return Ok(Some(()));
@@ -114,6 +114,6 @@ async fn a_graceful_stop_ends_well_and_loses_nothing() -> Result<()> {
         *ledger.entry(id).or_default() += 1;
         ledger.len() == 2000
     });
-    tokio::time::timeout(Duration::from_secs(60), drained).await.context("waiting for 2000")??;
+    tokio::time::timeout(Duration::from_secs(120), drained).await.context("waiting for 2000")??;
     world.stop().await
 }

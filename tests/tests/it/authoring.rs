@@ -78,7 +78,12 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<String> {
 
 /// The address of this machine as containers of any network see it.
 async fn host() -> Result<String> {
-    docker(&["network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", "bridge"]).await
+    let format = "{{with index .IPAM.Config 0}}{{.Gateway}}|{{.Subnet}}{{end}}";
+    let found = docker(&["network", "inspect", "--format", format, "bridge"]).await?;
+    let (gateway, subnet) = found.split_once('|').unwrap_or((&found, ""));
+    // Some engines name no gateway of this network: it has the first address.
+    let first = || subnet.split_once('/').map(|(net, _)| net.trim_end_matches('0').to_owned() + "1");
+    Ok(if gateway.is_empty() { first().unwrap_or_default() } else { gateway.to_owned() })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,7 +196,7 @@ async fn a_sound_component_passes_its_suite_and_nothing_stays_behind() -> Result
     let mut child = sluice(&["component", "test", &log, "--acceptance", &acceptance])?.spawn()?;
     let mut lines = BufReader::new(child.stderr.take().context("it is piped")?).lines();
     let name = lab(&lines.next_line().await?.unwrap_or_default())?;
-    eventually("the lab's network", Duration::from_secs(30), || async {
+    eventually("the lab's network", Duration::from_secs(120), || async {
         let networks = docker(&["network", "ls", "--format", "{{.Name}}"]).await?;
         Ok(networks.lines().any(|known| known == format!("sluice-{name}")).then_some(()))
     })
@@ -263,7 +268,7 @@ fn acceptance(url: &str, token: &Value, count: usize) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declarative_project_is_tested_against_its_api_and_then_without_it() -> Result<()> {
-    let folder = tempfile::tempdir()?;
+    let (folder, rest) = (tempfile::tempdir()?, component_image("rest"));
     let at = folder.path().join("crm");
     let dir = at.display().to_string();
     let made = ["component", "init", "crm", "--kind", "declarative", "--dir", &dir];
@@ -278,7 +283,8 @@ async fn a_declarative_project_is_tested_against_its_api_and_then_without_it() -
     let url = format!("{}/v2", sink.url(&host().await?));
     write(&at, "acceptance.yaml", &acceptance(&url, &json!({ "value": TOKEN }), 101))?;
     let recording = folder.path().join("recording").display().to_string();
-    let (exit, report, said) = run(&["component", "test", &dir, "--record", &recording]).await?;
+    let (exit, report, said) =
+        run(&["component", "test", "--runner", &rest, &dir, "--record", &recording]).await?;
     assert_eq!(exit, Some(0), "{report:#} {said}");
     for check in
         ["credentials-accepted", "credentials-refused", "pagination", "cursor", "output", "recording"]
@@ -296,14 +302,16 @@ async fn a_declarative_project_is_tested_against_its_api_and_then_without_it() -
     drop(sink);
     let unset = json!({ "env": "SLUICE_TEST_NOT_SET" });
     write(&at, "acceptance.yaml", &acceptance(&url, &unset, 101))?;
-    let (exit, report, said) = run(&["component", "test", &dir, "--replay", &recording]).await?;
+    let (exit, report, said) =
+        run(&["component", "test", "--runner", &rest, &dir, "--replay", &recording]).await?;
     assert_eq!(exit, Some(0), "{report:#} {said}");
     assert_eq!(verdict(&report, "credentials-refused", "")?.0, "passed");
     assert!(asked > 8, "{asked}");
-    assert_eq!(run(&["component", "test", &dir]).await?.0, Some(1), "a secret is missing");
+    assert_eq!(run(&["component", "test", "--runner", &rest, &dir]).await?.0, Some(1), "a secret is missing");
 
     write(&at, "acceptance.yaml", &acceptance(&url, &unset, 102).replace("Bob", "Eve"))?;
-    let (exit, report, _) = run(&["component", "test", &dir, "--replay", &recording]).await?;
+    let (exit, report, _) =
+        run(&["component", "test", "--runner", &rest, &dir, "--replay", &recording]).await?;
     assert_eq!(exit, Some(1));
     assert_eq!(verdict(&report, "case", "all")?.0, "failed");
     let (verdict, reason) = verdict(&report, "case", "one")?;

@@ -159,7 +159,7 @@ async fn scripts_call_what_their_instance_binds_and_nothing_else() -> Result<()>
     assert!(status == 409 && refused["reason"] == "instance_in_use", "{refused}");
     let (status, answer) = apply(&world, &instance("shop-main", &format!("{url}/away"), bound)).await?;
     assert_eq!(status, 200, "{answer}");
-    eventually("the new settings", Duration::from_secs(60), || async {
+    eventually("the new settings", Duration::from_secs(120), || async {
         let failed = invoke("portal-main/invoke/sign_up", json!({ "name": "Ada" })).await?;
         Ok((failed["error"]["code"] == "http_401").then_some(()))
     })

@@ -224,7 +224,7 @@ async fn planted_secrets_are_found_nowhere() -> Result<()> {
     let (status, answer) = world.api.raw("POST", "/api/v1/instances/login/authorize", None).await?;
     answers.push((format!("authorize login: {status}"), answer.to_string()));
     let path = deliver(&world).await?;
-    eventually("a dead letter", Duration::from_secs(60), || async {
+    eventually("a dead letter", Duration::from_secs(120), || async {
         let letters = world.api.get("/api/v1/dead-letters").await?;
         Ok(letters["items"].as_array().is_some_and(|items| !items.is_empty()).then_some(()))
     })

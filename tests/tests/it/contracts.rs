@@ -25,7 +25,7 @@ impl BrokerHarness for Harness {
 
     async fn drop_connections(&self) {
         // The management API knows a new connection a moment later than the connection itself.
-        let dropped = eventually("connections to drop", Duration::from_secs(30), || async {
+        let dropped = eventually("connections to drop", Duration::from_secs(120), || async {
             Ok((self.host.drop_connections().await? >= CONNECTIONS).then_some(()))
         });
         assert!(dropped.await.is_ok(), "the broker lists the connections");
@@ -41,7 +41,7 @@ async fn rabbitmq_keeps_the_contract_of_the_broker() -> Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let host = VirtualHost::create(&unique("contract")).await?;
     let broker = Arc::new(RabbitMq::connect(&host.amqp_url().parse()?, QueueType::Classic));
-    broker.wait_until_up(Duration::from_secs(30)).await?;
+    broker.wait_until_up(Duration::from_secs(120)).await?;
     suite(&Harness { host: host.clone(), broker }).await;
     host.remove().await
 }
@@ -71,7 +71,7 @@ async fn the_broker_of_the_simulation_does_what_rabbitmq_does() -> Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let host = VirtualHost::create(&unique("scripts")).await?;
     let broker = Arc::new(RabbitMq::connect(&host.amqp_url().parse()?, QueueType::Classic));
-    broker.wait_until_up(Duration::from_secs(30)).await?;
+    broker.wait_until_up(Duration::from_secs(120)).await?;
     broker.declare_base().await?;
     let real = Harness { host: host.clone(), broker };
     let fake = Fake(Arc::default());
@@ -91,7 +91,7 @@ async fn rabbitmq_tells_of_its_queues() -> Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let host = VirtualHost::create(&unique("watch")).await?;
     let broker = RabbitMq::connect(&host.amqp_url().parse()?, QueueType::Classic);
-    broker.wait_until_up(Duration::from_secs(30)).await?;
+    broker.wait_until_up(Duration::from_secs(120)).await?;
     let management = Management::new(&host.management_url(), host.vhost(), "watch")?;
     sluice_testkit::contract::watch::suite(&broker, &management).await;
     host.remove().await

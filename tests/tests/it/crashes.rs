@@ -20,6 +20,8 @@ const SAMPLE: [(&str, Blow); 10] = [
     ("rotate_between_secrets", Blow::Abort),
     ("refresh_after_call", Blow::Error),
 ];
+/// How many are tried however slow the machine is.
+const LEAST: usize = 3;
 /// No further case is begun after this.
 const BUDGET: Duration = Duration::from_secs(60);
 
@@ -32,16 +34,12 @@ async fn a_crash_at_any_point_loses_nothing() -> Result<()> {
     let world = World::start("crash", &COMPONENTS).await?;
     let mut bench = Bench::start(world, 7).await?;
     let begun = Instant::now();
-    let mut tried = 0;
-    for (name, blow) in SAMPLE {
-        if begun.elapsed() > BUDGET {
+    for (tried, (name, blow)) in SAMPLE.into_iter().enumerate() {
+        if tried >= LEAST && begun.elapsed() > BUDGET {
             break;
         }
         let point = POINTS.iter().find(|point| point.name == name).context("no such point")?;
         bench.strike(point, blow).await?;
-        tried += 1;
     }
-    // On a machine so slow that nothing was tried, nothing was shown.
-    assert!(tried >= 3, "only {tried} points were tried");
     bench.stop().await
 }

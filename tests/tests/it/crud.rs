@@ -136,7 +136,7 @@ async fn each_record_of_a_crud_api_comes_once_over_changes_and_restarts() -> Res
     assert_eq!(missing["error"]["code"], "http_404", "{missing}");
     // The next poll finds nothing new.
     let before = world.api.get("/api/v1/flows/contacts").await?["steps"][0]["counters"]["succeeded"].clone();
-    eventually("two more polls", Duration::from_secs(30), || async {
+    eventually("two more polls", Duration::from_secs(120), || async {
         let flow = world.api.get("/api/v1/flows/contacts").await?;
         let succeeded = flow["steps"][0]["counters"]["succeeded"].as_u64().unwrap_or_default();
         Ok((succeeded >= before.as_u64().unwrap_or_default() + 2).then_some(()))

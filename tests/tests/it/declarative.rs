@@ -88,7 +88,7 @@ fn copies(sink: &HttpSink) -> BTreeMap<String, usize> {
 }
 
 async fn arrived(sink: &HttpSink, count: usize) -> Result<()> {
-    eventually(&format!("{count} copies"), Duration::from_secs(60), || async {
+    eventually(&format!("{count} copies"), Duration::from_secs(120), || async {
         Ok((copies(sink).len() >= count).then_some(()))
     })
     .await
@@ -125,7 +125,7 @@ async fn each_record_of_a_declarative_connector_arrives_once_over_changes_and_a_
     let polls =
         |sink: &HttpSink| sink.received().iter().filter(|one| one.path.starts_with("/contacts?")).count();
     let seen = polls(&sink);
-    eventually("three more polls", Duration::from_secs(60), || async {
+    eventually("three more polls", Duration::from_secs(120), || async {
         Ok((polls(&sink) >= seen + 3).then_some(()))
     })
     .await?;

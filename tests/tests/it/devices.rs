@@ -45,7 +45,7 @@ async fn begin(world: &World) -> Result<(String, String)> {
 
 /// How the authorisation stands when `found` holds for it.
 async fn stands(world: &World, what: &str, found: impl Fn(&Value) -> bool) -> Result<Value> {
-    eventually(what, Duration::from_secs(60), || async {
+    eventually(what, Duration::from_secs(120), || async {
         let now = world.api.get(INSTANCE).await?["authorization"].clone();
         ensure!(found(&now), "{now}");
         Ok(Some(now))
@@ -97,7 +97,7 @@ async fn a_person_authorises_on_another_device_or_does_not() -> Result<()> {
     assert!(now["failure"].is_null() && now["authorized_at"].is_string(), "{now}");
     let invoked = world.api.call("POST", &format!("{INSTANCE}/invoke/me"), Some(json!({}))).await?;
     assert_eq!(invoked["outputs"][0]["body"]["account"], "ada", "{invoked}");
-    eventually("the hook's setting", Duration::from_secs(30), || async {
+    eventually("the hook's setting", Duration::from_secs(120), || async {
         ensure!(world.api.get(INSTANCE).await?["settings"]["account"] == "ada");
         Ok(Some(()))
     })

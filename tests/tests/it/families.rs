@@ -14,7 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 async fn adopt(library: &str, name: &str) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no root")?;
     let image = format!("sluice-test-{name}:1");
-    let built = Command::new(root.join("components/bridge/probe/image")).args([library, &image]).output().await?;
+    let built =
+        Command::new(root.join("components/bridge/probe/image")).args([library, &image]).output().await?;
     ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let adopted = Command::new(program()?)
         .args(["component", "adopt", &image, "--name", name, "--tag", &component_image(name)])
@@ -78,18 +79,22 @@ async fn components_of_other_platforms_run_in_flows_beside_ours() -> Result<()> 
 
     // The component is killed while it emits: its inputs come again, so nothing is lost.
     send(2000).await?;
-    eventually("some of what is emitted", PATIENCE, || async { Ok((sink.count() > 20).then_some(())) }).await?;
+    eventually("some of what is emitted", PATIENCE, || async { Ok((sink.count() > 20).then_some(())) })
+        .await?;
     let container = world.container("probe-sailor").await?;
     docker(&["kill", &container]).await?;
     eventually("all of it", PATIENCE * 2, came(0, 2000)).await?;
 
     // What a step does not know is a dead letter that says why.
-    let failing = template(&sink.url(&world.host)).replace("do: many, count: = body.times", "do: fail, why: no such order");
+    let failing = template(&sink.url(&world.host))
+        .replace("do: many, count: = body.times", "do: fail, why: no such order");
     world.api.apply(&failing.replace("version: 1.0.0", "version: 1.1.0"), json!({})).await?;
     send(1).await?;
     eventually("the dead letter", PATIENCE, || async {
         let letters = world.api.get("/api/v1/dead-letters?flow=mixed").await?;
-        let says = |letter: &&Value| letter["error"]["message"].as_str().is_some_and(|text| text.contains("no such order"));
+        let says = |letter: &&Value| {
+            letter["error"]["message"].as_str().is_some_and(|text| text.contains("no such order"))
+        };
         Ok(letters["items"].as_array().into_iter().flatten().find(says).map(|_| ()))
     })
     .await?;

@@ -98,7 +98,7 @@ async fn functions_run_outside_flows_by_the_path_of_a_live_step() -> Result<()> 
     world.api.call("POST", "/api/v1/apply", Some(body)).await?;
     world.running("watch").await?;
     world.api.call("DELETE", "/api/v1/flows/watch", None).await?;
-    eventually("the flow to be gone", Duration::from_secs(60), || async {
+    eventually("the flow to be gone", Duration::from_secs(120), || async {
         let (status, _) = world.api.raw("GET", "/api/v1/flows/watch", None).await?;
         Ok((status == 404).then_some(()))
     })

@@ -9,7 +9,7 @@ use serde_json::json;
 use sluice_tests::{HttpSink, World, eventually};
 use tokio::net::TcpListener;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn template(version: &str, url: &str, extra: &str) -> String {
     format!(

@@ -115,7 +115,7 @@ async fn arrived(world: &World, amqp: &Amqp, count: u32) -> Result<()> {
 }
 
 async fn status(world: &World, wanted: &str) -> Result<()> {
-    eventually(&format!("the flow to be {wanted}"), Duration::from_secs(60), || async {
+    eventually(&format!("the flow to be {wanted}"), Duration::from_secs(120), || async {
         let flow = world.api.get("/api/v1/flows/who").await?;
         ensure!(flow["status"] == wanted, "{} {}", flow["status"], flow["reasons"]);
         Ok(Some(()))

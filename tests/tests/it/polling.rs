@@ -44,10 +44,10 @@ steps:
         let sink = &sink;
         move || async move { Ok((sink.count() >= least).then_some(())) }
     };
-    eventually("5 items", Duration::from_secs(60), grown(5)).await?;
+    eventually("5 items", Duration::from_secs(120), grown(5)).await?;
     world.kill_and_restart().await?;
     let now = sink.count();
-    eventually("more items", Duration::from_secs(60), grown(now + 3)).await?;
+    eventually("more items", Duration::from_secs(120), grown(now + 3)).await?;
     let mut times: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for received in sink.received() {
         let key = received.headers.get("idempotency-key").cloned().unwrap_or_default();

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use sluice_tests::{HttpSink, World, eventually};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A flow of three steps that ticks once when it is new, and then once an hour.
 const QUIET: &str = "sluice: 1\nkind: template\nname: quiet\nversion: 1.0.0\nsteps:\n  \

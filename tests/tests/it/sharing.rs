@@ -15,7 +15,7 @@ async fn flows_share_one_container_for_each_component_and_messages_flow_in_each(
         world.api.apply(&ticking(&format!("tick-{number}"), "1s"), json!({})).await?;
     }
     for number in 0..flows {
-        eventually(&format!("tick-{number} to tick twice"), Duration::from_secs(60), || async {
+        eventually(&format!("tick-{number} to tick twice"), Duration::from_secs(120), || async {
             let counters = world.api.counters(&format!("tick-{number}"), "note").await?;
             Ok((counters["succeeded"].as_u64() >= Some(2)).then_some(()))
         })
@@ -33,7 +33,7 @@ async fn a_flow_that_shares_its_containers_can_be_deleted() -> Result<()> {
         world.running(name).await?;
     }
     world.api.call("DELETE", "/api/v1/flows/goes", None).await?;
-    eventually("the flow to be gone", Duration::from_secs(60), || async {
+    eventually("the flow to be gone", Duration::from_secs(120), || async {
         let (status, _) = world.api.raw("GET", "/api/v1/flows/goes", None).await?;
         Ok((status == 404).then_some(()))
     })

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use sluice_tests::{HttpSink, Received, World, eventually};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 const FILES: &str = r#"sluice: 1
 kind: connector

@@ -90,7 +90,7 @@ async fn records_of_a_hostile_component_become_dead_letters_or_nothing() -> Resu
             .await?;
     }
     // Five are kept as malformed; the one that speaks for a flow that does not exist is ignored.
-    let letters = eventually("five dead letters", Duration::from_secs(30), || async {
+    let letters = eventually("five dead letters", Duration::from_secs(120), || async {
         let letters = world.api.get("/api/v1/dead-letters").await?;
         let items = letters["items"].as_array().cloned().unwrap_or_default();
         Ok((items.len() == 5).then_some(items))
@@ -98,7 +98,7 @@ async fn records_of_a_hostile_component_become_dead_letters_or_nothing() -> Resu
     .await?;
     assert!(letters.iter().all(|letter: &Value| letter["reason"] == "malformed"), "{letters:?}");
     let before = world.api.counters("tick", "note").await?["succeeded"].as_u64();
-    eventually("the flow to go on", Duration::from_secs(30), || async {
+    eventually("the flow to go on", Duration::from_secs(120), || async {
         Ok((world.api.counters("tick", "note").await?["succeeded"].as_u64() > before).then_some(()))
     })
     .await?;

@@ -203,7 +203,7 @@ async fn ends_with_its_container(world: &World, taken: Taken) -> Result<()> {
         Ok(users.is_empty().then_some(()))
     })
     .await?;
-    eventually("the connections to be closed", Duration::from_secs(60), || async {
+    eventually("the connections to be closed", Duration::from_secs(120), || async {
         Ok((!taken.connection.status().connected()).then_some(()))
     })
     .await?;

@@ -70,7 +70,7 @@ async fn tenants_share_files_and_nothing_else() -> Result<()> {
     })
     .await?;
     let before = sink.received().len();
-    eventually("the other to push on", Duration::from_secs(30), || async {
+    eventually("the other to push on", Duration::from_secs(120), || async {
         Ok((sink.received().len() > before + 1).then_some(()))
     })
     .await?;

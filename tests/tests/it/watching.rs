@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sluice_tests::{World, eventually, program};
 use tokio::process::Command;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 const FLOW: &str = "sluice: 1\nkind: template\nname: beat\nversion: 1.0.0\nsteps:\n  - { id: tick, use: timer/tick, schedule: { every: 1s } }\n  - { id: note, use: log/write }\n";
 

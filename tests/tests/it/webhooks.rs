@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use sluice_tests::{HttpSink, World, eventually};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 const PRESETS: [&str; 5] = ["standard", "github", "stripe", "slack", "shopify"];
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 

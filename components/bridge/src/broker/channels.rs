@@ -85,8 +85,12 @@ impl Channels {
 
     /// Closes a channel, or all of a connection. What it did not settle comes again.
     pub(super) fn close(&mut self, connection: u64, channel: Option<u16>) {
-        let gone: Vec<Place> =
-            self.all.keys().filter(|place| place.0 == connection && channel.is_none_or(|id| id == place.1)).copied().collect();
+        let gone: Vec<Place> = self
+            .all
+            .keys()
+            .filter(|place| place.0 == connection && channel.is_none_or(|id| id == place.1))
+            .copied()
+            .collect();
         for place in gone {
             let Some(channel) = self.all.remove(&place) else { continue };
             for (_, delivery) in channel.unsettled.into_iter().rev() {
@@ -129,7 +133,8 @@ impl Channels {
     fn flush(&mut self) {
         while !self.waiting.is_empty() {
             let free = |channel: &&mut Channel| {
-                channel.consumer.is_some() && (channel.prefetch == 0 || channel.unsettled.len() < channel.prefetch)
+                channel.consumer.is_some()
+                    && (channel.prefetch == 0 || channel.unsettled.len() < channel.prefetch)
             };
             let Some(channel) = self.all.values_mut().find(free) else { return };
             let Some(delivery) = self.waiting.pop_front() else { return };

@@ -14,7 +14,11 @@ pub(super) const AROUND: usize = 8;
 pub(super) async fn read_greeting(from: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
     let mut greeting = [0; 8];
     from.read_exact(&mut greeting).await?;
-    if &greeting == b"AMQP\x00\x00\x09\x01" { Ok(()) } else { Err(io::Error::other("it speaks no AMQP 0-9-1")) }
+    if &greeting == b"AMQP\x00\x00\x09\x01" {
+        Ok(())
+    } else {
+        Err(io::Error::other("it speaks no AMQP 0-9-1"))
+    }
 }
 
 /// The next frame; `None` at the end.
@@ -59,7 +63,10 @@ mod tests {
     async fn frames_are_read_as_they_were_written() {
         let frames = [
             AMQPFrame::Heartbeat,
-            AMQPFrame::Method(1, AMQPClass::Basic(basic::AMQPMethod::Ack(basic::Ack { delivery_tag: 7, multiple: true }))),
+            AMQPFrame::Method(
+                1,
+                AMQPClass::Basic(basic::AMQPMethod::Ack(basic::Ack { delivery_tag: 7, multiple: true })),
+            ),
             AMQPFrame::Body(2, vec![1; 300_000]),
         ];
         let bytes = frames.iter().fold(Vec::new(), |bytes, frame| write(frame, bytes));
@@ -73,7 +80,11 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_frame_is_an_error() {
         assert!(read_greeting(&mut &b"GET / HTTP/1.1"[..]).await.is_err());
-        for bytes in [&b"\x01\x00\x01\xff\xff\xff\xff"[..], b"\x09\x00\x01\x00\x00\x00\x00\xce", b"\x01\x00\x01\x00\x00\x00\x01x"] {
+        for bytes in [
+            &b"\x01\x00\x01\xff\xff\xff\xff"[..],
+            b"\x09\x00\x01\x00\x00\x00\x00\xce",
+            b"\x01\x00\x01\x00\x00\x00\x01x",
+        ] {
             assert!(read(&mut &*bytes).await.is_err(), "{bytes:?}");
         }
     }

@@ -84,7 +84,10 @@ fn start() -> connection::Start {
 }
 
 /// Writes frames until nobody sends any more, and a heartbeat whenever nothing was written for long.
-async fn write(mut to: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Vec<AMQPFrame>>) -> io::Result<()> {
+async fn write(
+    mut to: OwnedWriteHalf,
+    mut frames: mpsc::UnboundedReceiver<Vec<AMQPFrame>>,
+) -> io::Result<()> {
     let quiet = Duration::from_secs(u64::from(HEARTBEAT) / 2);
     loop {
         let mut next = match tokio::time::timeout(quiet, frames.recv()).await {
@@ -194,7 +197,9 @@ impl Connection {
                 self.broker.channels().close(self.id, Some(id));
                 channel::AMQPMethod::CloseOk(channel::CloseOk {})
             }
-            channel::AMQPMethod::Flow(flow) => channel::AMQPMethod::FlowOk(channel::FlowOk { active: flow.active }),
+            channel::AMQPMethod::Flow(flow) => {
+                channel::AMQPMethod::FlowOk(channel::FlowOk { active: flow.active })
+            }
             _ => return,
         };
         self.send(id, AMQPClass::Channel(answer));
@@ -209,7 +214,8 @@ impl Connection {
             }
             basic::AMQPMethod::Consume(consume) => {
                 let given = consume.consumer_tag.as_str();
-                let tag = if given.is_empty() { format!("consumer-{}-{id}", self.id) } else { given.to_owned() };
+                let tag =
+                    if given.is_empty() { format!("consumer-{}-{id}", self.id) } else { given.to_owned() };
                 if !consume.nowait {
                     // Before the first delivery to it.
                     let ok = basic::ConsumeOk { consumer_tag: tag.as_str().into() };
@@ -237,7 +243,9 @@ impl Connection {
                 }
                 basic::AMQPMethod::GetEmpty(basic::GetEmpty {})
             }
-            basic::AMQPMethod::Ack(ack) => return self.settle(id, ack.delivery_tag, ack.multiple, (true, false)),
+            basic::AMQPMethod::Ack(ack) => {
+                return self.settle(id, ack.delivery_tag, ack.multiple, (true, false));
+            }
             basic::AMQPMethod::Reject(reject) => {
                 return self.settle(id, reject.delivery_tag, false, (false, reject.requeue));
             }
@@ -317,7 +325,10 @@ impl Connection {
         let room = self.broker.room(publication.body.len()).await;
         let number = self.broker.channels().published((self.id, id));
         let place = number.map(|number| (self.id, id, number));
-        self.broker.tell(Happened::Published(publication, Confirm { broker: self.broker.clone(), place, _room: room }));
+        self.broker.tell(Happened::Published(
+            publication,
+            Confirm { broker: self.broker.clone(), place, _room: room },
+        ));
         Ok(())
     }
 }

@@ -23,7 +23,9 @@ fn to_amqp(value: &Value) -> AMQPValue {
             None => AMQPValue::Double(number.as_f64().unwrap_or_default()),
         },
         Value::String(text) => AMQPValue::LongString(text.as_str().into()),
-        Value::Array(items) => AMQPValue::FieldArray(FieldArray::from(items.iter().map(to_amqp).collect::<Vec<_>>())),
+        Value::Array(items) => {
+            AMQPValue::FieldArray(FieldArray::from(items.iter().map(to_amqp).collect::<Vec<_>>()))
+        }
         Value::Object(fields) => AMQPValue::FieldTable(table(fields)),
     }
 }
@@ -47,7 +49,9 @@ fn to_json(value: &AMQPValue) -> Value {
         AMQPValue::Timestamp(number) => (*number).into(),
         AMQPValue::Float(number) => double(f64::from(*number)),
         AMQPValue::Double(number) => double(*number),
-        AMQPValue::DecimalValue(number) => double(f64::from(number.value) / 10f64.powi(i32::from(number.scale))),
+        AMQPValue::DecimalValue(number) => {
+            double(f64::from(number.value) / 10f64.powi(i32::from(number.scale)))
+        }
         AMQPValue::ShortString(text) => text.as_str().into(),
         AMQPValue::LongString(text) => String::from_utf8_lossy(text.as_bytes()).into(),
         AMQPValue::FieldArray(items) => items.as_slice().iter().map(to_json).collect(),

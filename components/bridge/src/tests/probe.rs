@@ -30,8 +30,14 @@ pub(super) fn harness(library: &str) -> Harness {
     let folder = installed();
     let (family, version) = library.split_once('-').unwrap();
     let family: FamilyName = family.parse().unwrap();
-    let mut facts = ImageFacts { image: "probe".to_owned(), directory: folder.display().to_string(), ..ImageFacts::default() };
-    facts.files.insert("component.json".to_owned(), std::fs::read_to_string(folder.join("component.json")).unwrap());
+    let mut facts = ImageFacts {
+        image: "probe".to_owned(),
+        directory: folder.display().to_string(),
+        ..ImageFacts::default()
+    };
+    facts
+        .files
+        .insert("component.json".to_owned(), std::fs::read_to_string(folder.join("component.json")).unwrap());
     let package = format!(r#"{{"version":"{version}"}}"#);
     facts.files.insert(format!("node_modules/{}/package.json", family.package()), package);
     let mut found = discover(&facts, None).unwrap();

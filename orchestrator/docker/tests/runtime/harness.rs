@@ -84,14 +84,14 @@ impl Drop for Harness {
 
 pub(crate) fn connect(installation: &str, host: Option<&str>) -> Docker {
     let host = host.map(str::to_owned);
-    let config = DockerConfig { host, installation: installation.to_owned(), network: None };
+    let config = DockerConfig { host, installation: installation.to_owned(), network: None, open: false };
     Docker::connect(config).expect("the configuration is right")
 }
 
 /// As [`connect`], on a network that is made by somebody else.
 pub(crate) fn connect_on(installation: &str, network: &str) -> Docker {
     let network = Some(network.to_owned());
-    let config = DockerConfig { host: None, installation: installation.to_owned(), network };
+    let config = DockerConfig { host: None, installation: installation.to_owned(), network, open: false };
     Docker::connect(config).expect("the configuration is right")
 }
 

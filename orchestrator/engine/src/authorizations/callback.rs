@@ -241,13 +241,16 @@ impl Engine {
         if settings.is_empty() {
             return Ok(());
         }
-        let _one_at_a_time = self.core.changing.lock().await;
-        let store = &self.core.ports.store;
-        let Some(mut stored) = store.instance(name).await? else { return Ok(()) };
-        stored.instance.settings.extend(settings);
-        stored.instance.revision += 1;
-        stored.instance.updated_at = self.core.ports.clock.now();
-        Ok(self.core.put_instance(&stored).await?)
+        let name = name.clone();
+        let keep = |engine: Self| async move {
+            let core = &engine.core;
+            let Some(mut stored) = core.ports.store.instance(&name).await? else { return Ok(()) };
+            stored.instance.settings.extend(settings);
+            stored.instance.revision += 1;
+            stored.instance.updated_at = core.ports.clock.now();
+            Ok(core.put_instance(&stored).await?)
+        };
+        self.to_its_end(keep).await
     }
 
     /// The provider of an instance's tokens.

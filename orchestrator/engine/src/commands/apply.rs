@@ -60,7 +60,10 @@ impl Engine {
     /// # Errors
     /// [`CommandError::Invalid`] with all faults of the files, and what storing may meet.
     pub async fn apply(&self, request: ApplyRequest) -> Result<Applied, CommandError> {
-        let _one_at_a_time = self.core.changing.lock().await;
+        self.to_its_end(|engine| async move { engine.apply_now(request).await }).await
+    }
+
+    async fn apply_now(&self, request: ApplyRequest) -> Result<Applied, CommandError> {
         let (documents, mut report) = read(&request.files);
         let tenant = request.tenant.as_ref();
         let documents = documents.within(tenant);

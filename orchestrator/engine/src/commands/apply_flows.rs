@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
+use sluice_domain::compiled::CompiledFlow;
 use sluice_domain::{
     Alias, Flow, FlowId, FlowName, FlowVersion, InstanceName, Intent, Owned, Template, TemplateName,
     TemplateRef,
@@ -80,7 +81,10 @@ impl Engine {
         let changes = diff(old.as_ref(), &compiled);
         let details: Vec<String> = changes.to_string().lines().map(str::to_owned).collect();
         let name = wanted.name.to_string();
-        if before.is_some() && changes.is_empty() {
+        if let Some(flow) = &before
+            && changes.is_empty()
+        {
+            self.make_live(flow, old)?;
             let item = PlanItem {
                 action: PlanAction::Keep,
                 kind: "flow",
@@ -112,6 +116,22 @@ impl Engine {
         };
         let new = NewVersion { flow, compiled, replaces: before.map(|flow| flow.version) };
         Ok(Some(Planned { item, new: Some(new) }))
+    }
+
+    /// Makes a version live that was stored by a call which failed then: the store may keep what it could not confirm.
+    fn make_live(&self, flow: &Flow, stored: Option<CompiledFlow>) -> Result<(), CommandError> {
+        let key = (flow.id, flow.version);
+        let snapshot = self.core.snapshot();
+        if snapshot.versions.contains_key(&key) && snapshot.flows.contains_key(&flow.id) {
+            return Ok(());
+        }
+        let Some(stored) = stored else { return Ok(()) };
+        let live = loaded(stored)?;
+        self.core.table.change(|snapshot| {
+            snapshot.versions.insert(key, Arc::new(live));
+            snapshot.flows.insert(flow.id, flow.clone());
+        });
+        Ok(())
     }
 
     /// The newest template version that a flow asks for, from the files or the store. What a tenant does not have itself
@@ -200,12 +220,15 @@ impl Engine {
             failpoint::reach("apply_before_flow").await?;
             self.core.ports.store.put_version(&new).await?;
             failpoint::reach("apply_after_flow").await?;
-            let live = LiveFlow::load(new.compiled)
-                .map_err(|error| CommandError::bad("flow_unreadable", error.to_string()))?;
+            let live = loaded(new.compiled)?;
             stored.push((new.flow, live));
         }
         Ok(())
     }
+}
+
+fn loaded(compiled: CompiledFlow) -> Result<LiveFlow, CommandError> {
+    LiveFlow::load(compiled).map_err(|error| CommandError::bad("flow_unreadable", error.to_string()))
 }
 
 fn parsed(template: &Template, text: String) -> Option<TemplateDoc> {

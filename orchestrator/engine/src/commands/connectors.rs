@@ -37,10 +37,13 @@ impl Engine {
         let installed_at = self.core.ports.clock.now();
         let source = Source::Image(PinnedImage { image: image.clone(), digest: found.digest });
         let connector = Connector { descriptor, source, installed_at };
-        self.core.ports.store.put_connector(&connector).await?;
-        self.core.installed.forget();
-        self.core.news.spread();
-        Ok(connector)
+        let put = |engine: Self| async move {
+            engine.core.ports.store.put_connector(&connector).await?;
+            engine.core.installed.forget();
+            engine.core.news.spread();
+            Ok(connector)
+        };
+        self.to_its_end(put).await
     }
 
     /// All installed connectors.
@@ -77,9 +80,13 @@ impl Engine {
             );
             return Err(CommandError::conflict("connector_active", text));
         }
-        let removed = self.core.ports.store.remove_connector(name, version).await;
-        self.core.installed.forget();
-        match removed {
+        let (gone, which) = (name.clone(), version.cloned());
+        let remove = |engine: Self| async move {
+            let removed = engine.core.ports.store.remove_connector(&gone, which.as_ref()).await;
+            engine.core.installed.forget();
+            Ok(removed)
+        };
+        match self.to_its_end(remove).await? {
             Ok(()) => Ok(()),
             Err(PortError { fault: Fault::NotFound, .. }) => Err(CommandError::not_found("connector", name)),
             Err(error) => Err(error.into()),

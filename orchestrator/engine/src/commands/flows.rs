@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use sluice_domain::{Counters, Flow, FlowId, Intent, Owned, StepRun, TenantName};
 use sluice_planner::graph;
+use sluice_ports::failpoint;
 use sluice_ports::runtime::LogLine;
 use sluice_protocol::ComponentName;
 use tokio::sync::broadcast;
@@ -141,7 +142,11 @@ impl Engine {
     /// # Errors
     /// When there is none, or it is being deleted.
     pub async fn set_intent(&self, flow: &FlowRef, intent: Intent) -> Result<Flow, CommandError> {
-        let _one_at_a_time = self.core.changing.lock().await;
+        let flow = flow.clone();
+        self.to_its_end(move |engine| async move { engine.set_intent_now(&flow, intent).await }).await
+    }
+
+    async fn set_intent_now(&self, flow: &FlowRef, intent: Intent) -> Result<Flow, CommandError> {
         let flow = self.resolve(flow)?;
         if flow.intent.is_end() && !intent.is_end() {
             return Err(CommandError::conflict(
@@ -183,6 +188,7 @@ impl Engine {
         for flow in flows {
             self.core.ports.store.set_intent(*flow, intent, now).await?;
             stored.push(*flow);
+            failpoint::pass("intent_after_store").await;
         }
         Ok(())
     }

@@ -30,7 +30,11 @@ impl Engine {
     /// # Errors
     /// When there is none, a flow uses it, or scripts of another instance call it.
     pub async fn delete_instance(&self, name: &InstanceName) -> Result<(), CommandError> {
-        let _one_at_a_time = self.core.changing.lock().await;
+        let name = name.clone();
+        self.to_its_end(move |engine| async move { engine.delete_instance_now(&name).await }).await
+    }
+
+    async fn delete_instance_now(&self, name: &InstanceName) -> Result<(), CommandError> {
         let snapshot = self.core.snapshot();
         let user = snapshot
             .versions

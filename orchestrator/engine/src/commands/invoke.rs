@@ -249,7 +249,9 @@ async fn run_now(
     let deployment = prepared.deployment.id;
     let known = core.invocations.keeps(deployment);
     let instance = Some(request.instance.clone());
-    let ticket = core.invocations.open(id, &prepared.deployment, instance).ok_or_else(|| {
+    // Before the run can begin, so that its first request finds the way open.
+    let way = core.egress.way(core, (&prepared.deployment, &prepared.config), &request.instance).await?;
+    let ticket = core.invocations.open(id, &prepared.deployment, instance, Some(way)).ok_or_else(|| {
         CommandError::conflict("too_many_invocations", "too many invocations are under way; try again later")
     })?;
     if !known {

@@ -88,7 +88,10 @@ impl Engine {
     /// # Errors
     /// When the store or the key file cannot be written; nothing is lost then.
     pub async fn rotate_keys(&self, secrets: bool) -> Result<Rotated, CommandError> {
-        let _one_at_a_time = self.core.changing.lock().await;
+        self.to_its_end(move |engine| async move { engine.rotate_now(secrets).await }).await
+    }
+
+    async fn rotate_now(&self, secrets: bool) -> Result<Rotated, CommandError> {
         let ports = &self.core.ports;
         let before = ports.store.data_keys().await?;
         let under_way = secrets && self.is_under_way(&before).await?;

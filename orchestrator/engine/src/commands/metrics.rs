@@ -263,6 +263,19 @@ impl Engine {
                 &meters.invoking,
             ),
             by("sluice_oauth_refreshes_total", "Refreshes of tokens.", &meters.refreshes, "result"),
+            by("sluice_egress_requests_total", "Requests of components to go out.", &meters.egress, "result"),
+            plain(
+                "sluice_egress_tunnels",
+                "Tunnels of components that are open.",
+                MetricKind::Gauge,
+                float(meters.egress_open.get()),
+            ),
+            plain(
+                "sluice_egress_bytes_total",
+                "Bytes that went through tunnels and answers that ended.",
+                MetricKind::Counter,
+                float(meters.egress_bytes.get()),
+            ),
         ]
     }
 

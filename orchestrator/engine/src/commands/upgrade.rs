@@ -100,7 +100,11 @@ impl Engine {
     /// # Errors
     /// When the connector or version is not installed, or flows or instances do not fit it and nothing forces it.
     pub async fn upgrade_connector(&self, request: &UpgradeRequest) -> Result<Upgrade, CommandError> {
-        let _one_at_a_time = self.core.changing.lock().await;
+        let request = request.clone();
+        self.to_its_end(move |engine| async move { engine.upgrade_now(&request).await }).await
+    }
+
+    async fn upgrade_now(&self, request: &UpgradeRequest) -> Result<Upgrade, CommandError> {
         let name = &request.connector;
         if name.as_str() == BUILTIN {
             return Err(CommandError::bad(

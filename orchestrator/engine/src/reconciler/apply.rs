@@ -210,6 +210,7 @@ async fn remove(core: &Core, removal: &Removal) -> Result<(), PortError> {
         retire::forget(core, removal.deployment).await?;
     }
     core.ports.store.remove_start(removal.start).await?;
+    core.egress.passes.forget(removal.start);
     core.contacts().remove(&removal.start);
     Ok(())
 }
@@ -256,6 +257,7 @@ async fn begin(core: &Core, start: &Start) -> Result<(), PortError> {
         }
         Err(error) => {
             core.ports.store.remove_start(id).await?;
+            core.egress.passes.forget(id);
             Err(error)
         }
     }

@@ -133,7 +133,8 @@ pub(crate) async fn run_lost(
             delivery = consumer.next() => delivery,
         };
         let Some(delivery) = delivery else { return };
-        if restore(&ports, &table, queue, &delivery).await {
+        if restore_outcomes(&ports, queue, &delivery).await || restore(&ports, &table, queue, &delivery).await
+        {
             meters.undelivered_restored.add(1);
         } else {
             let letters: Vec<DeadLetter> =
@@ -150,6 +151,37 @@ pub(crate) async fn run_lost(
             error!(%error, "cannot acknowledge");
         }
     }
+}
+
+/// Sends outcomes of our own to their shard again: they came before its queue was declared, in the first moments of a new
+/// installation. Those of components have an exchange of theirs, by which the router knows whose they are.
+async fn restore_outcomes(ports: &Ports, queue: &str, delivery: &Delivery) -> bool {
+    let shard = (0..topology::SHARDS).find(|shard| delivery.routing_key == topology::router_queue(*shard));
+    let Some(shard) = shard.filter(|_| queue == topology::UNROUTABLE && delivery.exchange == topology::LANES)
+    else {
+        return false;
+    };
+    let records = records(delivery);
+    if records.is_empty() {
+        return false;
+    }
+    warn!(shard, "outcomes came before the queue of their shard; sending them again");
+    let payload = batch::encode(&records.iter().collect::<Vec<_>>());
+    let message = Publish {
+        target: Target::Router(shard),
+        message_id: MessageId::derive("restored", &delivery.payload).to_string(),
+        kind: batch::OUTCOMES,
+        encoding: payload.encoding,
+        payload: payload.bytes,
+    };
+    let mut backoff = Duration::from_millis(100);
+    // Until it is confirmed: one that arrived all the same is recognised by its id.
+    while let Err(error) = ports.broker.publish(message.clone()).await {
+        warn!(%error, "cannot send outcomes to their shard; trying on");
+        tokio::time::sleep(backoff).await;
+        backoff = (backoff * 2).min(Duration::from_secs(5));
+    }
+    true
 }
 
 /// Sends a message to its lane again, if that lane should be there.

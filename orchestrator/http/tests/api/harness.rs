@@ -27,6 +27,7 @@ pub(crate) struct Server {
     pub(crate) broker: Arc<MemoryBroker>,
     pub(crate) runtime: Arc<MemoryRuntime>,
     pub(crate) store: Arc<MemoryStore>,
+    pub(crate) users: Arc<MemoryUsers>,
     pub(crate) notifier: Arc<MemoryNotifier>,
     pub(crate) clock: Arc<ManualClock>,
     tokens: [String; 3],
@@ -87,12 +88,13 @@ impl Server {
         broker.declare_base().await.unwrap();
         let store = Arc::new(MemoryStore::default());
         let notifier = Arc::new(MemoryNotifier::default());
+        let users = Arc::new(MemoryUsers::default());
         let ports = Ports {
             oauth: Arc::new(MemoryOAuth::default()),
             notifier: Some(notifier.clone()),
             spans: None,
             broker: broker.clone(),
-            users: Some(Arc::new(MemoryUsers::default())),
+            users: Some(users.clone()),
             watch: Some(broker.clone()),
             runtime: runtime.clone(),
             store: store.clone(),
@@ -115,6 +117,7 @@ impl Server {
             broker,
             runtime,
             store,
+            users,
             notifier,
             clock,
             tokens: tokens.try_into().unwrap(),

@@ -23,17 +23,22 @@ pub(crate) struct Version {
 pub(crate) struct Network {
     name: String,
     host: IpAddr,
+    /// A launcher of before there were fences says nothing, and has none.
+    #[serde(default)]
+    fenced: bool,
+    #[serde(default)]
+    own: bool,
 }
 
 impl From<runtime::Network> for Network {
-    fn from(runtime::Network { name, host }: runtime::Network) -> Self {
-        Self { name, host }
+    fn from(runtime::Network { name, host, fenced, own }: runtime::Network) -> Self {
+        Self { name, host, fenced, own }
     }
 }
 
 impl From<Network> for runtime::Network {
-    fn from(Network { name, host }: Network) -> Self {
-        Self { name, host }
+    fn from(Network { name, host, fenced, own }: Network) -> Self {
+        Self { name, host, fenced, own }
     }
 }
 
@@ -197,16 +202,29 @@ pub(crate) struct EngineFacts {
     version: String,
     runc: Option<String>,
     time: Option<DateTime<Utc>>,
+    #[serde(default)]
+    network: Option<NetworkFacts>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NetworkFacts {
+    fenced: bool,
+    own: bool,
+    empty: bool,
 }
 
 impl From<runtime::EngineFacts> for EngineFacts {
-    fn from(runtime::EngineFacts { name, version, runc, time }: runtime::EngineFacts) -> Self {
-        Self { name, version, runc, time }
+    fn from(runtime::EngineFacts { name, version, runc, time, network }: runtime::EngineFacts) -> Self {
+        let network =
+            network.map(|runtime::NetworkFacts { fenced, own, empty }| NetworkFacts { fenced, own, empty });
+        Self { name, version, runc, time, network }
     }
 }
 
 impl From<EngineFacts> for runtime::EngineFacts {
-    fn from(EngineFacts { name, version, runc, time }: EngineFacts) -> Self {
-        Self { name, version, runc, time }
+    fn from(EngineFacts { name, version, runc, time, network }: EngineFacts) -> Self {
+        let network =
+            network.map(|NetworkFacts { fenced, own, empty }| runtime::NetworkFacts { fenced, own, empty });
+        Self { name, version, runc, time, network }
     }
 }

@@ -1,7 +1,7 @@
 //! The container engine.
 
 use chrono::{DateTime, Utc};
-use sluice_ports::runtime::EngineFacts;
+use sluice_ports::runtime::{EngineFacts, NetworkFacts};
 
 use super::finding::{Check, Finding};
 use super::in_time;
@@ -19,12 +19,12 @@ pub(super) async fn look(configuration: &Configuration) -> Vec<Finding> {
     };
     let asked = in_time(async { runtime.facts().await.map_err(|error| sluice_engine::chain(&error)) }).await;
     match asked {
-        Ok(facts) => judge(&facts, Utc::now()),
+        Ok(facts) => judge(&facts, configuration.egress.open, Utc::now()),
         Err(why) => vec![Finding::error(Check::Engine, why)],
     }
 }
 
-fn judge(facts: &EngineFacts, now: DateTime<Utc>) -> Vec<Finding> {
+fn judge(facts: &EngineFacts, open: bool, now: DateTime<Utc>) -> Vec<Finding> {
     let mut findings = vec![Finding::fine(Check::Engine, format!("{} {}", facts.name, facts.version))];
     // Another engine that speaks the same API has versions of its own.
     if facts.name.to_lowercase().contains("docker") {
@@ -40,7 +40,32 @@ fn judge(facts: &EngineFacts, now: DateTime<Utc>) -> Vec<Finding> {
             Finding::fine(Check::Clock, found)
         });
     }
+    findings.push(fence(facts.network, open));
     findings
+}
+
+/// Whether components reach more than their rules name.
+fn fence(network: Option<NetworkFacts>, open: bool) -> Finding {
+    let check = Check::Fence;
+    if open {
+        return Finding::warning(
+            check,
+            "egress.mode is open: components reach whatever this machine reaches",
+        );
+    }
+    match network {
+        None => Finding::fine(check, "it will be made without a route out"),
+        Some(NetworkFacts { fenced: true, .. }) => Finding::fine(check, "it has no route out"),
+        Some(NetworkFacts { own: true, empty: true, .. }) => {
+            Finding::fine(check, "it has a route out, and is made anew at the next start")
+        }
+        Some(NetworkFacts { own: true, .. }) => {
+            Finding::warning(check, "it has a route out, and cannot be made anew while containers are on it")
+        }
+        Some(NetworkFacts { own: false, .. }) => {
+            Finding::warning(check, "runtime.network names one that has a route out")
+        }
+    }
 }
 
 /// A version that lacks fixes which the walls around components rely on.
@@ -66,11 +91,32 @@ mod tests {
             version: "20.10.24".to_owned(),
             runc: Some("1.3.3".to_owned()),
             time: Some(now + TimeDelta::seconds(90)),
+            network: None,
         };
-        let found: Vec<_> = judge(&facts, now).iter().map(|one| (one.code, one.ok)).collect();
-        assert_eq!(found, [("D0002", true), ("D0006", false), ("D0007", true), ("D0013", false)]);
+        let found: Vec<_> = judge(&facts, false, now).iter().map(|one| (one.code, one.ok)).collect();
+        assert_eq!(
+            found,
+            [("D0002", true), ("D0006", false), ("D0007", true), ("D0013", false), ("D0020", true)]
+        );
         let other = EngineFacts { name: "Podman Engine".to_owned(), runc: None, time: None, ..facts };
-        let found: Vec<_> = judge(&other, now).iter().map(|one| (one.code, one.ok)).collect();
-        assert_eq!(found, [("D0002", true), ("D0007", false)]);
+        let found: Vec<_> = judge(&other, false, now).iter().map(|one| (one.code, one.ok)).collect();
+        assert_eq!(found, [("D0002", true), ("D0007", false), ("D0020", true)]);
+    }
+
+    #[test]
+    fn a_network_with_a_route_out_is_told_of_unless_the_next_start_mends_it() {
+        let network = |fenced, own, empty| Some(NetworkFacts { fenced, own, empty });
+        for (network, open, expect) in [
+            (None, false, true),
+            (None, true, false),
+            (network(true, true, true), true, false),
+            (network(true, true, false), false, true),
+            (network(false, true, true), false, true),
+            (network(false, true, false), false, false),
+            (network(true, false, false), false, true),
+            (network(false, false, true), false, false),
+        ] {
+            assert_eq!(fence(network, open).ok, expect, "{network:?} {open}");
+        }
     }
 }

@@ -86,6 +86,7 @@ checks! {
     Heartbeat "D0017" false "heartbeat of the broker" "set heartbeat = 20 in rabbitmq.conf"
     ConsumerTimeout "D0018" false "consumer timeout of the broker" "set consumer_timeout in rabbitmq.conf to several times the longest timeout of a step; 7200000 is two hours"
     EngineAccess "D0019" true "access to the container engine" "run `sluice launcher` as a user of its own, set SLUICE__RUNTIME__LAUNCHER to its socket, and let this user not reach the engine (not in group docker)"
+    Fence "D0020" true "fence around components" "set SLUICE__EGRESS__MODE=proxy; stop the containers and `sluice serve`, and start it again, or make the network that SLUICE__RUNTIME__NETWORK names with --internal"
 }
 
 impl Finding {

@@ -32,6 +32,8 @@ pub(crate) struct LauncherConfiguration {
     pub(crate) docker_host: Option<String>,
     /// A network that somebody else made; an own one when absent.
     pub(crate) network: Option<String>,
+    /// Whether the containers' own network has a route out.
+    pub(crate) open: bool,
     /// Most that containers may have.
     pub(crate) most: Most,
     /// Whether logs are JSON.
@@ -60,6 +62,7 @@ impl Reader {
         let users = self.users();
         let group = self.group();
         let most = self.most();
+        let open = self.egress_open();
         let log_json = self.log_format();
         Some(LauncherConfiguration {
             installation: installation?,
@@ -68,6 +71,7 @@ impl Reader {
             group: group?,
             docker_host: self.text("runtime.docker_host"),
             network: self.text("runtime.network"),
+            open: open?,
             most: most?,
             log_json: log_json?,
             log_level: self.text("log.level")?,

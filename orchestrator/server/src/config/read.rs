@@ -14,7 +14,7 @@ use super::keys::KEYS;
 use super::reader::Reader;
 use super::{
     BrokerPlace, Configuration, EngineNumbers, EventWebhook, Faults, GatewayPlace, ProviderPlace,
-    QueueChoice, Telemetry,
+    QueueChoice, Telemetry, WayOut,
 };
 
 /// What the environment's names begin with.
@@ -49,6 +49,7 @@ impl Reader {
             listen: self.optional("gateway.listen"),
             advertise: self.web_url("gateway.advertise"),
         };
+        let egress = self.egress();
         let public_url = self.web_url("api.public_url");
         let broker = self.broker();
         let allowed = self.networks("oauth.allowed_networks");
@@ -75,6 +76,7 @@ impl Reader {
             insecure: insecure?,
             metrics_listen: metrics_listen?,
             gateway,
+            egress: egress?,
             broker: broker?,
             providers: ProviderPlace { allowed: allowed?, refused: refused? },
             docker_host: self.text("runtime.docker_host"),
@@ -89,6 +91,30 @@ impl Reader {
             log_json: log_json?,
             log_level: self.text("log.level")?,
         })
+    }
+
+    fn egress(&mut self) -> Option<WayOut> {
+        let open = self.egress_open();
+        let listen = self.optional("egress.listen");
+        let advertise = self.web_url("egress.advertise");
+        if advertise.as_ref().is_some_and(|url| url.starts_with("https://")) {
+            self.fault("egress.advertise", "the proxy speaks plain HTTP: it is no http URL");
+        }
+        let refused = self.networks("egress.refused_networks");
+        let loopback = self.optional("egress.allow_loopback");
+        Some(WayOut { open: open?, listen, advertise, refused: refused?, loopback: loopback? })
+    }
+
+    /// Whether components go out by themselves.
+    pub(super) fn egress_open(&mut self) -> Option<bool> {
+        match self.text("egress.mode")?.as_str() {
+            "proxy" => Some(false),
+            "open" => Some(true),
+            other => {
+                self.fault("egress.mode", format!("`{other}` is neither proxy nor open"));
+                None
+            }
+        }
     }
 
     fn web_url(&mut self, name: &str) -> Option<String> {

@@ -6,9 +6,11 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 
 use crate::failure::primary_code;
@@ -136,6 +138,16 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .min_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
+        .after_release(|connection, _| Box::pin(is_sound(connection)))
+}
+
+/// Whether a connection can be used again. On a full disk or a failed read SQLite ends the transaction by itself; the
+/// rollback that follows finds none and fails, and the driver goes on to believe that one is open: it would refuse every
+/// further one, for ever. Such a connection is closed, and the next caller gets a new one.
+async fn is_sound(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // The rollback of what was not committed waits in line before this.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 async fn check(writer: &SqlitePool) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

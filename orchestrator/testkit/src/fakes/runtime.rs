@@ -174,7 +174,7 @@ fn effective(limits: Limits) -> EffectiveLimits {
 impl Runtime for MemoryRuntime {
     async fn prepare(&self) -> Result<Network, PortError> {
         drop(self.up("prepare the network")?);
-        Ok(Network { name: "memory".to_owned(), host: Ipv4Addr::LOCALHOST.into() })
+        Ok(Network { name: "memory".to_owned(), host: Ipv4Addr::LOCALHOST.into(), fenced: true, own: true })
     }
 
     async fn image(&self, image: &ImageRef) -> Result<Image, PortError> {
@@ -269,7 +269,13 @@ impl Runtime for MemoryRuntime {
     async fn facts(&self) -> Result<EngineFacts, PortError> {
         drop(self.up("ask for facts")?);
         let time = Some(self.clock.now());
-        Ok(EngineFacts { name: "Memory".to_owned(), version: "1".to_owned(), runc: None, time })
+        Ok(EngineFacts {
+            name: "Memory".to_owned(),
+            version: "1".to_owned(),
+            runc: None,
+            time,
+            network: None,
+        })
     }
 }
 

@@ -4,12 +4,22 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 use sluice_planner::{BUILTIN, nearest, schema_faults};
-use sluice_protocol::{ComponentName, Descriptor, FunctionName, Port};
+use sluice_protocol::{ComponentName, Descriptor, Egress, FunctionName, Port};
 
 use crate::{Finding, FindingCode};
 
-const ROOT: [&str; 9] =
-    ["name", "version", "title", "description", "settings", "secrets", "test", "triggers", "actions"];
+const ROOT: [&str; 10] = [
+    "name",
+    "version",
+    "title",
+    "description",
+    "settings",
+    "secrets",
+    "test",
+    "egress",
+    "triggers",
+    "actions",
+];
 const ACTION: [&str; 6] = ["title", "description", "config", "input", "output", "ports"];
 const TRIGGER: [&str; 6] = ["title", "description", "kind", "config", "output", "ports"];
 
@@ -75,6 +85,31 @@ impl Walk {
             self.say(FindingCode::SameName, &place, format!("`{name}` is both a trigger and an action"));
         }
         self.test(members.get("test"), &actions);
+        self.egress(members);
+    }
+
+    fn egress(&mut self, members: &Map<String, Value>) {
+        let Some(value) = members.get("egress") else { return };
+        let egress = match serde_json::from_value::<Egress>(value.clone()) {
+            Ok(egress) => egress,
+            Err(error) => return self.say(FindingCode::WrongEgress, "/egress", error.to_string()),
+        };
+        for fault in egress.faults() {
+            self.say(FindingCode::WrongEgress, &fault.pointer, format!("it {}", fault.reason));
+        }
+        for (field, pointers) in [("settings", &egress.settings), ("secrets", &egress.secrets)] {
+            let Some(known) = members.get(field).and_then(|schema| schema.get("properties")) else {
+                continue;
+            };
+            for (number, pointer) in pointers.iter().enumerate() {
+                let name =
+                    pointer.split('/').nth(1).unwrap_or_default().replace("~1", "/").replace("~0", "~");
+                if known.get(&name).is_none() {
+                    let message = format!("`{field}` has no property `{name}`");
+                    self.say(FindingCode::WrongEgress, &format!("/egress/{field}/{number}"), message);
+                }
+            }
+        }
     }
 
     fn test(&mut self, test: Option<&Value>, actions: &[String]) {
@@ -211,6 +246,21 @@ mod tests {
             .collect();
         assert_eq!(got, expect, "{found:?}");
         assert_eq!(read.is_some(), expect.is_empty());
+    }
+
+    #[test]
+    fn what_a_component_may_reach_is_checked() {
+        let with = |egress: &str| {
+            format!(
+                r#"{{"name":"a","version":"1.0.0","title":"A","settings":{{"properties":{{"url":{{}}}}}},"actions":{{"x":{{"title":"X"}}}},"egress":{egress}}}"#
+            )
+        };
+        check(&with(r#"{"settings":["/url"],"hosts":["api.test:443"]}"#), &[]);
+        check(&with(r#"{"host":["api.test:443"]}"#), &[("C0209", "/egress")]);
+        check(
+            &with(r#"{"hosts":["api.test"],"settings":["/uri"]}"#),
+            &[("C0209", "/egress/hosts/0"), ("C0209", "/egress/settings/0")],
+        );
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::stage::{Cx, Run, Setup};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long an alarm is held once everything noticed it.
 const HELD: Duration = Duration::from_secs(8);
+/// How long a load lasts at least that has to meet two alarms of a disk.
+const LASTS: Duration = Duration::from_secs(90);
 
 pub(crate) const FAULTS: &[Fault] = &[
     Fault {
@@ -162,7 +164,9 @@ async fn data_lost(cx: &mut Cx) -> Result<Row> {
 }
 
 async fn disk_full(cx: &mut Cx) -> Result<Row> {
-    let mut run = cx.begin(Setup { rate: 80.0, ..Setup::default() }).await?;
+    // The broker looks at its disk every ten seconds, and tells a connection when it publishes: the load has to last.
+    let rate = (cx.messages as f64 / LASTS.as_secs_f64()).min(80.0);
+    let mut run = cx.begin(Setup { rate, ..Setup::default() }).await?;
     run.at(0.1).await?;
     run.strike();
     cx.node.disk().fill(30).await?;
@@ -170,8 +174,8 @@ async fn disk_full(cx: &mut Cx) -> Result<Row> {
     cx.node.disk().free().await?;
     calm(&cx.node).await?;
     run.mended();
-    run.at(0.6).await?;
-    cx.node.control(&["set_disk_free_limit", "1TB"]).await?;
+    run.at(0.5).await?;
+    cx.node.control(&["set_disk_free_limit", "1000GB"]).await?;
     let again = alarmed(&cx.node, &mut run).await?;
     cx.node.control(&["set_disk_free_limit", "60MB"]).await?;
     calm(&cx.node).await?;

@@ -1,7 +1,8 @@
 //! A container engine of this program's own, so that it can be restarted and killed without hurting anybody.
 //!
-//! It has no packet filter rules, so it does not touch those of the machine's engine, and networks in a range of its own. Its
-//! default bridge is its own too: an engine that is told to have none deletes `docker0`, whosever that is.
+//! It has no packet filter rules, so it does not touch those of the machine's engine. Its default bridge is its own too. An
+//! engine deletes `docker0`, whosever that is, when it is told to have no default bridge, and when it is started again with
+//! pools of addresses of its own (`--default-address-pool`); so it is told neither, and takes the networks that are free.
 //! Needs root. Everything goes when the value is dropped.
 
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use sluice_tests::{component_image, docker, eventually, use_engine};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::host::run;
+use crate::host::{run, tail};
 
 /// The default bridge of this engine, and its address.
 const BRIDGE: &str = "sluice-faults";
@@ -26,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Daemon {
     folder: TempDir,
     live_restore: bool,
+    /// Whether the bridge of the machine's engine was there before.
+    has_machines: bool,
     child: Option<Child>,
 }
 
@@ -44,7 +47,7 @@ impl Daemon {
         // One that was left over is as good.
         run("ip", &["link", "add", BRIDGE, "type", "bridge"]).await.ok();
         run("ip", &["address", "replace", ADDRESS, "dev", BRIDGE]).await?;
-        let mut daemon = Self { folder, live_restore, child: None };
+        let mut daemon = Self { folder, live_restore, has_machines: machines_bridge(), child: None };
         use_engine(Some(daemon.host()));
         daemon.up().await?;
         daemon.load().await?;
@@ -74,7 +77,7 @@ impl Daemon {
         command
             .args(["-H", &self.host(), "--data-root", &text("data"), "--exec-root", &text("exec")])
             .args(["--pidfile", &text("pid"), "--bridge", BRIDGE, "--iptables=false", "--ip-masq=false"])
-            .args(["--default-address-pool", "base=10.213.0.0/16,size=24", "--log-level", "warn"]);
+            .args(["--log-level", "warn"]);
         if self.live_restore {
             command.arg("--live-restore");
         }
@@ -83,6 +86,10 @@ impl Daemon {
         eventually("the engine to answer", PATIENCE, || async { docker(&["info"]).await.map(Some) })
             .await
             .with_context(|| tail(&self.path("log")))?;
+        ensure!(
+            !self.has_machines || machines_bridge(),
+            "the engine deleted docker0, the bridge of the machine's"
+        );
         Ok(())
     }
 
@@ -91,9 +98,16 @@ impl Daemon {
         self.end("-TERM").await
     }
 
-    /// Kills it. What runs containers for it lives on.
+    /// Kills it. Its containerd dies with it; what runs containers lives on.
     pub(crate) async fn kill(&mut self) -> Result<()> {
-        self.end("-KILL").await
+        let file = self.path("exec/containerd/containerd.pid");
+        let containerd = tokio::fs::read_to_string(&file).await.unwrap_or_default();
+        self.end("-KILL").await?;
+        eventually("its containerd to end", PATIENCE, || async { Ok((!runs(&containerd)).then_some(())) })
+            .await?;
+        // Where nobody takes note of its end, it is a zombie: the next engine would wait for it to answer.
+        tokio::fs::remove_file(&file).await.ok();
+        Ok(())
     }
 
     async fn end(&mut self, signal: &str) -> Result<()> {
@@ -128,14 +142,24 @@ impl Drop for Daemon {
         ));
         shell(&format!("ip link delete {BRIDGE}"));
         let folder = self.folder.path().display();
+        // What still runs a container when nobody is there to end it.
+        shell(&format!(
+            "for pid in $(pgrep -f 'containerd-shim.*{folder}/'); do kill -KILL $(pgrep -P $pid) $pid; done"
+        ));
         shell(&format!(
             "grep -o '{folder}[^ ]*' /proc/mounts | sort -r | xargs -r -n1 umount -l; rm -rf {folder}/data {folder}/exec"
         ));
     }
 }
 
-fn tail(path: &Path) -> String {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().rev().take(5).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+/// Whether a process is there and no zombie.
+fn runs(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// Whether the default bridge of the machine's engine is there.
+fn machines_bridge() -> bool {
+    Path::new("/sys/class/net/docker0").exists()
 }

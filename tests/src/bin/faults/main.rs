@@ -48,8 +48,8 @@ use crate::report::{Report, crash_table, put_between_marks};
 use crate::row::Row;
 use crate::stage::Cx;
 
-/// The longest that one row may take.
-const ROW: Duration = Duration::from_secs(600);
+/// The longest that one row may take, besides how long it was told to.
+const ROW: Duration = Duration::from_secs(900);
 
 /// Makes faults and keeps the books.
 #[derive(Debug, Parser)]
@@ -87,10 +87,13 @@ struct RunOptions {
     /// How long F50 lasts, in seconds.
     #[arg(long, default_value_t = 60)]
     soak: u64,
+    /// How long F50 lasts, in minutes.
+    #[arg(long, conflicts_with = "soak")]
+    minutes: Option<u64>,
     /// Writes the report as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Puts the table between its marks in this file.
+    /// Puts the rows of this run into the table between its marks in this file. Other rows stay as they are.
     #[arg(long)]
     table: Option<PathBuf>,
 }
@@ -102,7 +105,7 @@ struct CrashOptions {
     /// Decides the data of messages.
     #[arg(long)]
     seed: Option<u64>,
-    /// Puts the table between its marks in this file.
+    /// Puts the points of this run into the table between its marks in this file. Others stay as they are.
     #[arg(long)]
     table: Option<PathBuf>,
 }
@@ -179,7 +182,7 @@ async fn run(options: RunOptions) -> Result<()> {
         seed,
         messages: options.messages,
         outage: Duration::from_secs(options.outage),
-        soak: Duration::from_secs(options.soak),
+        soak: Duration::from_secs(options.minutes.map_or(options.soak, |minutes| minutes.saturating_mul(60))),
     };
     let build = if cfg!(debug_assertions) { "development" } else { "release" };
     let mut report = Report { seed, messages: options.messages, build, rows: Vec::new() };
@@ -199,12 +202,12 @@ async fn run(options: RunOptions) -> Result<()> {
             std::fs::write(file, serde_json::to_string_pretty(&report)?)?;
         }
         if let Some(file) = &options.table {
-            put_between_marks(file, "faults", &report.table(&all))?;
+            put_between_marks(file, "faults", |before| report.table(&all, before))?;
         }
     }
     rogue::remove().await;
     drop(cx);
-    writeln!(std::io::stdout(), "{}", report.table(&all))?;
+    writeln!(std::io::stdout(), "{}", report.table(&all, ""))?;
     let failed: Vec<_> = report.rows.iter().filter(|row| row.verdict() != "pass").collect();
     ensure!(failed.is_empty(), "{} rows do not pass", failed.len());
     Ok(())
@@ -213,7 +216,8 @@ async fn run(options: RunOptions) -> Result<()> {
 /// Runs a fault; one that cannot be run to its end is a row that fails.
 async fn one(cx: &mut Cx, fault: &Fault, runner: Runner) -> Row {
     let begun = std::time::Instant::now();
-    let row = tokio::time::timeout(ROW, runner(cx)).await;
+    let patience = ROW.saturating_add(cx.outage).saturating_add(cx.soak);
+    let row = tokio::time::timeout(patience, runner(cx)).await;
     let row = row.map_err(Into::into).and_then(|row| row);
     let mut row = row.unwrap_or_else(|error| {
         let mut row = Row { seconds: begun.elapsed().as_secs_f64(), ..Row::default() };
@@ -260,14 +264,13 @@ async fn crash_points(options: CrashOptions) -> Result<()> {
                 }
             }
         }
+        if let Some(file) = &options.table {
+            put_between_marks(file, "crash points", |before| crash_table(&cases, &failed, before))?;
+        }
     }
     bench.stop().await?;
     drop(node);
-    let table = crash_table(&cases, &failed);
-    if let Some(file) = &options.table {
-        put_between_marks(file, "crash points", &table)?;
-    }
-    writeln!(std::io::stdout(), "{table}")?;
+    writeln!(std::io::stdout(), "{}", crash_table(&cases, &failed, ""))?;
     ensure!(failed.is_empty(), "{} cases fail", failed.len());
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use url::Url;
 
 use crate::disk::Disk;
-use crate::host::{free_port, run};
+use crate::host::{free_port, run, tail};
 
 /// How long the node may take to take connections.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -119,6 +119,7 @@ impl Node {
             Ok(Some(()))
         })
         .await
+        .with_context(|| tail(&self.config.join("out")))
     }
 
     /// Makes it run without alarms again, whatever was done to it.

@@ -18,7 +18,10 @@ use crate::node::Node;
 use crate::row::{Row, Times};
 
 /// How long a load may take to get through once nothing is in its way.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(480);
+/// How long nothing may arrive until no more is waited for: what is lost never comes. Longer than a container that ends
+/// again and again is held back.
+const SILENCE: Duration = Duration::from_secs(100);
 /// How long what a flow had may take to go. Broker users that nobody knows are looked for every minute.
 const CLEARED: Duration = Duration::from_secs(90);
 
@@ -220,8 +223,7 @@ impl Run {
         }
         let begun = Instant::now();
         let mut arrived = (self.load.ledger.arrived(), Instant::now());
-        // What is lost never comes, so it ends when nothing comes any more.
-        while begun.elapsed() < PATIENCE && arrived.1.elapsed() < Duration::from_secs(45) {
+        while begun.elapsed() < PATIENCE && arrived.1.elapsed() < SILENCE {
             let known = self.dead().await.unwrap_or_default();
             let now = self.load.ledger.arrived() + known.len();
             if self.load.ledger.missing(&known).is_empty() {
@@ -257,7 +259,7 @@ impl Run {
 
     async fn lanes_empty(&mut self) {
         let world = &self.world;
-        let empty = eventually("the lanes to be empty", Duration::from_secs(60), || async {
+        let empty = eventually("the lanes to be empty", SILENCE, || async {
             let queues = world.broker.call("GET", &["queues", world.broker.vhost()], None).await?;
             let busy = |queue: &&Value| queue["messages"].as_u64() != Some(0);
             let busy = queues.as_array().context("no list")?.iter().find(busy);
@@ -276,7 +278,8 @@ impl Run {
         let flows = world.api.get("/api/v1/flows").await?;
         for flow in flows["items"].as_array().context("no list")? {
             let name = flow["name"].as_str().context("no name")?;
-            world.api.call("DELETE", &format!("/api/v1/flows/{name}"), None).await?;
+            // What waits in it for a container that never runs goes with it.
+            world.api.call("DELETE", &format!("/api/v1/flows/{name}?discard=true"), None).await?;
         }
         let begun = Instant::now();
         loop {

@@ -87,3 +87,18 @@ async fn a_message_whose_lane_is_full_meanwhile_waits_for_its_turn() {
     read_until_there(&scene, &topology::retry_queue(Tier::S1)).await;
     assert_eq!(scene.store.letters(), []);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_was_faster_than_the_queue_of_its_shard_goes_there() {
+    let scene = scene().await;
+    let shard = topology::router_queue(3);
+    assert!(scene.broker.delete_empty(&shard));
+    let id = MessageId::from_bits(2);
+    let record = json!({ "input": id, "step": "flow_1/1/hear", "status": "partial" }).to_string();
+    let message = Publish { kind: batch::OUTCOMES, ..publish(Target::Router(3), id, record.as_bytes()) };
+    scene.broker.publish(message).await.unwrap();
+    assert_eq!(scene.broker.waiting(topology::UNROUTABLE).len(), 2);
+    scene.broker.declare_base().await.unwrap();
+    read_until_there(&scene, &shard).await;
+    assert_eq!(scene.store.letters(), []);
+}

@@ -75,11 +75,13 @@ impl Adopt {
     pub(crate) async fn run(self, out: Out) -> Done {
         self.docker(&["version"], Path::new("/")).await?;
         let facts = self.facts().await?;
-        let found = discover(&facts, self.name.as_deref())
-            .map_err(|error| Failure::new(Code::Adoption, format!("{} is no component: {error}", self.image)))?;
+        let found = discover(&facts, self.name.as_deref()).map_err(|error| {
+            Failure::new(Code::Adoption, format!("{} is no component: {error}", self.image))
+        })?;
         // What is made must be what every other command understands.
-        let descriptor = Descriptor::from_json(&found.descriptor.to_string())
-            .map_err(|error| Failure::new(Code::Adoption, format!("{}: {}", self.image, sluice_engine::chain(&error))))?;
+        let descriptor = Descriptor::from_json(&found.descriptor.to_string()).map_err(|error| {
+            Failure::new(Code::Adoption, format!("{}: {}", self.image, sluice_engine::chain(&error)))
+        })?;
         if self.dry_run {
             return show(&out, found).map(|()| None);
         }
@@ -95,9 +97,15 @@ impl Adopt {
 
     /// What there is to know of the image: its configuration, and some files out of a container that is never started.
     async fn facts(&self) -> Result<ImageFacts, Failure> {
-        let told = self.docker(&["image", "inspect", "--format", "{{json .Config}}", self.image.as_str()], Path::new("/")).await?;
-        let config: Config = serde_json::from_str(&told)
-            .map_err(|error| Failure::new(Code::Build, format!("docker says something else of the image: {error}")))?;
+        let told = self
+            .docker(
+                &["image", "inspect", "--format", "{{json .Config}}", self.image.as_str()],
+                Path::new("/"),
+            )
+            .await?;
+        let config: Config = serde_json::from_str(&told).map_err(|error| {
+            Failure::new(Code::Build, format!("docker says something else of the image: {error}"))
+        })?;
         let mut facts = ImageFacts {
             image: self.image.as_str().split([':', '@']).next().unwrap_or_default().to_owned(),
             labels: config.labels.unwrap_or_default(),
@@ -124,7 +132,8 @@ impl Adopt {
                 facts.files.insert(path, text);
             }
         }
-        let component: Option<Value> = facts.files.get("component.json").and_then(|text| serde_json::from_str(text).ok());
+        let component: Option<Value> =
+            facts.files.get("component.json").and_then(|text| serde_json::from_str(text).ok());
         let mut schemas = Vec::new();
         if let Some(component) = &component {
             paths(component, &mut schemas);
@@ -160,8 +169,11 @@ impl Adopt {
              COPY component.json adoption.json /sluice/\nUSER 10001:10001\nENTRYPOINT [\"/sluice/bridge\"]\nCMD []\n",
             self.bridge, self.image
         );
-        let files =
-            [("Dockerfile", dockerfile), ("component.json", found.descriptor.to_string()), ("adoption.json", adoption)];
+        let files = [
+            ("Dockerfile", dockerfile),
+            ("component.json", found.descriptor.to_string()),
+            ("adoption.json", adoption),
+        ];
         for (name, text) in files {
             std::fs::write(context.path().join(name), text).map_err(failed)?;
         }
@@ -180,7 +192,8 @@ impl Adopt {
     }
 
     async fn docker(&self, arguments: &[&str], at: &Path) -> Result<String, Failure> {
-        tool::output(self.command(arguments, at), "docker", "install Docker's command: it builds images").await
+        tool::output(self.command(arguments, at), "docker", "install Docker's command: it builds images")
+            .await
     }
 }
 
@@ -212,7 +225,8 @@ fn show(out: &Out, found: Discovered) -> Result<(), Failure> {
         || vec![understood.descriptor["name"].as_str().unwrap_or_default().to_owned()],
         || {
             let version = understood.version.as_deref().unwrap_or("of an unknown version");
-            let mut text = format!("{} {version}, started by `{}`\n", understood.family, understood.command.join(" "));
+            let mut text =
+                format!("{} {version}, started by `{}`\n", understood.family, understood.command.join(" "));
             for (ours, foreign) in &adoption.functions {
                 let kind = format!("{:?}", foreign.kind).to_lowercase();
                 text.push_str(&format!("  {ours:<32} {kind:<8} {}\n", foreign.name));

@@ -53,7 +53,7 @@ pub(super) async fn inspect_image(
     start: bool,
 ) -> Result<(Option<Descriptor>, Vec<Finding>), Failure> {
     let installation = format!("inspect-{:08x}", rand::random::<u32>());
-    let config = DockerConfig { host, installation: installation.clone(), network: None };
+    let config = DockerConfig { host, installation: installation.clone(), network: None, open: false };
     let docker = match Docker::connect(config) {
         Ok(docker) => docker,
         Err(error) => return Ok((None, vec![Finding::new(FindingCode::EngineAway, chain(&error))])),

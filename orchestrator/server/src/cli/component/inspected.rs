@@ -1,7 +1,7 @@
 //! What an inspection shows.
 
 use serde::Serialize;
-use sluice_protocol::{Descriptor, TriggerKind};
+use sluice_protocol::{Descriptor, Egress, TriggerKind};
 use sluice_workbench::{Finding, Severity, usable};
 
 use crate::cli::Done;
@@ -20,6 +20,9 @@ pub(super) struct Inspected {
     component: Option<String>,
     /// Its functions.
     functions: Vec<Function>,
+    /// What it may reach; nothing when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    egress: Option<Egress>,
     /// What was found, the worst first.
     findings: Vec<Finding>,
 }
@@ -41,6 +44,7 @@ impl Inspected {
             usable: usable(&findings),
             component: descriptor.map(|it| format!("{} {}", it.name, it.version)),
             functions: descriptor.map(functions).unwrap_or_default(),
+            egress: descriptor.and_then(|it| it.egress.clone()),
             findings,
         }
     }
@@ -65,11 +69,33 @@ impl Inspected {
             }
             text += &format!("\n{}", table.text(""));
         }
+        if self.component.is_some() {
+            text += &format!("\nreaches: {}\n", reaches(self.egress.as_ref()));
+        }
         for finding in &self.findings {
             text += &format!("\n{}", line(finding));
         }
         text
     }
+}
+
+/// What it may reach, in a line.
+fn reaches(egress: Option<&Egress>) -> String {
+    let Some(egress) = egress else { return "nothing".to_owned() };
+    let mut parts = egress.hosts.clone();
+    let named = [
+        ("the setting", &egress.settings),
+        ("the secret", &egress.secrets),
+        ("the step's config", &egress.config),
+        ("the step's input", &egress.input),
+    ];
+    for (what, pointers) in named {
+        parts.extend(pointers.iter().map(|pointer| format!("hosts of {what} {pointer}")));
+    }
+    if egress.declarations {
+        parts.push("hosts of declarative connectors".to_owned());
+    }
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
 fn line(finding: &Finding) -> String {
