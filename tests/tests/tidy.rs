@@ -121,6 +121,8 @@ fn crates_point_inward_only() {
                 "sluice-script",
             ],
         ),
+        ("sluice-families", &["sluice-protocol"]),
+        ("sluice-component-bridge", &["sluice-sdk", "sluice-families"]),
         ("sluice-tests", &["sluice-protocol"]),
     ];
     let allowed: BTreeMap<&str, &[&str]> = allowed.iter().copied().collect();
@@ -145,7 +147,8 @@ fn each_outside_library_is_known_to_its_adapter_only() {
     let owners: &[(&str, &[&str])] = &[
         ("bollard", &["sluice-docker"]),
         ("sqlx", &["sluice-store"]),
-        ("axum", &["sluice-http"]),
+        ("axum", &["sluice-http", "sluice-component-bridge"]),
+        ("amq-protocol", &["sluice-component-bridge"]),
         ("lapin", &["sluice-rabbitmq", "sluice-sdk", "sluice-component-rabbitmq", "sluice-tests"]),
         ("jsonata-core", &["sluice-mapping"]),
         ("jsonpath-rust", &["sluice-mapping"]),

@@ -94,7 +94,7 @@ impl Family for Ferryman {
                 let told: Value = serde_json::from_slice(&publication.body)?;
                 // A text that holds JSON.
                 let error = told["error"].as_str().and_then(|text| serde_json::from_str(text).ok());
-                (parent, EventKind::Failed(failed(error.as_ref().unwrap_or(&told["error"]))))
+                (parent, EventKind::Failed(failed(error.as_ref().unwrap_or_else(|| &told["error"]))))
             }
             (_, "rebound") => (parent.or_else(|| publication.text("messageId")), rebound(publication)),
             (_, "snapshot") => (parent, snapshot(publication, false)?),
@@ -226,7 +226,7 @@ mod tests {
         };
         assert!(failure.is_transient());
         assert_eq!(
-            decode(publication("outputs", "state", of.clone(), "\"function complete\"")),
+            decode(publication("outputs", "state", of, "\"function complete\"")),
             Ok(EventKind::Nothing)
         );
         assert_eq!(decode(publication("events", "provenance", json!({}), "{}")), Ok(EventKind::Nothing));

@@ -12,6 +12,7 @@ mod lines;
 mod pool;
 mod run;
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -26,7 +27,8 @@ fn main() -> ExitCode {
     match read(Path::new(&folder)) {
         Ok((descriptor, adoption)) => sluice_sdk::run(functions::component(descriptor, adoption)),
         Err(error) => {
-            eprintln!("{error:#}");
+            // Before there is a log.
+            writeln!(std::io::stderr(), "{error:#}").ok();
             ExitCode::from(64)
         }
     }
