@@ -23,11 +23,12 @@ const ROUTER_BYTES: i64 = 512 << 20;
 pub(crate) async fn declare_base(channel: &Channel, queues: QueueType) -> Result<(), lapin::Error> {
     let fanout = ExchangeKind::Fanout;
     exchange(channel, topology::UNROUTABLE, fanout, FieldTable::default()).await?;
-    exchange(channel, topology::LANES, ExchangeKind::Direct, alternate()).await?;
     queue(channel, topology::UNROUTABLE, arguments(queues, &[])).await?;
     let options = QueueBindOptions::default();
     let (name, none) = (topology::UNROUTABLE, FieldTable::default());
     channel.queue_bind(name.into(), name.into(), "".into(), options, none).await?;
+    // Only now: as long as nothing is bound behind it, the broker confirms what has no lane and throws it away.
+    exchange(channel, topology::LANES, ExchangeKind::Direct, alternate()).await?;
     for shard in 0..SHARDS {
         let bounds = [
             ("x-single-active-consumer", AMQPValue::Boolean(true)),

@@ -1,12 +1,15 @@
 //! The adapter of the broker against a real one. The fake keeps the same contract in its own crate.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use async_trait::async_trait;
-use sluice_domain::Tier;
-use sluice_ports::broker::Broker;
+use sluice_domain::topology::{LaneName, UNROUTABLE};
+use sluice_domain::{DeploymentId, Tier};
+use sluice_ports::broker::{Broker, Publish, Target};
+use sluice_protocol::batch;
 use sluice_rabbitmq::{Management, QueueType, RabbitMq};
 use sluice_testkit::contract::broker::{BrokerHarness, suite, transcript};
 use sluice_testkit::fakes::MemoryBroker;
@@ -32,6 +35,9 @@ impl BrokerHarness for Harness {
     }
 }
 
+/// How often a broker is new.
+const ROUNDS: usize = 10;
+
 /// The adapter publishes, consumes and controls on connections of their own.
 const CONNECTIONS: usize = 3;
 
@@ -44,6 +50,50 @@ async fn rabbitmq_keeps_the_contract_of_the_broker() -> Result<()> {
     broker.wait_until_up(Duration::from_secs(120)).await?;
     suite(&Harness { host: host.clone(), broker }).await;
     host.remove().await
+}
+
+/// What is sent while the first objects of an installation are just being declared has no lane yet. It is kept all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_while_a_broker_is_new() -> Result<()> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let lane = LaneName::common(DeploymentId::from_bits(1));
+    for _ in 0..ROUNDS {
+        let host = VirtualHost::create(&unique("new")).await?;
+        let broker = Arc::new(RabbitMq::connect(&host.amqp_url().parse()?, QueueType::Classic));
+        broker.wait_until_up(Duration::from_secs(120)).await?;
+        let declared = AtomicBool::new(false);
+        let declaring = async {
+            let outcome = broker.declare_base().await;
+            declared.store(true, Ordering::SeqCst);
+            outcome
+        };
+        let sending = async {
+            let mut confirmed = 0;
+            // One more once all is there, so that each round sends something.
+            let mut last = false;
+            while !last {
+                last = declared.load(Ordering::SeqCst);
+                let payload = batch::encode(&[b"{}".as_slice()]);
+                let message = Publish {
+                    target: Target::Lane(lane.clone()),
+                    message_id: unique("message"),
+                    kind: batch::ENVELOPES,
+                    encoding: payload.encoding,
+                    payload: payload.bytes,
+                };
+                confirmed += u32::from(broker.publish(message).await.is_ok());
+            }
+            confirmed
+        };
+        let (outcome, confirmed) = tokio::join!(declaring, sending);
+        outcome?;
+        ensure!(confirmed > 0, "nothing was sent");
+        // Messages that nobody confirmed may be there besides.
+        let kept = broker.depth(UNROUTABLE).await?.map_or(0, |depth| depth.ready);
+        ensure!(kept >= confirmed, "{kept} of {confirmed} confirmed messages are there");
+        host.remove().await?;
+    }
+    Ok(())
 }
 
 /// Random scripts that both brokers see. A script with a cut waits until the management API lists the connections.

@@ -159,7 +159,8 @@ impl Engine {
             self.change_intents(&[flow.id], intent).await?;
             self.core.wake.notify_one();
         }
-        self.resolve(&FlowRef::Id(flow.id))
+        // One that is thrown away may be gone already.
+        Ok(self.resolve(&FlowRef::Id(flow.id)).unwrap_or(Flow { intent, ..flow }))
     }
 
     /// As [`set_intent`](Self::set_intent) of many flows at once, for a caller that holds the lock.
