@@ -1,4 +1,4 @@
-//! What operators ask for: one file per verb or noun, each a few methods of [`Engine`](crate::Engine).
+//! What operators ask for: one file per verb or noun, each a few methods of [`Engine`].
 
 mod apply;
 mod apply_connectors;
