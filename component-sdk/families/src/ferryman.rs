@@ -10,11 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::family::{Event, EventKind, Family, Place, Route, Step, WireError};
-use crate::sailor::{OUTGOING_BYTES, common, data, failed, parts, rebound, snapshot};
+use crate::shared::{NO_LIMIT, OUTGOING_BYTES, common, data, failed, parts, rebound, snapshot};
 use crate::{Input, Message, Publication};
-
-/// Something larger than what a process emits in any time.
-const NO_LIMIT: &str = "1000000";
 
 /// Knows components of the Open Integration Hub.
 #[derive(Debug)]
@@ -189,15 +186,8 @@ mod tests {
             passthrough: false,
         };
         let (config, headers) = (json!({ "a": 1 }), Map::new());
-        let input = Input {
-            delivery: "d",
-            thread: "t",
-            attempt: 1,
-            body: None,
-            headers: &headers,
-            snapshot: &Value::Null,
-            config: &config,
-        };
+        let input =
+            Input { delivery: "d", thread: "t", attempt: 1, body: None, headers: &headers, config: &config };
         let message = Ferryman.encode(&place(), &step, &input).unwrap();
         let token = message.headers["orchestratorToken"].as_str().unwrap();
         let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();

@@ -15,6 +15,7 @@ mod ferryman;
 mod fields;
 mod message;
 mod sailor;
+mod shared;
 
 pub use adoption::{Adoption, Foreign, FunctionKind};
 pub use cipher::{Cipher, CipherError};

@@ -31,8 +31,6 @@ pub struct Input<'a> {
     pub body: Option<&'a RawValue>,
     /// The headers.
     pub headers: &'a Map<String, Value>,
-    /// The cursor of the trigger, or what the step remembers.
-    pub snapshot: &'a Value,
     /// The config of the step with the settings and secrets of its instance.
     pub config: &'a Value,
 }

@@ -4,21 +4,17 @@
 //! request at its start. It takes messages from one queue and publishes to one exchange with four routing keys.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::cipher::IV_BYTES;
 use crate::family::{Event, EventKind, Failure, Family, Place, Route, Step, WireError};
-use crate::message::{ATTACHMENTS, HEADERS, ID, METADATA, PASSTHROUGH, SENDER};
+use crate::message::{ID, SENDER};
+use crate::shared::{NO_LIMIT, OUTGOING_BYTES, common, data, failed, parts, rebound, snapshot};
 use crate::{Cipher, Input, Message, Publication};
 
 /// The header that names the version of the wire format.
 const VERSION: &str = "protocolVersion";
-/// Something larger than what a process emits in any time: it is our broker's part to slow it down.
-const NO_LIMIT: &str = "1000000";
-/// Most bytes of a message that leaves the process: 10 MiB, as on their platform. A record of ours has less, and says so.
-pub(crate) const OUTGOING_BYTES: usize = 10 * 1024 * 1024;
 
 /// Knows elastic.io's components.
 #[derive(Debug)]
@@ -181,80 +177,6 @@ impl Family for Sailor {
     }
 }
 
-/// The headers that both families have.
-pub(crate) fn common(step: &Step, input: &Input<'_>) -> Map<String, Value> {
-    let mut headers = Map::new();
-    let mut put = |name: &str, value: Value| headers.insert(name.to_owned(), value);
-    put("messageId", input.delivery.into());
-    put("threadId", input.thread.into());
-    put("x-eio-meta-trace-id", input.thread.into());
-    put("taskId", step.flow.as_str().into());
-    put("execId", step.container.as_str().into());
-    put("userId", "user".into());
-    if input.attempt > 1 {
-        put("reboundIteration", (input.attempt - 1).into());
-    }
-    headers
-}
-
-/// What a message has besides its body: what a step before sent along, in its own words.
-pub(crate) fn parts(input: &Input<'_>) -> Map<String, Value> {
-    let parts = [
-        ("headers", HEADERS),
-        ("attachments", ATTACHMENTS),
-        ("passthrough", PASSTHROUGH),
-        ("metadata", METADATA),
-    ];
-    let value = |header: &str| input.headers.get(header).cloned().unwrap_or_else(|| json!({}));
-    parts.into_iter().map(|(part, header)| (part.to_owned(), value(header))).collect()
-}
-
-/// A message for the next steps. Its body is ours; what belongs to it besides travels in headers.
-pub(crate) fn data(emitted: Value, body: &str, publication: &Publication) -> EventKind {
-    let Value::Object(mut emitted) = emitted else {
-        return EventKind::Data { body: emitted, headers: Map::new() };
-    };
-    let mut headers = Map::new();
-    for (part, header) in [
-        ("headers", HEADERS),
-        ("attachments", ATTACHMENTS),
-        ("passthrough", PASSTHROUGH),
-        ("metadata", METADATA),
-    ] {
-        let empty = |value: &Value| value.is_null() || value.as_object().is_some_and(Map::is_empty);
-        if let Some(value) = emitted.remove(part).filter(|value| !empty(value)) {
-            headers.insert(header.to_owned(), value);
-        }
-    }
-    if let Some(id) = emitted.remove("id").or_else(|| publication.headers.get("messageId").cloned()) {
-        headers.insert(ID.to_owned(), id);
-    }
-    if let Some(step) = publication.headers.get("stepId") {
-        headers.insert(SENDER.to_owned(), step.clone());
-    }
-    let body = emitted.remove(body).unwrap_or_else(|| json!({}));
-    EventKind::Data { body, headers }
-}
-
-/// What a process wants to remember.
-pub(crate) fn snapshot(publication: &Publication, merge: bool) -> Result<EventKind, WireError> {
-    Ok(EventKind::Snapshot { value: serde_json::from_slice(&publication.body)?, merge })
-}
-
-/// A wish for the same input again.
-pub(crate) fn rebound(publication: &Publication) -> EventKind {
-    let reason = match publication.headers.get("reboundReason") {
-        Some(Value::String(reason)) => reason.clone(),
-        Some(other) => other["reason"]
-            .as_str()
-            .or_else(|| other["message"]["reason"].as_str())
-            .unwrap_or_default()
-            .to_owned(),
-        None => String::new(),
-    };
-    EventKind::Rebound { after: publication.expiration.unwrap_or(Duration::from_secs(15)), reason }
-}
-
 /// Why a run failed: plain JSON whose `error` is encrypted as in version 1.
 fn failure(cipher: &Cipher, body: &[u8]) -> Result<Failure, WireError> {
     let told: Value = serde_json::from_slice(body)?;
@@ -263,21 +185,15 @@ fn failure(cipher: &Cipher, body: &[u8]) -> Result<Failure, WireError> {
     Ok(failed(&serde_json::from_slice(&plain)?))
 }
 
-/// An error as both families write it.
-pub(crate) fn failed(error: &Value) -> Failure {
-    let text = |field: &str| error[field].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    Failure {
-        name: text("name").unwrap_or_else(|| "Error".to_owned()),
-        message: text("message").unwrap_or_else(|| "the component gave no reason".to_owned()),
-        code: text("code"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use serde_json::Map;
     use serde_json::value::RawValue;
 
     use super::*;
+    use crate::message::PASSTHROUGH;
 
     pub(crate) fn place() -> Place {
         Place {
@@ -334,7 +250,6 @@ mod tests {
             attempt: 3,
             body: Some(&body),
             headers: headers.as_object().unwrap(),
-            snapshot: &Value::Null,
             config: &Value::Null,
         };
         for (version, raw) in [("1.3.0", false), ("2.6.4", false), ("2.7.8", true)] {

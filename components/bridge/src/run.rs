@@ -38,14 +38,12 @@ pub(crate) async fn run(cx: &Context, child: &Arc<Child>, body: Option<&RawValue
     let delivery = uuid::Uuid::new_v4().to_string();
     let thread =
         cx.execution().map_or_else(|| cx.message_id().to_string(), |execution| execution.to_string());
-    let snapshot = child.snapshot();
     let input = Input {
         delivery: &delivery,
         thread: &thread,
         attempt: cx.attempt(),
         body,
         headers: cx.headers(),
-        snapshot: &snapshot,
         config: &child.config,
     };
     let mut run = child
