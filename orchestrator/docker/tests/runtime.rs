@@ -190,20 +190,13 @@ async fn a_network_of_somebody_else_is_used_and_never_made() {
     let docker = harness::connect_on(&harness.prefix(), &name);
     assert_eq!(docker.prepare().await.unwrap_err().fault, Fault::NotFound);
     let label = format!("io.sluice.installation={}", harness.prefix());
-    harness::docker_command(&[
-        "network",
-        "create",
-        "--label",
-        &label,
-        "--gateway",
-        "172.31.254.1",
-        "--subnet",
-        "172.31.254.0/24",
-        &name,
-    ]);
+    // Docker chooses the addresses: those of a test's own choice may be taken on this machine.
+    harness::docker_command(&["network", "create", "--label", &label, &name]);
+    let format = "{{(index .IPAM.Config 0).Gateway}}";
+    let gateway = harness::docker_command(&["network", "inspect", "--format", format, &name]);
     let network = docker.prepare().await.unwrap();
     assert!(!network.fenced && !network.own);
-    assert_eq!((network.name, network.host.to_string()), (name, "172.31.254.1".to_owned()));
+    assert_eq!((network.name, network.host.to_string()), (name, gateway.trim().to_owned()));
     let spec = spec(&harness, "compose").await;
     docker.start(&spec, &SecretString::from("x")).await.unwrap();
     assert_eq!(docker.list().await.unwrap().len(), 1);

@@ -1,7 +1,7 @@
 //! A real engine, and an image to run on it.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use sluice_docker::{Docker, DockerConfig};
@@ -70,14 +70,14 @@ impl Drop for Harness {
     fn drop(&mut self) {
         let label = format!("label=io.sluice.installation={}", self.installation);
         let lines = |text: String| text.lines().map(str::to_owned).collect::<Vec<_>>();
-        for id in lines(docker_command(&["ps", "-aq", "--filter", &label])) {
-            docker_command(&["rm", "-f", &id]);
+        for id in lines(try_docker(&["ps", "-aq", "--filter", &label])) {
+            try_docker(&["rm", "-f", &id]);
         }
-        for id in lines(docker_command(&["network", "ls", "-q", "--filter", &label])) {
-            docker_command(&["network", "rm", &id]);
+        for id in lines(try_docker(&["network", "ls", "-q", "--filter", &label])) {
+            try_docker(&["network", "rm", &id]);
         }
-        for id in lines(docker_command(&["images", "-q", &self.installation])) {
-            docker_command(&["rmi", "-f", &id]);
+        for id in lines(try_docker(&["images", "-q", &self.installation])) {
+            try_docker(&["rmi", "-f", &id]);
         }
     }
 }
@@ -95,10 +95,21 @@ pub(crate) fn connect_on(installation: &str, network: &str) -> Docker {
     Docker::connect(config).expect("the configuration is right")
 }
 
-/// Runs the docker command and returns what it said.
+/// Runs the docker command and returns what it said, on both streams. It has to succeed.
 pub(crate) fn docker_command(arguments: &[&str]) -> String {
-    let output = Command::new("docker").args(arguments).output().expect("the docker command is installed");
-    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    let output = docker_output(arguments);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "docker {}: {said}", arguments.join(" "));
+    said
+}
+
+/// Runs the docker command, which need not succeed.
+fn try_docker(arguments: &[&str]) -> String {
+    String::from_utf8_lossy(&docker_output(arguments).stdout).into_owned()
+}
+
+fn docker_output(arguments: &[&str]) -> Output {
+    Command::new("docker").args(arguments).output().expect("the docker command is installed")
 }
 
 /// The example that stands in for a component, next to this test.
