@@ -6,11 +6,13 @@ use serde_json::{Map, Value, json};
 use sluice_protocol::FunctionName;
 
 use crate::discovery::DiscoveryError;
-use crate::fields;
-use crate::{Foreign, FunctionKind};
+use crate::{Foreign, FunctionKind, fields, schemas};
 
 /// The setting of an instance that names hosts which the component may reach.
 pub const ALLOWED_HOSTS: &str = "allowed_hosts";
+
+/// The field of a step's config that makes messages carry along what earlier steps emitted.
+pub const CARRY: &str = "_passthrough";
 
 /// What a `component.json` says, in our words.
 pub(crate) struct Described {
@@ -31,6 +33,8 @@ pub(crate) fn describe(
 ) -> Result<Described, DiscoveryError> {
     let mut functions = BTreeMap::new();
     let mut taken = BTreeSet::new();
+    // Fields beside the functions belong to each of them.
+    let shared = component["fields"].as_object();
     let mut described = |kind: FunctionKind, notes: &mut Vec<String>| {
         let section = if kind == FunctionKind::Polling { "triggers" } else { "actions" };
         let mut all = Map::new();
@@ -39,7 +43,9 @@ pub(crate) fn describe(
                 notes.push(format!("{section}.{foreign} is deprecated"));
             }
             let ours = ours(foreign, kind, &mut taken);
-            all.insert(ours.to_string(), function(foreign, entry, kind, files, notes));
+            let mut form = shared.cloned().unwrap_or_default();
+            form.extend(entry["fields"].as_object().cloned().unwrap_or_default());
+            all.insert(ours.to_string(), function(foreign, entry, (kind, &form), files, notes));
             functions.insert(ours, Foreign { name: foreign.clone(), kind });
         }
         all
@@ -102,7 +108,7 @@ pub(crate) fn describe(
 fn function(
     name: &str,
     entry: &Value,
-    kind: FunctionKind,
+    (kind, form): (FunctionKind, &Map<String, Value>),
     files: &BTreeMap<String, String>,
     notes: &mut Vec<String>,
 ) -> Value {
@@ -114,11 +120,13 @@ fn function(
     if kind == FunctionKind::Polling {
         function["kind"] = "polling".into();
     }
-    let empty = Map::new();
-    let form = entry["fields"].as_object().unwrap_or(&empty);
-    if let Some(schema) = fields::schema(form.iter(), false) {
-        function["config"] = schema;
-    }
+    let mut config = fields::schema(form.iter(), false).unwrap_or_else(|| json!({ "type": "object" }));
+    config["properties"][CARRY] = json!({
+        "type": "boolean",
+        "title": "Carry along what earlier steps emitted",
+        "description": "As the platform of the component does when a flow asks for it. Mappings here need it not.",
+    });
+    function["config"] = config;
     if let Some(input) =
         metadata(name, &entry["metadata"]["in"], files, notes).filter(|_| kind == FunctionKind::Action)
     {
@@ -143,14 +151,14 @@ fn metadata(
     notes: &mut Vec<String>,
 ) -> Option<Value> {
     match place {
-        Value::Object(schema) if !schema.is_empty() => Some(place.clone()),
+        Value::Object(schema) if !schema.is_empty() => Some(schemas::mended(place)),
         Value::String(path) => {
             let path = path.trim_start_matches("./");
-            let schema = files.get(path).and_then(|text| serde_json::from_str(text).ok());
+            let schema: Option<Value> = files.get(path).and_then(|text| serde_json::from_str(text).ok());
             if schema.is_none() {
                 notes.push(format!("the schema {path} of {name} cannot be read"));
             }
-            schema
+            schema.map(|schema| schemas::mended(&schema))
         }
         _ => None,
     }
@@ -196,6 +204,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn fields_beside_the_functions_belong_to_each_of_them() {
+        let component = json!({
+            "fields": { "code": { "required": true, "label": "Code" }, "mode": { "label": "Mode" } },
+            "actions": { "run": { "fields": { "mode": { "required": true, "label": "How" } } } },
+            "triggers": { "start": {} },
+        });
+        let version = semver::Version::new(1, 0, 0);
+        let described = describe(("code", &version), &component, &BTreeMap::new(), &mut Vec::new()).unwrap();
+        let config = |path: &str| described.descriptor.pointer(path).unwrap().clone();
+        assert_eq!(config("/triggers/start/config/required"), json!(["code"]));
+        assert_eq!(config("/actions/run/config/required"), json!(["code", "mode"]));
+        assert_eq!(config("/actions/run/config/properties/mode/title"), "How");
+        assert_eq!(config("/actions/run/config/properties/_passthrough/type"), "boolean");
+    }
 
     #[test]
     fn names_are_said_in_our_way() {

@@ -15,11 +15,12 @@ mod ferryman;
 mod fields;
 mod message;
 mod sailor;
+mod schemas;
 mod shared;
 
 pub use adoption::{Adoption, Foreign, FunctionKind};
 pub use cipher::{Cipher, CipherError};
-pub use descriptor::ALLOWED_HOSTS;
+pub use descriptor::{ALLOWED_HOSTS, CARRY};
 pub use discovery::{Discovered, DiscoveryError, ImageFacts, discover};
 pub use family::{Event, EventKind, Failure, Family, FamilyName, Place, Route, Step, WireError};
 pub use message::{Input, Message, Publication};

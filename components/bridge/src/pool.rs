@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sluice_families::{Adoption, EventKind, Foreign, Step};
+use sluice_families::{Adoption, CARRY, EventKind, Foreign, Step};
 use sluice_sdk::{Context, Error};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -108,7 +108,7 @@ impl Pool {
             component: self.adoption.family.to_string(),
             function: foreign.name.clone(),
             prefetch: PREFETCH,
-            passthrough: config["_passthrough"] == true,
+            passthrough: config[CARRY] == true,
         }
     }
 
