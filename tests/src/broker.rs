@@ -46,7 +46,8 @@ impl Broker {
     pub async fn create_at(amqp: Url, management: Url, vhost: &str) -> Result<Self> {
         // A provider may be installed already by another world.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        // The broker closes idle connections in its own time, which may be that of the next request.
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
         let broker = Self { amqp, management, vhost: vhost.to_owned(), http };
         broker.make().await?;
         Ok(broker)

@@ -123,7 +123,7 @@ fn crates_point_inward_only() {
         ),
         ("sluice-families", &["sluice-protocol"]),
         ("sluice-component-bridge", &["sluice-sdk", "sluice-families"]),
-        ("sluice-tests", &["sluice-protocol"]),
+        ("sluice-tests", &["sluice-protocol", "sluice-families"]),
     ];
     let allowed: BTreeMap<&str, &[&str]> = allowed.iter().copied().collect();
     for (name, manifest) in manifests() {

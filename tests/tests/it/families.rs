@@ -1,35 +1,12 @@
 //! Components of other platforms in flows beside ours: images as their builders make them, adopted, on their real libraries.
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use sluice_tests::{HttpSink, World, component_image, docker, eventually, program};
-use tokio::process::Command;
+use sluice_tests::{HttpSink, World, adopt_probe, docker, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Makes the image of the probe on a library a component called `name`.
-async fn adopt(library: &str, name: &str) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no root")?;
-    let image = format!("sluice-test-{name}:1");
-    let built =
-        Command::new(root.join("components/bridge/probe/image")).args([library, &image]).output().await?;
-    ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let adopted = Command::new(program()?)
-        .args(["component", "adopt", &image, "--name", name, "--tag", &component_image(name)])
-        .args(["--bridge", &component_image("bridge")])
-        .output()
-        .await?;
-    ensure!(
-        adopted.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&adopted.stdout),
-        String::from_utf8_lossy(&adopted.stderr)
-    );
-    docker(&["rmi", &image]).await.map(drop)
-}
 
 fn template(url: &str) -> String {
     format!(
@@ -57,8 +34,8 @@ steps:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn components_of_other_platforms_run_in_flows_beside_ours() -> Result<()> {
-    adopt("sailor-2.7.8", "probe-sailor").await?;
-    adopt("ferryman-2.4.7", "probe-ferryman").await?;
+    adopt_probe("sailor-2.7.8", "probe-sailor").await?;
+    adopt_probe("ferryman-2.4.7", "probe-ferryman").await?;
     let world = World::start("families", &["timer", "log", "http", "probe-sailor", "probe-ferryman"]).await?;
     let sink = HttpSink::start().await?;
     world.api.apply(&template(&sink.url(&world.host)), json!({})).await?;

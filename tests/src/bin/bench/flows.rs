@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sluice_tests::{Orchestrator, World, component_image, docker, eventually};
 
+use super::median;
 use super::plane::{cpu_seconds, pids_of};
 
 /// A flow of three steps that ticks once when it is new, and then once an hour.
@@ -127,9 +128,4 @@ async fn reached(world: &World, runs: u64) -> Result<()> {
         Ok((counters["succeeded"].as_u64() >= Some(runs)).then_some(()))
     })
     .await
-}
-
-fn median(seconds: &mut [f64]) -> f64 {
-    seconds.sort_by(f64::total_cmp);
-    seconds.get(seconds.len() / 2).copied().unwrap_or_default()
 }

@@ -5,17 +5,19 @@
 //! cargo run --release -p sluice-tests --bin bench -- plane [MESSAGES]
 //! cargo run --release -p sluice-tests --bin bench -- growth [MESSAGES]
 //! cargo run --release -p sluice-tests --bin bench -- flows [FLOWS]
+//! cargo run --release -p sluice-tests --bin bench -- families [MESSAGES]
 //! cargo run --release -p sluice-tests --bin bench -- backlog [MESSAGES]
 //! cargo run --release -p sluice-tests --bin bench -- soak [MINUTES]
 //! ```
 //!
 //! The second form measures the data plane by itself: see [`plane`]. The third what a message costs as bodies, steps and
-//! flows grow: see [`growth`]. The fourth what many quiet flows cost: see [`flows`]. The last two memory over time: see
-//! [`memory`](mod@memory).
+//! flows grow: see [`growth`]. The fourth what many quiet flows cost: see [`flows`]. The fifth a component of another
+//! platform: see [`families`]. The last two memory over time: see [`memory`](mod@memory).
 //!
 //! Needs the release binary of `sluice` and the component images; `tests/run` says which variables name the broker.
 //! Prints throughput, latency, ratios, memory and start times; asserts nothing but that no message is lost.
 
+mod families;
 mod flows;
 mod growth;
 mod memory;
@@ -37,10 +39,12 @@ use sluice_tests::{Broker, Orchestrator, World, eventually, unique};
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1).peekable();
-    let part = arguments
-        .next_if(|argument| matches!(argument.as_str(), "plane" | "growth" | "flows" | "backlog" | "soak"));
+    let part = arguments.next_if(|argument| {
+        matches!(argument.as_str(), "plane" | "growth" | "flows" | "families" | "backlog" | "soak")
+    });
     let usual = match part.as_deref() {
         Some("flows") => 1000,
+        Some("families") => 20_000,
         Some("backlog") => 1_000_000,
         Some("soak") => 60,
         Some(_) => 200_000,
@@ -50,6 +54,7 @@ async fn main() -> Result<()> {
         arguments.next().map_or(Ok(usual), |text| text.parse()).context("this is no number")?;
     match part.as_deref() {
         Some("plane") => return print(&plane::run(count).await?),
+        Some("families") => return print(&families::run(count).await?),
         Some("backlog") => return print(&memory::backlog(count).await?),
         Some("soak") => return print(&memory::soak(count).await?),
         Some("flows") => return print(&flows::run(count).await?),
@@ -241,4 +246,9 @@ async fn latency(broker: &Broker) -> Result<Vec<f64>> {
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are small")]
 fn float(count: usize) -> f64 {
     count as f64
+}
+
+fn median(seconds: &mut [f64]) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    seconds.get(seconds.len() / 2).copied().unwrap_or_default()
 }
