@@ -7,6 +7,7 @@ use sluice_protocol::FunctionName;
 
 use crate::discovery::DiscoveryError;
 use crate::fields;
+use crate::lookups;
 use crate::{Foreign, FunctionKind};
 
 /// The setting of an instance that names hosts which the component may reach.
@@ -22,10 +23,11 @@ pub(crate) struct Described {
     pub(crate) parsed: Vec<String>,
 }
 
-/// Reads a `component.json`. `files` are the schemas that it names by their path.
+/// Reads a `component.json`. `questions` says whether its library answers some; `files` are the schemas that it names by
+/// their path.
 pub(crate) fn describe(
     (name, version): (&str, &semver::Version),
-    component: &Value,
+    (component, questions): (&Value, bool),
     files: &BTreeMap<String, String>,
     notes: &mut Vec<String>,
 ) -> Result<Described, DiscoveryError> {
@@ -40,15 +42,22 @@ pub(crate) fn describe(
             }
             let ours = ours(foreign, kind, &mut taken);
             all.insert(ours.to_string(), function(foreign, entry, kind, files, notes));
-            functions.insert(ours, Foreign { name: foreign.clone(), kind });
+            functions.insert(ours, foreign_of(foreign, entry, kind));
         }
         all
     };
     let triggers = described(FunctionKind::Polling, notes);
-    let actions = described(FunctionKind::Action, notes);
+    let mut actions = described(FunctionKind::Action, notes);
     if triggers.is_empty() && actions.is_empty() {
         return Err(DiscoveryError::Empty);
     }
+    let test = if questions {
+        lookups::add(&mut actions, &mut functions, lookups::verifies(files), |name, kind| {
+            ours(name, kind, &mut taken)
+        })
+    } else {
+        None
+    };
     let empty = Map::new();
     let credentials = component["credentials"]["fields"].as_object().unwrap_or(&empty);
     let (secret, plain): (Vec<_>, Vec<_>) =
@@ -73,6 +82,9 @@ pub(crate) fn describe(
         "triggers": triggers,
         "actions": actions,
     });
+    if let Some(test) = test {
+        descriptor["test"] = test.to_string().into();
+    }
     // Where it may go is what people write in its instances: nothing in its files says so.
     let mut ways: Vec<String> = plain
         .iter()
@@ -113,6 +125,8 @@ fn function(
     });
     if kind == FunctionKind::Polling {
         function["kind"] = "polling".into();
+    } else {
+        function["ports"] = json!(["out", "reply"]);
     }
     let empty = Map::new();
     let form = entry["fields"].as_object().unwrap_or(&empty);
@@ -127,12 +141,17 @@ fn function(
     if let Some(output) = metadata(name, &entry["metadata"]["out"], files, notes) {
         function["output"] = output;
     }
-    if is_true(&entry["dynamicMetadata"]) || entry["dynamicMetadata"].is_string() {
-        notes.push(format!(
-            "{name} makes its schema when it is asked (dynamicMetadata); it is not shown here"
-        ));
-    }
     function
+}
+
+/// What is needed to drive a function.
+fn foreign_of(name: &str, entry: &Value, kind: FunctionKind) -> Foreign {
+    let dynamic = is_true(&entry["dynamicMetadata"]) || entry["dynamicMetadata"].is_string();
+    let options =
+        entry["fields"].as_object().into_iter().flatten().filter_map(|(field, form)| {
+            form["model"].as_str().map(|method| (field.clone(), method.to_owned()))
+        });
+    Foreign { name: name.to_owned(), kind, options: options.collect(), dynamic }
 }
 
 /// A schema that stands here, or in a file that is named here.

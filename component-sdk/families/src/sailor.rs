@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::cipher::IV_BYTES;
-use crate::family::{Event, EventKind, Failure, Family, Place, Route, Step, WireError};
+use crate::family::{Errand, Event, EventKind, Failure, Family, Launch, Place, Route, Step, WireError};
 use crate::message::{ID, SENDER};
-use crate::shared::{NO_LIMIT, OUTGOING_BYTES, common, data, failed, parts, rebound, snapshot};
+use crate::shared::{NO_LIMIT, OUTGOING_BYTES, REPLY, common, data, failed, parts, rebound, reply, snapshot};
 use crate::{Cipher, Input, Message, Publication};
 
 /// The header that names the version of the wire format.
@@ -21,11 +21,15 @@ const VERSION: &str = "protocolVersion";
 pub(crate) struct Sailor {
     /// Whether it knows raw ciphers (version 2 of the wire format).
     raw: bool,
+    /// Whether it knows hooks.
+    hooks: bool,
 }
 
 impl Sailor {
     pub(crate) fn new(version: Option<&semver::Version>) -> Self {
-        Self { raw: version.is_none_or(|version| *version >= semver::Version::new(2, 6, 5)) }
+        let since =
+            |minor, patch| version.is_none_or(|version| *version >= semver::Version::new(2, minor, patch));
+        Self { raw: since(6, 5), hooks: since(2, 0) }
     }
 
     fn protocol(&self) -> u8 {
@@ -82,7 +86,14 @@ impl Family for Sailor {
             ("PROTOCOL_VERSION", &protocol),
             ("OBJECT_STORAGE_URI", &place.api),
             ("OBJECT_STORAGE_TOKEN", &place.access.1),
+            ("API_REQUEST_RETRY_ATTEMPTS", "3"),
+            ("API_REQUEST_RETRY_DELAY", "100"),
+            // A run that fails tells so by itself.
+            ("NO_ERROR_REPLIES", "true"),
         ];
+        if step.startup {
+            all.push(("STARTUP_REQUIRED", "true"));
+        }
         if step.passthrough {
             // Without it each output would be in the message twice.
             all.push(("NO_SELF_PASSTRHOUGH", "true"));
@@ -92,6 +103,49 @@ impl Family for Sailor {
 
     fn command(&self) -> Vec<String> {
         vec!["node".to_owned(), "./node_modules/elasticio-sailor-nodejs/run.js".to_owned()]
+    }
+
+    fn launch(
+        &self,
+        place: &Place,
+        step: &Step,
+        errand: Errand<'_>,
+        (config, command): (&Value, &[String]),
+    ) -> Option<Launch> {
+        let mut environment = self.environment(place, step);
+        let mut put =
+            |name: &str, value: &str| environment.insert(format!("ELASTICIO_{name}"), value.to_owned());
+        let method = match errand {
+            Errand::Shutdown => {
+                put("HOOK_SHUTDOWN", "true");
+                let command = command.to_vec();
+                return self.hooks.then_some(Launch { command, environment });
+            }
+            Errand::Verify => "verifyCredentials",
+            Errand::Schema { function } => {
+                put("ACTION_OR_TRIGGER", function);
+                "getMetaModel"
+            }
+            Errand::Options { function, method } => {
+                put("ACTION_OR_TRIGGER", function);
+                put("GET_MODEL_METHOD", method);
+                "selectModel"
+            }
+        };
+        put("CFG", &config.to_string());
+        let (user, key) = &place.access;
+        let result = place.api.replacen("://", &format!("://{user}:{key}@"), 1);
+        put("POST_RESULT_URL", &format!("{result}/results"));
+        // Beside the file that serves steps lies one for questions.
+        let at = command.iter().position(|word| word.ends_with("run.js"))?;
+        let mut command = command[..=at].to_vec();
+        command[at] = format!("{}runService.js", command[at].strip_suffix("run.js")?);
+        command.push(method.to_owned());
+        Some(Launch { command, environment })
+    }
+
+    fn hooks(&self) -> bool {
+        self.hooks
     }
 
     fn encode(&self, place: &Place, step: &Step, input: &Input<'_>) -> Result<Message, WireError> {
@@ -119,16 +173,10 @@ impl Family for Sailor {
         let cipher = cipher(place);
         let parent = publication.text("parentMessageId");
         let (delivery, kind) = match publication.routing_key.as_str() {
-            "data" => {
-                let raw = match publication.headers.get(VERSION) {
-                    Some(Value::String(text)) => text == "2",
-                    Some(number) => number == 2,
-                    None => false,
-                };
-                let plain =
-                    if raw { cipher.open(&publication.body) } else { cipher.open_text(&publication.body) }?;
-                (parent, data(serde_json::from_slice(&plain)?, "body", publication))
-            }
+            "data" => (parent, data(opened(&cipher, publication)?, "body", publication)),
+            // Copies of errors are encrypted in the old way, whatever their header says.
+            REPLY if publication.headers.contains_key("x-eio-error-response") => (parent, EventKind::Nothing),
+            REPLY => (parent, reply(opened(&cipher, publication)?, "body", publication)),
             "error" => (parent, EventKind::Failed(failure(&cipher, &publication.body)?)),
             // It keeps the headers of the message that is to come again.
             "rebound" => (publication.text("messageId"), rebound(publication)),
@@ -153,6 +201,8 @@ impl Family for Sailor {
             ("POST", ["v2", "workspaces", _, "secrets", _, "refresh"]) => Route::RefreshedSecret,
             ("POST", ["v2", "resources", "storage", "signed-url"]) => Route::SignedUrl,
             ("POST", ["objects"]) => Route::NewObject,
+            ("GET" | "DELETE", ["objects"]) => Route::Objects,
+            ("POST", ["results"]) => Route::Result,
             ("GET" | "PUT" | "DELETE", ["objects", id]) => Route::Object((*id).to_owned()),
             (_, ["v2", "flows", ..]) => Route::NotOffered("a component cannot look at flows here"),
             _ => return None,
@@ -175,6 +225,17 @@ impl Family for Sailor {
             }),
         }
     }
+}
+
+/// What a message says, whose header tells how it is encrypted.
+fn opened(cipher: &Cipher, publication: &Publication) -> Result<Value, WireError> {
+    let raw = match publication.headers.get(VERSION) {
+        Some(Value::String(text)) => text == "2",
+        Some(number) => number == 2,
+        None => false,
+    };
+    let plain = if raw { cipher.open(&publication.body) } else { cipher.open_text(&publication.body) }?;
+    Ok(serde_json::from_slice(&plain)?)
 }
 
 /// Why a run failed: plain JSON whose `error` is encrypted as in version 1.
@@ -213,6 +274,7 @@ mod tests {
             function: "splitOn".to_owned(),
             prefetch: 3,
             passthrough: true,
+            startup: false,
         }
     }
 
