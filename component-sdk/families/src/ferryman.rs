@@ -204,6 +204,19 @@ mod tests {
         }
     }
 
+    fn step() -> Step {
+        Step {
+            flow: "f".to_owned(),
+            step: "s".to_owned(),
+            container: "c".to_owned(),
+            component: "x".to_owned(),
+            function: "getObjects".to_owned(),
+            prefetch: 1,
+            passthrough: false,
+            startup: false,
+        }
+    }
+
     fn publication(exchange: &str, key: &str, headers: Value, body: &str) -> Publication {
         Publication {
             exchange: exchange.to_owned(),
@@ -215,21 +228,26 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_missing_without_which_a_process_would_not_start() {
+        let required = "COMP_ID API_URI AMQP_URI LISTEN_MESSAGES_ON BACKCHANNEL_EXCHANGE NODE_EXCHANGE OUTPUT_ROUTING_KEY \
+                        REBOUND_ROUTING_KEY ERROR_ROUTING_KEY STATE_ROUTING_KEY SNAPSHOT_ROUTING_KEY SNAPSHOTS_EXCHANGE \
+                        SECRET_SERVICE_BASE_URL SNAPSHOTS_SERVICE_BASE_URL";
+        let environment = Ferryman::new(None).environment(&place(), &step());
+        for name in required.split(' ') {
+            assert!(environment.contains_key(&format!("ELASTICIO_{name}")), "{name}");
+        }
+        // What is not there is not opened, and what is encrypted nobody could read.
+        for name in ["ENABLE_REST_API", "HOOK_SHUTDOWN", "MESSAGE_CRYPTO_PASSWORD"] {
+            assert!(!environment.contains_key(&format!("ELASTICIO_{name}")), "{name}");
+        }
+    }
+
+    #[test]
     fn the_token_says_what_a_message_is_for() {
-        let step = Step {
-            flow: "f".to_owned(),
-            step: "s".to_owned(),
-            container: "c".to_owned(),
-            component: "x".to_owned(),
-            function: "getObjects".to_owned(),
-            prefetch: 1,
-            passthrough: false,
-            startup: false,
-        };
         let (config, headers) = (json!({ "a": 1 }), Map::new());
         let input =
             Input { delivery: "d", thread: "t", attempt: 1, body: None, headers: &headers, config: &config };
-        let message = Ferryman::new(None).encode(&place(), &step, &input).unwrap();
+        let message = Ferryman::new(None).encode(&place(), &step(), &input).unwrap();
         let token = message.headers["orchestratorToken"].as_str().unwrap();
         let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
         let claims: Value = serde_json::from_slice(&claims).unwrap();

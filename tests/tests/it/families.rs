@@ -10,6 +10,23 @@ use tokio::process::Command;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// The probe on a library of each platform, as components.
+pub(crate) const PROBES: [(&str, &str); 2] =
+    [("sailor-2.7.8", "probe-sailor"), ("ferryman-2.4.7", "probe-ferryman")];
+
+/// Makes components of the probe, once.
+pub(crate) async fn probes() -> Result<()> {
+    static MADE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    MADE.get_or_try_init(async || {
+        for (library, name) in PROBES {
+            adopt(library, name).await?;
+        }
+        Ok(())
+    })
+    .await
+    .copied()
+}
+
 /// Makes the image of the probe on a library a component called `name`.
 async fn adopt(library: &str, name: &str) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no root")?;
@@ -57,8 +74,7 @@ steps:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn components_of_other_platforms_run_in_flows_beside_ours() -> Result<()> {
-    adopt("sailor-2.7.8", "probe-sailor").await?;
-    adopt("ferryman-2.4.7", "probe-ferryman").await?;
+    probes().await?;
     let world = World::start("families", &["timer", "log", "http", "probe-sailor", "probe-ferryman"]).await?;
     let sink = HttpSink::start().await?;
     world.api.apply(&template(&sink.url(&world.host)), json!({})).await?;

@@ -48,7 +48,7 @@ async function act(msg, cfg, snapshot, headers, token) {
       await new Promise((resolve) => setTimeout(resolve, input.wait || 0));
       return say({ pid: process.pid, of: input.of });
     case "late":
-      setTimeout(() => this.emit("data", say({ late: input.n })), 50);
+      setTimeout(() => this.emit("data", say({ late: input.n })), 3000);
       return undefined;
     case "emit":
       // A message as it is given, or any other event.
