@@ -40,7 +40,7 @@ name: storm
 version: 1.0.0
 steps:
   - {{ id: tick, use: timer/tick, schedule: {{ every: 1h }} }}
-  - {{ id: many, use: probe-sailor/act, input: {{ do: many, count: $.body.count }}, limits: {{ memory: 1GiB }} }}
+  - {{ id: many, use: probe-sailor/act, input: {{ do: many, count: $.body.times }}, limits: {{ memory: 1GiB }} }}
   - id: fail
     use: probe-sailor/act
     input: {{ do: fail, why: = 'no order ' & $string(body.n) }}
@@ -85,7 +85,7 @@ name: ask
 version: 1.0.0
 steps:
   - {{ id: asked, use: shop/asked }}
-  - {{ id: act, use: probe-sailor/act, input: $.body.body, retry: {{ attempts: 1 }}, limits: {{ memory: 1GiB }} }}
+  - {{ id: act, use: probe-sailor/act, input: $.body, retry: {{ attempts: 1 }}, limits: {{ memory: 1GiB }} }}
   - {{ id: reply, use: sluice/respond, after: act.reply, input: $.body }}
 ---
 sluice: 1
@@ -177,13 +177,13 @@ async fn what_components_of_other_platforms_emit_outlives_their_stop() -> Result
     came(&sink, 402).await?;
 
     // A storm of errors: each input is a dead letter, and the step goes on.
-    order(&world, "storm", json!({ "count": 500 })).await?;
+    order(&world, "storm", json!({ "times": 500 })).await?;
     let dead = |count: usize| {
         let api = &world.api;
         move || async move { Ok((letters(api, "storm", None).await?.len() == count).then_some(())) }
     };
     eventually("500 dead letters", PATIENCE, dead(500)).await?;
-    order(&world, "storm", json!({ "count": 1 })).await?;
+    order(&world, "storm", json!({ "times": 1 })).await?;
     eventually("one more", PATIENCE, dead(501)).await?;
     world.stop().await
 }
