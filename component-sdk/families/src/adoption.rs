@@ -38,6 +38,12 @@ pub struct Foreign {
     pub name: String,
     /// What it is here.
     pub kind: FunctionKind,
+    /// Fields of its config whose values the component tells, with the method that does.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+    /// Whether its schemas are made when they are asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dynamic: bool,
 }
 
 /// What a foreign function is here.
@@ -48,4 +54,10 @@ pub enum FunctionKind {
     Polling,
     /// An action.
     Action,
+    /// It tells whether the credentials of an instance are good.
+    Verify,
+    /// It tells the schemas of another function.
+    Schema,
+    /// It tells which values a field of another function's config may have.
+    Options,
 }

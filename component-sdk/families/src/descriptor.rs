@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use sluice_protocol::FunctionName;
 
 use crate::discovery::DiscoveryError;
-use crate::{Foreign, FunctionKind, fields, schemas};
+use crate::{Foreign, FunctionKind, fields, lookups, schemas};
 
 /// The setting of an instance that names hosts which the component may reach.
 pub const ALLOWED_HOSTS: &str = "allowed_hosts";
@@ -24,10 +24,11 @@ pub(crate) struct Described {
     pub(crate) parsed: Vec<String>,
 }
 
-/// Reads a `component.json`. `files` are the schemas that it names by their path.
+/// Reads a `component.json`. `questions` says whether its library answers some; `files` are the schemas that it names by
+/// their path.
 pub(crate) fn describe(
     (name, version): (&str, &semver::Version),
-    component: &Value,
+    (component, questions): (&Value, bool),
     files: &BTreeMap<String, String>,
     notes: &mut Vec<String>,
 ) -> Result<Described, DiscoveryError> {
@@ -46,15 +47,22 @@ pub(crate) fn describe(
             let mut form = shared.cloned().unwrap_or_default();
             form.extend(entry["fields"].as_object().cloned().unwrap_or_default());
             all.insert(ours.to_string(), function(foreign, entry, (kind, &form), files, notes));
-            functions.insert(ours, Foreign { name: foreign.clone(), kind });
+            functions.insert(ours, foreign_of(foreign, entry, (kind, &form)));
         }
         all
     };
     let triggers = described(FunctionKind::Polling, notes);
-    let actions = described(FunctionKind::Action, notes);
+    let mut actions = described(FunctionKind::Action, notes);
     if triggers.is_empty() && actions.is_empty() {
         return Err(DiscoveryError::Empty);
     }
+    let test = if questions {
+        lookups::add(&mut actions, &mut functions, lookups::verifies(files), |name, kind| {
+            ours(name, kind, &mut taken)
+        })
+    } else {
+        None
+    };
     let empty = Map::new();
     let credentials = component["credentials"]["fields"].as_object().unwrap_or(&empty);
     let (secret, plain): (Vec<_>, Vec<_>) =
@@ -79,6 +87,9 @@ pub(crate) fn describe(
         "triggers": triggers,
         "actions": actions,
     });
+    if let Some(test) = test {
+        descriptor["test"] = test.to_string().into();
+    }
     // Where it may go is what people write in its instances: nothing in its files says so.
     let mut ways: Vec<String> = plain
         .iter()
@@ -119,6 +130,8 @@ fn function(
     });
     if kind == FunctionKind::Polling {
         function["kind"] = "polling".into();
+    } else {
+        function["ports"] = json!(["out", "reply"]);
     }
     let mut config = fields::schema(form.iter(), false).unwrap_or_else(|| json!({ "type": "object" }));
     config["properties"][CARRY] = json!({
@@ -135,12 +148,16 @@ fn function(
     if let Some(output) = metadata(name, &entry["metadata"]["out"], files, notes) {
         function["output"] = output;
     }
-    if is_true(&entry["dynamicMetadata"]) || entry["dynamicMetadata"].is_string() {
-        notes.push(format!(
-            "{name} makes its schema when it is asked (dynamicMetadata); it is not shown here"
-        ));
-    }
     function
+}
+
+/// What is needed to drive a function.
+fn foreign_of(name: &str, entry: &Value, (kind, form): (FunctionKind, &Map<String, Value>)) -> Foreign {
+    let dynamic = is_true(&entry["dynamicMetadata"]) || entry["dynamicMetadata"].is_string();
+    let options = form
+        .iter()
+        .filter_map(|(field, form)| form["model"].as_str().map(|method| (field.clone(), method.to_owned())));
+    Foreign { name: name.to_owned(), kind, options: options.collect(), dynamic }
 }
 
 /// A schema that stands here, or in a file that is named here.
@@ -213,7 +230,8 @@ mod tests {
             "triggers": { "start": {} },
         });
         let version = semver::Version::new(1, 0, 0);
-        let described = describe(("code", &version), &component, &BTreeMap::new(), &mut Vec::new()).unwrap();
+        let described =
+            describe(("code", &version), (&component, false), &BTreeMap::new(), &mut Vec::new()).unwrap();
         let config = |path: &str| described.descriptor.pointer(path).unwrap().clone();
         assert_eq!(config("/triggers/start/config/required"), json!(["code"]));
         assert_eq!(config("/actions/run/config/required"), json!(["code", "mode"]));

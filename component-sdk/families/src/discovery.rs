@@ -26,8 +26,8 @@ pub struct ImageFacts {
     pub command: Vec<String>,
     /// The folder in which it starts.
     pub directory: String,
-    /// Texts of files in that folder by their path: `component.json`, `package.json`, the `package.json` of the libraries
-    /// and the schemas that `component.json` names.
+    /// Texts of files in that folder by their path: `component.json`, `package.json`, the `package.json` of the libraries,
+    /// the schemas that `component.json` names and, where there is one, one of [`VERIFY`](crate::VERIFY).
     pub files: BTreeMap<String, String>,
 }
 
@@ -102,7 +102,20 @@ pub fn discover(facts: &ImageFacts, name: Option<&str>) -> Result<Discovered, Di
         .map_or_else(|| "component".to_owned(), component_name);
     let own_version = component["version"].as_str().unwrap_or(&package.version);
     let own_version = own_version.parse().unwrap_or_else(|_| semver::Version::new(0, 0, 1));
-    let described = describe((&name, &own_version), &component, &facts.files, &mut notes)?;
+    let described = describe(
+        (&name, &own_version),
+        (&component, family == FamilyName::Sailor),
+        &facts.files,
+        &mut notes,
+    )?;
+    if family != FamilyName::Sailor
+        && described.functions.values().any(|one| one.dynamic || !one.options.is_empty())
+    {
+        notes.push(
+            "what its functions would tell of themselves cannot be asked: its library does not answer"
+                .to_owned(),
+        );
+    }
     let empty = Map::new();
     let variables = component["envVars"].as_object().unwrap_or(&empty).keys().cloned().collect();
     let memory = component["required_ram_mb"].as_u64().or_else(|| component["requiredRamMb"].as_u64());
@@ -223,12 +236,12 @@ mod tests {
             ("splitter-component", "1.4.2".to_owned())
         );
         let names: Vec<&str> = descriptor.actions.keys().map(FunctionNameText::text).collect();
-        assert_eq!(names, ["reassemble", "split_on_jsonata"]);
+        assert_eq!(names, ["get_meta_model", "reassemble", "split_on_jsonata"]);
         assert_eq!(descriptor.settings.unwrap()["required"], json!(["user"]));
         assert_eq!(descriptor.secrets.unwrap()["required"], json!(["password"]));
-        let split = descriptor.actions.values().nth(1).unwrap();
+        let split = descriptor.actions.values().nth(2).unwrap();
         assert_eq!(split.input, Some(json!({ "type": "object" })));
-        assert_eq!(found.notes.len(), 1, "{:?}", found.notes);
+        assert_eq!((found.notes.len(), descriptor.test), (0, None), "{:?}", found.notes);
     }
 
     trait FunctionNameText {

@@ -92,6 +92,38 @@ pub struct Step {
     pub prefetch: u16,
     /// Whether messages carry along what earlier steps emitted.
     pub passthrough: bool,
+    /// Whether the process is to run its hook `startup`.
+    pub startup: bool,
+}
+
+/// What a process is started for that does this one thing and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand<'a> {
+    /// Are the credentials good?
+    Verify,
+    /// What are the schemas of a function?
+    Schema {
+        /// The function as its component calls it.
+        function: &'a str,
+    },
+    /// Which values may a field have?
+    Options {
+        /// The function as its component calls it.
+        function: &'a str,
+        /// The method that tells.
+        method: &'a str,
+    },
+    /// The hook `shutdown`.
+    Shutdown,
+}
+
+/// How a process is started for an errand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Its environment.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// What became of a run, or of a part of it.
@@ -121,6 +153,15 @@ pub enum EventKind {
         after: Duration,
         /// Why.
         reason: String,
+    },
+    /// What is to be answered to the request that began the execution.
+    Reply {
+        /// The status.
+        status: u64,
+        /// Its headers.
+        headers: Map<String, Value>,
+        /// Its body.
+        body: Value,
     },
     /// What it wants to remember.
     Snapshot {
@@ -180,6 +221,10 @@ pub enum Route {
     SignedUrl,
     /// A new object.
     NewObject,
+    /// The objects with certain properties.
+    Objects,
+    /// The result of an errand.
+    Result,
     /// An object, by its id.
     Object(String),
     /// What a step remembers.
@@ -200,6 +245,14 @@ pub enum WireError {
     /// A message for a key that leads nowhere here.
     #[error("the routing key `{0}` leads nowhere")]
     Key(String),
+    /// A config that does not fit into a header.
+    #[error("the config has {bytes} bytes as a token, and the library of this component takes {most}")]
+    Token {
+        /// How many it has.
+        bytes: usize,
+        /// Most that there may be.
+        most: usize,
+    },
 }
 
 impl From<serde_json::Error> for WireError {
@@ -215,6 +268,26 @@ pub trait Family: Send + Sync + fmt::Debug {
 
     /// The command that starts a process, where its image has none.
     fn command(&self) -> Vec<String>;
+
+    /// How a process is started for an errand, when processes that serve a step are started by `command`; `None` when the
+    /// library knows no such errand.
+    fn launch(
+        &self,
+        place: &Place,
+        step: &Step,
+        errand: Errand<'_>,
+        with: (&Value, &[String]),
+    ) -> Option<Launch>;
+
+    /// Whether the hooks `startup` and `shutdown` are known.
+    fn hooks(&self) -> bool {
+        false
+    }
+
+    /// Why a step with this config cannot be served: it asks for something that is not here, and would not notice.
+    fn refuses(&self, _config: &Value) -> Option<&'static str> {
+        None
+    }
 
     /// The queue from which a process takes its messages.
     fn queue(&self) -> &'static str {

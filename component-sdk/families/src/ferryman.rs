@@ -9,17 +9,36 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::family::{Event, EventKind, Family, Place, Route, Step, WireError};
-use crate::shared::{NO_LIMIT, OUTGOING_BYTES, common, data, failed, parts, rebound, snapshot};
+use crate::family::{Errand, Event, EventKind, Family, Launch, Place, Route, Step, WireError};
+use crate::shared::{NO_LIMIT, OUTGOING_BYTES, REPLY, common, data, failed, parts, rebound, reply, snapshot};
 use crate::{Input, Message, Publication};
+
+/// Most bytes of a token. The library repeats it in a header of each output, and its AMQP client has 64 KiB for all of them.
+/// Past that it would try to publish for ever.
+const TOKEN_BYTES: usize = 60_000;
+/// The same before 1.5, whose client has 4 KiB.
+const OLD_TOKEN_BYTES: usize = 3_000;
+
+/// Settings of a node that ask for what is not here, and why. The library would drop messages, or call nobody, in silence.
+const REFUSED: [(&str, &str); 5] = [
+    ("idLinking", "there is no data hub here: leave nodeSettings.idLinking out"),
+    ("governance", "there is no governance service here: leave nodeSettings.governance out"),
+    ("applyPolicy", "there is no governance service here: leave nodeSettings.applyPolicy out"),
+    ("flowPolicy", "there is no governance service here: leave nodeSettings.flowPolicy out"),
+    ("storeRawRecord", "there is no storage of raw records here: leave nodeSettings.storeRawRecord out"),
+];
 
 /// Knows components of the Open Integration Hub.
 #[derive(Debug)]
-pub(crate) struct Ferryman;
+pub(crate) struct Ferryman {
+    /// Most bytes of a token.
+    token: usize,
+}
 
 impl Ferryman {
-    pub(crate) fn new(_version: Option<&semver::Version>) -> Self {
-        Self
+    pub(crate) fn new(version: Option<&semver::Version>) -> Self {
+        let old = version.is_some_and(|version| *version < semver::Version::new(1, 5, 0));
+        Self { token: if old { OLD_TOKEN_BYTES } else { TOKEN_BYTES } }
     }
 }
 
@@ -69,6 +88,16 @@ impl Family for Ferryman {
         vec!["node".to_owned(), "./node_modules/@openintegrationhub/ferryman/runGlobal.js".to_owned()]
     }
 
+    /// The package lacks the file that would do errands, and the hooks are commented out.
+    fn launch(&self, _: &Place, _: &Step, _: Errand<'_>, _: (&Value, &[String])) -> Option<Launch> {
+        None
+    }
+
+    fn refuses(&self, config: &Value) -> Option<&'static str> {
+        let asks = |name: &str| !matches!(config["nodeSettings"][name], Value::Null | Value::Bool(false));
+        REFUSED.iter().find(|(name, _)| asks(name)).map(|(_, why)| *why)
+    }
+
     fn encode(&self, place: &Place, step: &Step, input: &Input<'_>) -> Result<Message, WireError> {
         let mut message = parts(input);
         let body = match input.body {
@@ -78,7 +107,11 @@ impl Family for Ferryman {
         message.insert("data".to_owned(), if body.is_null() { json!({}) } else { body });
         let mut headers = common(step, input);
         headers.insert("stepId".to_owned(), step.step.as_str().into());
-        headers.insert("orchestratorToken".to_owned(), token(place, step, input).into());
+        let token = token(place, step, input);
+        if token.len() > self.token {
+            return Err(WireError::Token { bytes: token.len(), most: self.token });
+        }
+        headers.insert("orchestratorToken".to_owned(), token.into());
         Ok(Message { headers, content_type: "text/json", body: serde_json::to_vec(&message)? })
     }
 
@@ -86,6 +119,7 @@ impl Family for Ferryman {
         let parent = publication.text("parentMessageId");
         let (delivery, kind) = match (publication.exchange.as_str(), publication.routing_key.as_str()) {
             ("events", _) => (None, EventKind::Nothing),
+            (_, REPLY) => (parent, reply(serde_json::from_slice(&publication.body)?, "data", publication)),
             (_, "data") => (parent, data(serde_json::from_slice(&publication.body)?, "data", publication)),
             (_, "error") => {
                 let told: Value = serde_json::from_slice(&publication.body)?;
@@ -108,7 +142,7 @@ impl Family for Ferryman {
         Some(match (method, parts.as_slice()) {
             ("GET", ["snapshots", "flows", _, "steps", _]) => Route::Snapshot,
             ("GET", ["secrets", _]) => Route::Secret,
-            ("PUT", ["objects", id]) | ("GET", ["objects", id]) => Route::Object((*id).to_owned()),
+            ("PUT" | "GET" | "DELETE", ["objects", id]) => Route::Object((*id).to_owned()),
             (_, ["data", ..]) => {
                 Route::NotOffered("there is no data hub here: leave idLinking and applicationUid out")
             }
@@ -131,6 +165,12 @@ impl Family for Ferryman {
 
 /// The token of a message. Its key opens nothing but the snapshot and the secrets of this step, at the API of this process.
 fn token(place: &Place, step: &Step, input: &Input<'_>) -> String {
+    let mut settings = input.config["nodeSettings"].as_object().cloned().unwrap_or_default();
+    // It would make each message what the step remembers. The history has every message anyway.
+    settings.remove("autoSaveSnapshots");
+    if step.passthrough {
+        settings.insert("passthrough".to_owned(), true.into());
+    }
     let claims = json!({
         "flowId": step.flow,
         "stepId": step.step,
@@ -140,7 +180,7 @@ fn token(place: &Place, step: &Step, input: &Input<'_>) -> String {
         "secretId": "instance",
         "fields": input.config,
         "apiKey": place.access.1,
-        "nodeSettings": { "passthrough": step.passthrough },
+        "nodeSettings": settings,
     });
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     // Nobody verifies it: it comes and goes inside one container.
@@ -164,6 +204,19 @@ mod tests {
         }
     }
 
+    fn step() -> Step {
+        Step {
+            flow: "f".to_owned(),
+            step: "s".to_owned(),
+            container: "c".to_owned(),
+            component: "x".to_owned(),
+            function: "getObjects".to_owned(),
+            prefetch: 1,
+            passthrough: false,
+            startup: false,
+        }
+    }
+
     fn publication(exchange: &str, key: &str, headers: Value, body: &str) -> Publication {
         Publication {
             exchange: exchange.to_owned(),
@@ -175,20 +228,26 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_missing_without_which_a_process_would_not_start() {
+        let required = "COMP_ID API_URI AMQP_URI LISTEN_MESSAGES_ON BACKCHANNEL_EXCHANGE NODE_EXCHANGE OUTPUT_ROUTING_KEY \
+                        REBOUND_ROUTING_KEY ERROR_ROUTING_KEY STATE_ROUTING_KEY SNAPSHOT_ROUTING_KEY SNAPSHOTS_EXCHANGE \
+                        SECRET_SERVICE_BASE_URL SNAPSHOTS_SERVICE_BASE_URL";
+        let environment = Ferryman::new(None).environment(&place(), &step());
+        for name in required.split(' ') {
+            assert!(environment.contains_key(&format!("ELASTICIO_{name}")), "{name}");
+        }
+        // What is not there is not opened, and what is encrypted nobody could read.
+        for name in ["ENABLE_REST_API", "HOOK_SHUTDOWN", "MESSAGE_CRYPTO_PASSWORD"] {
+            assert!(!environment.contains_key(&format!("ELASTICIO_{name}")), "{name}");
+        }
+    }
+
+    #[test]
     fn the_token_says_what_a_message_is_for() {
-        let step = Step {
-            flow: "f".to_owned(),
-            step: "s".to_owned(),
-            container: "c".to_owned(),
-            component: "x".to_owned(),
-            function: "getObjects".to_owned(),
-            prefetch: 1,
-            passthrough: false,
-        };
         let (config, headers) = (json!({ "a": 1 }), Map::new());
         let input =
             Input { delivery: "d", thread: "t", attempt: 1, body: None, headers: &headers, config: &config };
-        let message = Ferryman.encode(&place(), &step, &input).unwrap();
+        let message = Ferryman::new(None).encode(&place(), &step(), &input).unwrap();
         let token = message.headers["orchestratorToken"].as_str().unwrap();
         let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
         let claims: Value = serde_json::from_slice(&claims).unwrap();
@@ -199,8 +258,9 @@ mod tests {
 
     #[test]
     fn what_a_process_says_is_understood() {
-        let decode =
-            |publication: Publication| Ferryman.decode(&place(), &publication).map(|event| event.kind);
+        let decode = |publication: Publication| {
+            Ferryman::new(None).decode(&place(), &publication).map(|event| event.kind)
+        };
         let of = json!({ "parentMessageId": "d1", "messageId": "m" });
         let data = decode(publication(
             "outputs",

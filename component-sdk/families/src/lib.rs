@@ -13,6 +13,7 @@ mod discovery;
 mod family;
 mod ferryman;
 mod fields;
+mod lookups;
 mod message;
 mod sailor;
 mod schemas;
@@ -22,5 +23,8 @@ pub use adoption::{Adoption, Foreign, FunctionKind};
 pub use cipher::{Cipher, CipherError};
 pub use descriptor::{ALLOWED_HOSTS, CARRY};
 pub use discovery::{Discovered, DiscoveryError, ImageFacts, discover};
-pub use family::{Event, EventKind, Failure, Family, FamilyName, Place, Route, Step, WireError};
-pub use message::{Input, Message, Publication};
+pub use family::{
+    Errand, Event, EventKind, Failure, Family, FamilyName, Launch, Place, Route, Step, WireError,
+};
+pub use lookups::VERIFY;
+pub use message::{ATTACHMENTS, HEADERS, Input, Message, PASSTHROUGH, Publication};

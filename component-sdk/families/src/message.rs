@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 /// The header of ours that keeps the id which a message had there.
 pub(crate) const ID: &str = "eio-id";
 /// The header of ours that keeps the headers in the body of a message.
-pub(crate) const HEADERS: &str = "eio-headers";
+pub const HEADERS: &str = "eio-headers";
 /// The header of ours that keeps attachments.
-pub(crate) const ATTACHMENTS: &str = "eio-attachments";
+pub const ATTACHMENTS: &str = "eio-attachments";
 /// The header of ours that keeps the outputs of earlier steps.
-pub(crate) const PASSTHROUGH: &str = "eio-passthrough";
+pub const PASSTHROUGH: &str = "eio-passthrough";
 /// The header of ours that names the step which emitted a message.
 pub(crate) const SENDER: &str = "eio-step";
 /// The header of ours that keeps metadata.

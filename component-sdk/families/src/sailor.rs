@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::cipher::IV_BYTES;
-use crate::family::{Event, EventKind, Failure, Family, Place, Route, Step, WireError};
+use crate::family::{Errand, Event, EventKind, Failure, Family, Launch, Place, Route, Step, WireError};
 use crate::message::{ID, SENDER};
-use crate::shared::{NO_LIMIT, OUTGOING_BYTES, common, data, failed, parts, rebound, snapshot};
+use crate::shared::{NO_LIMIT, OUTGOING_BYTES, REPLY, common, data, failed, parts, rebound, reply, snapshot};
 use crate::{Cipher, Input, Message, Publication};
 
 /// The header that names the version of the wire format.
@@ -21,11 +21,15 @@ const VERSION: &str = "protocolVersion";
 pub(crate) struct Sailor {
     /// Whether it knows raw ciphers (version 2 of the wire format).
     raw: bool,
+    /// Whether it knows hooks.
+    hooks: bool,
 }
 
 impl Sailor {
     pub(crate) fn new(version: Option<&semver::Version>) -> Self {
-        Self { raw: version.is_none_or(|version| *version >= semver::Version::new(2, 6, 5)) }
+        let since =
+            |minor, patch| version.is_none_or(|version| *version >= semver::Version::new(2, minor, patch));
+        Self { raw: since(6, 5), hooks: since(2, 0) }
     }
 
     fn protocol(&self) -> u8 {
@@ -82,7 +86,14 @@ impl Family for Sailor {
             ("PROTOCOL_VERSION", &protocol),
             ("OBJECT_STORAGE_URI", &place.api),
             ("OBJECT_STORAGE_TOKEN", &place.access.1),
+            ("API_REQUEST_RETRY_ATTEMPTS", "3"),
+            ("API_REQUEST_RETRY_DELAY", "100"),
+            // A run that fails tells so by itself.
+            ("NO_ERROR_REPLIES", "true"),
         ];
+        if step.startup {
+            all.push(("STARTUP_REQUIRED", "true"));
+        }
         if step.passthrough {
             // Without it each output would be in the message twice.
             all.push(("NO_SELF_PASSTRHOUGH", "true"));
@@ -92,6 +103,49 @@ impl Family for Sailor {
 
     fn command(&self) -> Vec<String> {
         vec!["node".to_owned(), "./node_modules/elasticio-sailor-nodejs/run.js".to_owned()]
+    }
+
+    fn launch(
+        &self,
+        place: &Place,
+        step: &Step,
+        errand: Errand<'_>,
+        (config, command): (&Value, &[String]),
+    ) -> Option<Launch> {
+        let mut environment = self.environment(place, step);
+        let mut put =
+            |name: &str, value: &str| environment.insert(format!("ELASTICIO_{name}"), value.to_owned());
+        let method = match errand {
+            Errand::Shutdown => {
+                put("HOOK_SHUTDOWN", "true");
+                let command = command.to_vec();
+                return self.hooks.then_some(Launch { command, environment });
+            }
+            Errand::Verify => "verifyCredentials",
+            Errand::Schema { function } => {
+                put("ACTION_OR_TRIGGER", function);
+                "getMetaModel"
+            }
+            Errand::Options { function, method } => {
+                put("ACTION_OR_TRIGGER", function);
+                put("GET_MODEL_METHOD", method);
+                "selectModel"
+            }
+        };
+        put("CFG", &config.to_string());
+        let (user, key) = &place.access;
+        let result = place.api.replacen("://", &format!("://{user}:{key}@"), 1);
+        put("POST_RESULT_URL", &format!("{result}/results"));
+        // Beside the file that serves steps lies one for questions.
+        let at = command.iter().position(|word| word.ends_with("run.js"))?;
+        let mut command = command[..=at].to_vec();
+        command[at] = format!("{}runService.js", command[at].strip_suffix("run.js")?);
+        command.push(method.to_owned());
+        Some(Launch { command, environment })
+    }
+
+    fn hooks(&self) -> bool {
+        self.hooks
     }
 
     fn encode(&self, place: &Place, step: &Step, input: &Input<'_>) -> Result<Message, WireError> {
@@ -119,16 +173,10 @@ impl Family for Sailor {
         let cipher = cipher(place);
         let parent = publication.text("parentMessageId");
         let (delivery, kind) = match publication.routing_key.as_str() {
-            "data" => {
-                let raw = match publication.headers.get(VERSION) {
-                    Some(Value::String(text)) => text == "2",
-                    Some(number) => number == 2,
-                    None => false,
-                };
-                let plain =
-                    if raw { cipher.open(&publication.body) } else { cipher.open_text(&publication.body) }?;
-                (parent, data(serde_json::from_slice(&plain)?, "body", publication))
-            }
+            "data" => (parent, data(opened(&cipher, publication)?, "body", publication)),
+            // Copies of errors are encrypted in the old way, whatever their header says.
+            REPLY if publication.headers.contains_key("x-eio-error-response") => (parent, EventKind::Nothing),
+            REPLY => (parent, reply(opened(&cipher, publication)?, "body", publication)),
             "error" => (parent, EventKind::Failed(failure(&cipher, &publication.body)?)),
             // It keeps the headers of the message that is to come again.
             "rebound" => (publication.text("messageId"), rebound(publication)),
@@ -153,6 +201,8 @@ impl Family for Sailor {
             ("POST", ["v2", "workspaces", _, "secrets", _, "refresh"]) => Route::RefreshedSecret,
             ("POST", ["v2", "resources", "storage", "signed-url"]) => Route::SignedUrl,
             ("POST", ["objects"]) => Route::NewObject,
+            ("GET" | "DELETE", ["objects"]) => Route::Objects,
+            ("POST", ["results"]) => Route::Result,
             ("GET" | "PUT" | "DELETE", ["objects", id]) => Route::Object((*id).to_owned()),
             (_, ["v2", "flows", ..]) => Route::NotOffered("a component cannot look at flows here"),
             _ => return None,
@@ -177,6 +227,17 @@ impl Family for Sailor {
     }
 }
 
+/// What a message says, whose header tells how it is encrypted.
+fn opened(cipher: &Cipher, publication: &Publication) -> Result<Value, WireError> {
+    let raw = match publication.headers.get(VERSION) {
+        Some(Value::String(text)) => text == "2",
+        Some(number) => number == 2,
+        None => false,
+    };
+    let plain = if raw { cipher.open(&publication.body) } else { cipher.open_text(&publication.body) }?;
+    Ok(serde_json::from_slice(&plain)?)
+}
+
 /// Why a run failed: plain JSON whose `error` is encrypted as in version 1.
 fn failure(cipher: &Cipher, body: &[u8]) -> Result<Failure, WireError> {
     let told: Value = serde_json::from_slice(body)?;
@@ -186,138 +247,4 @@ fn failure(cipher: &Cipher, body: &[u8]) -> Result<Failure, WireError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use serde_json::Map;
-    use serde_json::value::RawValue;
-
-    use super::*;
-    use crate::message::PASSTHROUGH;
-
-    pub(crate) fn place() -> Place {
-        Place {
-            broker: "amqp://a:b@127.0.0.1:1/".to_owned(),
-            api: "http://127.0.0.1:2".to_owned(),
-            access: ("user".to_owned(), "key".to_owned()),
-            cipher: ("password".to_owned(), "0123456789abcdef".to_owned()),
-        }
-    }
-
-    pub(crate) fn step() -> Step {
-        Step {
-            flow: "flow_1".to_owned(),
-            step: "split".to_owned(),
-            container: "c1".to_owned(),
-            component: "splitter".to_owned(),
-            function: "splitOn".to_owned(),
-            prefetch: 3,
-            passthrough: true,
-        }
-    }
-
-    fn publication(key: &str, headers: Value, body: &[u8]) -> Publication {
-        let Value::Object(headers) = headers else { panic!("no object") };
-        Publication {
-            exchange: "outputs".to_owned(),
-            routing_key: key.to_owned(),
-            headers,
-            expiration: Some(Duration::from_millis(600)),
-            body: body.to_vec(),
-        }
-    }
-
-    #[test]
-    fn no_flag_is_set_that_is_not_wanted() {
-        let mut step = step();
-        step.passthrough = false;
-        let environment = Sailor::new(None).environment(&place(), &step);
-        // The mere presence of these means yes to some.
-        for flag in ["STARTUP_REQUIRED", "HOOK_SHUTDOWN", "NO_SELF_PASSTRHOUGH", "EMIT_LIGHTWEIGHT_MESSAGE"] {
-            assert!(!environment.contains_key(&format!("ELASTICIO_{flag}")), "{flag}");
-        }
-        assert_eq!(environment["ELASTICIO_TASK_ID"], environment["ELASTICIO_FLOW_ID"]);
-        assert!(environment.values().all(|value| !value.is_empty()));
-    }
-
-    #[test]
-    fn an_input_is_encrypted_in_the_words_of_its_version() {
-        let headers = json!({ ID: "m0", PASSTHROUGH: { "first": { "body": 1 } }, SENDER: "first" });
-        let body = RawValue::from_string("[1.1]".to_owned()).unwrap();
-        let input = Input {
-            delivery: "d1",
-            thread: "t1",
-            attempt: 3,
-            body: Some(&body),
-            headers: headers.as_object().unwrap(),
-            config: &Value::Null,
-        };
-        for (version, raw) in [("1.3.0", false), ("2.6.4", false), ("2.7.8", true)] {
-            let sailor = Sailor::new(Some(&version.parse().unwrap()));
-            let message = sailor.encode(&place(), &step(), &input).unwrap();
-            let cipher = cipher(&place());
-            let plain =
-                if raw { cipher.open(&message.body) } else { cipher.open_text(&message.body) }.unwrap();
-            let plain: Value = serde_json::from_slice(&plain).unwrap();
-            assert_eq!(plain["body"].to_string(), "[1.1]");
-            assert_eq!((&plain["id"], &plain["passthrough"]["first"]["body"]), (&json!("m0"), &json!(1)));
-            let wanted = [
-                ("messageId", json!("d1")),
-                ("threadId", json!("t1")),
-                ("stepId", json!("first")),
-                ("reboundIteration", json!(2)),
-            ];
-            for (name, value) in wanted {
-                assert_eq!(message.headers[name], value, "{name}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_a_process_says_is_understood() {
-        let (sailor, cipher) = (Sailor::new(None), cipher(&place()));
-        let decode = |publication: Publication| sailor.decode(&place(), &publication);
-        let plain = br#"{"body":{"a":1},"headers":{},"passthrough":{"x":{}},"id":"m1"}"#;
-        let of = json!({ "parentMessageId": "d1", "stepId": "split", "protocolVersion": 2 });
-        let event = decode(publication("data", of, &cipher.seal(plain))).unwrap();
-        let headers = json!({ PASSTHROUGH: { "x": {} }, ID: "m1", SENDER: "split" });
-        let data = EventKind::Data { body: json!({ "a": 1 }), headers: headers.as_object().unwrap().clone() };
-        assert_eq!(event, Event { delivery: Some("d1".to_owned()), kind: data });
-        let old =
-            decode(publication("data", json!({}), cipher.seal_text(br#"{"body":7}"#).as_bytes())).unwrap();
-        assert_eq!(old.kind, EventKind::Data { body: json!(7), headers: Map::new() });
-        let error =
-            json!({ "error": cipher.seal_text(br#"{"name":"TypeError","message":"no","stack":"secret"}"#) });
-        let event =
-            decode(publication("error", json!({ "parentMessageId": "d1" }), error.to_string().as_bytes()))
-                .unwrap();
-        let failure = Failure { name: "TypeError".to_owned(), message: "no".to_owned(), code: None };
-        assert_eq!(event.kind, EventKind::Failed(failure));
-        let event =
-            decode(publication("rebound", json!({ "messageId": "d1", "reboundReason": "busy" }), b"?"))
-                .unwrap();
-        assert_eq!(event.delivery.as_deref(), Some("d1"));
-        assert_eq!(
-            event.kind,
-            EventKind::Rebound { after: Duration::from_millis(600), reason: "busy".to_owned() }
-        );
-        let event =
-            decode(publication("snapshot", json!({ "snapshotEvent": "updateSnapshot" }), br#"{"a":1}"#))
-                .unwrap();
-        assert_eq!(event.kind, EventKind::Snapshot { value: json!({ "a": 1 }), merge: true });
-        assert_eq!(decode(publication("data", json!({}), b"x")), Err(WireError::Cipher(crate::CipherError)));
-        assert_eq!(
-            decode(publication("elsewhere", json!({}), b"x")),
-            Err(WireError::Key("elsewhere".to_owned()))
-        );
-    }
-
-    #[test]
-    fn requests_to_the_platform_are_known_by_their_path() {
-        let sailor = Sailor::new(None);
-        assert_eq!(sailor.route("GET", "/v1/tasks/f/steps/s"), Some(Route::Step));
-        assert_eq!(sailor.route("POST", "/objects/"), Some(Route::NewObject));
-        assert_eq!(sailor.route("GET", "/objects/a1?x=y"), Some(Route::Object("a1".to_owned())));
-        assert_eq!(sailor.route("PATCH", "/v1/tasks/f/steps/s"), None);
-    }
-}
+mod tests;

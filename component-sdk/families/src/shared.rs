@@ -13,6 +13,12 @@ pub(crate) const NO_LIMIT: &str = "1000000";
 /// Most bytes of a message that leaves the process: 10 MiB, as on their platform. A record of ours has less, and says so.
 pub(crate) const OUTGOING_BYTES: usize = 10 * 1024 * 1024;
 
+/// The routing key of answers to the request that began an execution.
+pub(crate) const REPLY: &str = "reply";
+/// Headers of an answer that belong to its connection: our server says them itself.
+const OF_THE_CONNECTION: [&str; 7] =
+    ["connection", "content-encoding", "content-length", "keep-alive", "te", "transfer-encoding", "upgrade"];
+
 /// The headers that both families have.
 pub(crate) fn common(step: &Step, input: &Input<'_>) -> Map<String, Value> {
     let mut headers = Map::new();
@@ -23,6 +29,10 @@ pub(crate) fn common(step: &Step, input: &Input<'_>) -> Map<String, Value> {
     put("taskId", step.flow.as_str().into());
     put("execId", step.container.as_str().into());
     put("userId", "user".into());
+    // Whoever made the input may wait for an answer; a tick was made by nobody.
+    if input.body.is_some() {
+        put("reply_to", REPLY.into());
+    }
     if input.attempt > 1 {
         put("reboundIteration", (input.attempt - 1).into());
     }
@@ -66,6 +76,31 @@ pub(crate) fn data(emitted: Value, body: &str, publication: &Publication) -> Eve
     }
     let body = emitted.remove(body).unwrap_or_else(|| json!({}));
     EventKind::Data { body, headers }
+}
+
+/// An answer to the request that began an execution: `{statusCode, headers, body}`, or a message whose headers say the
+/// status. A copy of an error is none: the run fails with it anyway.
+pub(crate) fn reply(mut told: Value, body: &str, publication: &Publication) -> EventKind {
+    if publication.headers.contains_key("x-eio-error-response") {
+        return EventKind::Nothing;
+    }
+    let status = told.get("statusCode").cloned();
+    let whole = status.is_some();
+    let mut status = status.unwrap_or(Value::Null);
+    let mut headers = Map::new();
+    for (name, value) in told["headers"].as_object().into_iter().flatten() {
+        let name = name.to_lowercase();
+        match value {
+            value if name == "x-eio-status-code" => status = value.clone(),
+            _ if OF_THE_CONNECTION.contains(&name.as_str()) || name == "reply_to" => {}
+            Value::String(_) => drop(headers.insert(name, value.clone())),
+            Value::Number(_) | Value::Bool(_) => drop(headers.insert(name, value.to_string().into())),
+            Value::Null | Value::Array(_) | Value::Object(_) => {}
+        }
+    }
+    let status = status.as_u64().or_else(|| status.as_str().and_then(|text| text.parse().ok()));
+    let body = told[if whole { "body" } else { body }].take();
+    EventKind::Reply { status: status.unwrap_or(200), headers, body }
 }
 
 /// What a process wants to remember.

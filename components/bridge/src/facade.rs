@@ -3,13 +3,13 @@
 //! It listens in the container only, and answers nobody who does not know the key of the process. What the platform of the
 //! family has and Sluice has not is refused with a sentence that says so, never passed in silence.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,11 +19,12 @@ use tokio::net::TcpListener;
 use tracing::{debug, warn};
 
 use crate::child::Child;
+use crate::objects::Object;
 
 /// Most bytes of a request.
 const BODY_BYTES: usize = 16 * 1024 * 1024;
-/// Most bytes of all objects of a process together.
-const OBJECT_BYTES: usize = 32 * 1024 * 1024;
+/// Most bytes of the headers that are kept with an object.
+const HEADER_BYTES: usize = 8 * 1024;
 
 /// A port of this container.
 pub(crate) async fn listen() -> std::io::Result<(TcpListener, u16)> {
@@ -35,20 +36,12 @@ pub(crate) async fn listen() -> std::io::Result<(TcpListener, u16)> {
 #[derive(Clone)]
 struct Platform {
     child: Arc<Child>,
-    kept: Arc<Mutex<Kept>>,
-}
-
-/// What a process gave into keeping.
-#[derive(Default)]
-struct Kept {
-    objects: HashMap<String, (Option<String>, Bytes)>,
-    hook: Option<Value>,
 }
 
 /// Serves until the process has ended.
 pub(crate) fn serve(listener: TcpListener, child: Arc<Child>) {
     let ended = child.ended.clone();
-    let router = Router::new().fallback(answer).with_state(Platform { child, kept: Arc::default() });
+    let router = Router::new().fallback(answer).with_state(Platform { child });
     tokio::spawn(async move {
         let serving = axum::serve(listener, router).into_future();
         tokio::select! {
@@ -75,7 +68,6 @@ async fn answer(State(platform): State<Platform>, request: Request) -> Response 
     let Ok(bytes) = to_bytes(body, BODY_BYTES).await else {
         return problem(StatusCode::PAYLOAD_TOO_LARGE, "the body has more than 16 MiB");
     };
-    let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
     match route {
         Route::Step | Route::Snapshot => platform.told(&route, &platform.child.config),
         Route::Secret => platform.secret(&route, false).await,
@@ -87,9 +79,14 @@ async fn answer(State(platform): State<Platform>, request: Request) -> Response 
         }
         Route::NewObject => {
             let id = uuid::Uuid::new_v4().to_string();
-            platform.put(&id, kind, bytes, StatusCode::CREATED)
+            platform.put(&id, (&head.headers, bytes), StatusCode::CREATED)
         }
-        Route::Object(id) => platform.object(&method, &id, kind, bytes),
+        Route::Object(id) => platform.object(&method, &id, (&head.headers, bytes)),
+        Route::Objects => platform.objects(&method, &head.uri),
+        Route::Result => {
+            platform.child.gave(serde_json::from_slice(&bytes).unwrap_or_default());
+            json_of(StatusCode::OK, &json!({}))
+        }
         Route::Keys => problem(
             StatusCode::NOT_IMPLEMENTED,
             "a component cannot change the keys of an account here: an instance keeps its own",
@@ -120,50 +117,76 @@ impl Platform {
     }
 
     fn hook(&self, method: &str, bytes: &[u8]) -> Response {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let child = &self.child;
         match method {
-            "POST" if kept.hook.is_some() => problem(StatusCode::CONFLICT, "there is such data already"),
+            "POST" if child.startup().is_some() => {
+                problem(StatusCode::CONFLICT, "there is such data already")
+            }
             "POST" => {
-                kept.hook = Some(serde_json::from_slice(bytes).unwrap_or_else(|_| json!({})));
+                child.keep_startup(Some(serde_json::from_slice(bytes).unwrap_or_else(|_| json!({}))));
                 json_of(StatusCode::CREATED, &json!({}))
             }
             "DELETE" => {
-                kept.hook = None;
+                child.keep_startup(None);
                 StatusCode::NO_CONTENT.into_response()
             }
-            _ => json_of(StatusCode::OK, kept.hook.as_ref().unwrap_or(&json!({}))),
+            _ => json_of(StatusCode::OK, &child.startup().unwrap_or_else(|| json!({}))),
         }
     }
 
-    fn put(&self, id: &str, kind: Option<String>, bytes: Bytes, status: StatusCode) -> Response {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let held: usize = kept.objects.values().map(|(_, bytes)| bytes.len()).sum();
-        if held + bytes.len() > OBJECT_BYTES {
-            return problem(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "the objects of this component have more than 32 MiB together",
-            );
+    fn put(&self, id: &str, (headers, bytes): (&HeaderMap, Bytes), status: StatusCode) -> Response {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let belongs = |name: &str| name.starts_with("x-query-") || name.starts_with("x-meta-");
+        let names = headers.keys().map(header::HeaderName::as_str).filter(|name| belongs(name));
+        let own: BTreeMap<String, String> =
+            names.filter_map(|name| Some((name.to_owned(), text(name)?))).collect();
+        if own.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > HEADER_BYTES {
+            return problem(StatusCode::BAD_REQUEST, "the headers of the object have more than 8 KiB");
         }
-        kept.objects.insert(id.to_owned(), (kind, bytes));
-        json_of(status, &json!({ "objectId": id }))
+        let object = Object { kind: text("content-type"), bytes, headers: own };
+        match self.child.objects.put(id, object) {
+            Ok(()) => json_of(status, &json!({ "objectId": id })),
+            Err(full) => problem(StatusCode::INSUFFICIENT_STORAGE, &full.to_string()),
+        }
     }
 
-    fn object(&self, method: &str, id: &str, kind: Option<String>, bytes: Bytes) -> Response {
-        if method == "PUT" {
-            return self.put(id, kind, bytes, StatusCode::OK);
+    fn object(&self, method: &str, id: &str, given: (&HeaderMap, Bytes)) -> Response {
+        let objects = &self.child.objects;
+        match method {
+            "PUT" => return self.put(id, given, StatusCode::OK),
+            "DELETE" if objects.remove(id) => return StatusCode::NO_CONTENT.into_response(),
+            _ => {}
         }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(object) = objects.get(id) else {
+            return problem(StatusCode::NOT_FOUND, "there is no such object");
+        };
+        let kind = object.kind.unwrap_or_else(|| "application/octet-stream".to_owned());
+        let mut response = ([(header::CONTENT_TYPE, kind)], Body::from(object.bytes)).into_response();
+        let names = object.headers.iter();
+        response.headers_mut().extend(names.filter_map(|(name, value)| {
+            Some((header::HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+        }));
+        response
+    }
+
+    /// The objects that `?query[name]=value` asks for. Without a question there is no answer: it would be all of them.
+    fn objects(&self, method: &str, uri: &Uri) -> Response {
+        let asked = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(asked)| asked);
+        let named = |(name, value): (String, String)| {
+            Some((name.strip_prefix("query[")?.strip_suffix(']')?.to_owned(), value))
+        };
+        let asked: Vec<_> = asked.unwrap_or_default().into_iter().filter_map(named).collect();
+        if asked.is_empty() {
+            return problem(StatusCode::BAD_REQUEST, "ask as `?query[name]=value`");
+        }
+        let found = self.child.objects.find(&asked);
         if method == "DELETE" {
-            kept.objects.remove(id);
+            for (id, _) in &found {
+                self.child.objects.remove(id);
+            }
             return StatusCode::NO_CONTENT.into_response();
         }
-        match kept.objects.get(id) {
-            Some((kind, bytes)) => {
-                let kind = kind.as_deref().unwrap_or("application/octet-stream");
-                ([(header::CONTENT_TYPE, kind)], Body::from(bytes.clone())).into_response()
-            }
-            None => problem(StatusCode::NOT_FOUND, "there is no such object"),
-        }
+        json_of(StatusCode::OK, &found.into_iter().map(|(_, told)| told).collect())
     }
 }
 

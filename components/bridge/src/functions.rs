@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde::Deserialize;
 use serde_json::value::RawValue;
-use sluice_families::{Adoption, Foreign, FunctionKind};
+use serde_json::{Map, Value, json};
+use sluice_families::{Adoption, Errand, Foreign, FunctionKind};
 use sluice_sdk::{Action, Component, Context, Error, Outputs, Polled, PollingTrigger};
 
-use crate::pool::Pool;
+use crate::hooks::{self, Hooks};
+use crate::pool::{Pool, Remembered};
 use crate::run;
 
 /// The component that an image was made into. Names and descriptor live as long as the process: they are leaked.
@@ -17,10 +19,13 @@ pub(crate) fn component(descriptor: String, adoption: Adoption) -> Component {
     let mut component = Component::new(descriptor.leak());
     for (name, foreign) in functions {
         let name: &'static str = name.as_str().to_owned().leak();
-        let function = Function { pool: Arc::clone(&pool), foreign: foreign.clone() };
+        let pool = Arc::clone(&pool);
         component = match foreign.kind {
-            FunctionKind::Polling => component.polling(name, function),
-            FunctionKind::Action => component.action(name, function),
+            FunctionKind::Polling => component.polling(name, Function { pool, foreign }),
+            FunctionKind::Action => component.action(name, Function { pool, foreign }),
+            FunctionKind::Verify | FunctionKind::Schema | FunctionKind::Options => {
+                component.action(name, Lookup { pool, foreign })
+            }
         };
     }
     component
@@ -36,7 +41,7 @@ impl Action for Function {
     type Input = Box<RawValue>;
 
     async fn run(&self, cx: &Context, config: &Value, input: Box<RawValue>) -> Result<Outputs, Error> {
-        let child = self.pool.child(cx, &self.foreign, config, None).await?;
+        let child = self.pool.child(cx, &self.foreign, config, Remembered::default()).await?;
         run::run(cx, &child, Some(&input)).await?;
         Ok(Outputs::none())
     }
@@ -46,10 +51,89 @@ impl PollingTrigger for Function {
     type Config = Value;
 
     async fn poll(&self, cx: &Context, config: &Value, state: Option<Value>) -> Result<Polled, Error> {
-        let child = self.pool.child(cx, &self.foreign, config, state.clone()).await?;
+        let (snapshot, startup) = hooks::split(state.clone());
+        let hooks = Hooks::of(config)?;
+        if hooks == Hooks::Shutdown {
+            return self.shut_down(cx, config, (snapshot, startup)).await;
+        }
+        let remembered = Remembered { snapshot, startup, hooked: hooks == Hooks::Started };
+        let child = self.pool.child(cx, &self.foreign, config, remembered).await?;
         run::run(cx, &child, None).await?;
-        let snapshot = child.snapshot();
+        let cursor = hooks::joined(child.snapshot(), child.startup());
         let polled = Polled::new(Outputs::none());
-        Ok(if state.as_ref() == Some(&snapshot) { polled } else { polled.state(snapshot) })
+        Ok(if state.as_ref() == Some(&cursor) { polled } else { polled.state(cursor) })
+    }
+}
+
+impl Function {
+    /// Runs the hook `shutdown` with what `startup` returned, and forgets that.
+    async fn shut_down(
+        &self,
+        cx: &Context,
+        config: &Value,
+        (snapshot, startup): (Option<Value>, Option<Value>),
+    ) -> Result<Polled, Error> {
+        let Some(startup) = startup else { return Ok(Polled::new(Outputs::none())) };
+        self.pool.end(cx, &self.foreign).await;
+        let remembered = Remembered { snapshot: snapshot.clone(), startup: Some(startup), hooked: false };
+        self.pool.errand(cx, &self.foreign, (config, remembered), Errand::Shutdown).await?;
+        Ok(Polled::new(Outputs::none()).state(snapshot.unwrap_or_else(hooks::nothing)))
+    }
+}
+
+/// Something that is asked of the component.
+struct Lookup {
+    pool: Arc<Pool>,
+    foreign: Foreign,
+}
+
+/// What is asked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    #[serde(default)]
+    function: String,
+    #[serde(default)]
+    field: String,
+    #[serde(default)]
+    config: Map<String, Value>,
+}
+
+impl Action for Lookup {
+    type Config = Value;
+    type Input = Option<Question>;
+
+    async fn run(&self, cx: &Context, _: &Value, question: Option<Question>) -> Result<Outputs, Error> {
+        let Question { function, field, config } = question.unwrap_or_else(|| Question {
+            function: String::new(),
+            field: String::new(),
+            config: Map::new(),
+        });
+        let of = self.pool.function(&function);
+        let unknown = |what: &str| {
+            Error::fatal("bad_input", format_args!("there is no {what} of that name to ask for"))
+        };
+        let errand = match self.foreign.kind {
+            FunctionKind::Schema => Errand::Schema { function: &of.ok_or_else(|| unknown("function"))?.name },
+            FunctionKind::Options => {
+                let of = of.ok_or_else(|| unknown("function"))?;
+                let method = of.options.get(&field).ok_or_else(|| unknown("field"))?;
+                Errand::Options { function: &of.name, method }
+            }
+            FunctionKind::Verify | FunctionKind::Polling | FunctionKind::Action => Errand::Verify,
+        };
+        let with = (&Value::Object(config), Remembered::default());
+        let told = self.pool.errand(cx, &self.foreign, with, errand).await?.unwrap_or_default();
+        let reason = |told: &Value, field: &str| {
+            told[field].as_str().unwrap_or("the component gave no reason").to_owned()
+        };
+        if told["status"] != "success" {
+            return Err(Error::fatal("component_error", reason(&told["data"], "message")));
+        }
+        let data = &told["data"];
+        if errand == Errand::Verify && data["verified"] == json!(false) {
+            return Err(Error::fatal("credentials_refused", reason(data, "reason")));
+        }
+        Ok(Outputs::one(data))
     }
 }

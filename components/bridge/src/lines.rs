@@ -87,8 +87,12 @@ async fn follow(step: &str, mask: &Mask, from: Option<impl AsyncRead>) -> VecDeq
 
 /// The sentence of a line.
 fn said(text: &str) -> String {
-    let told: Option<Value> = serde_json::from_str(text).ok();
-    told.and_then(|told| told["msg"].as_str().map(str::to_owned)).unwrap_or_else(|| text.to_owned())
+    let told: Value = serde_json::from_str(text).unwrap_or_default();
+    match (told["msg"].as_str(), told["err"]["message"].as_str()) {
+        (Some(said), Some(error)) if !said.contains(error) => format!("{said}: {error}"),
+        (Some(said), _) => said.to_owned(),
+        (None, _) => text.to_owned(),
+    }
 }
 
 /// Logs a line. True when it says that something is wrong, or is no line of a log: then it may be the last word.

@@ -5,12 +5,16 @@
 //! becomes outputs, errors and rebounds of the run; when it acknowledges its message, the run has ended.
 
 mod broker;
+mod carry;
 mod child;
 mod facade;
 mod functions;
+mod hooks;
 mod lines;
+mod objects;
 mod pool;
 mod run;
+mod stragglers;
 
 use std::io::Write as _;
 use std::path::Path;

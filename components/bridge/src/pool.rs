@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sluice_families::{Adoption, CARRY, EventKind, Foreign, Step};
+use sluice_families::{Adoption, CARRY, Errand, EventKind, Foreign, Step};
 use sluice_sdk::{Context, Error};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -21,6 +22,9 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Most messages that a process has at a time. How many there really are the step's concurrency says.
 const PREFETCH: u16 = 100;
 
+/// How many processes for errands there are at a time: each takes some 75 MB.
+const ERRANDS: usize = 2;
+
 type Place = Arc<tokio::sync::Mutex<Option<Arc<Child>>>>;
 
 /// The processes by the step that they serve.
@@ -28,33 +32,59 @@ pub(crate) struct Pool {
     adoption: Adoption,
     places: Mutex<HashMap<String, Place>>,
     sweeping: std::sync::Once,
+    errands: Semaphore,
+}
+
+/// What a step remembers from before this process of ours.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    pub(crate) snapshot: Option<Value>,
+    /// What its hook `startup` returned.
+    pub(crate) startup: Option<Value>,
+    /// Whether `startup` is to be run, unless it was.
+    pub(crate) hooked: bool,
 }
 
 impl Pool {
     pub(crate) fn new(adoption: Adoption) -> Arc<Self> {
-        Arc::new(Self { adoption, places: Mutex::default(), sweeping: std::sync::Once::new() })
+        Arc::new(Self {
+            adoption,
+            places: Mutex::default(),
+            sweeping: std::sync::Once::new(),
+            errands: Semaphore::new(ERRANDS),
+        })
+    }
+
+    /// A function by our name for it.
+    pub(crate) fn function(&self, name: &str) -> Option<&Foreign> {
+        self.adoption.functions.iter().find(|(ours, _)| ours.as_str() == name).map(|(_, foreign)| foreign)
     }
 
     /// The process that serves the step of a run. One that was given another config is replaced: it reads it once.
     ///
     /// # Errors
-    /// When the credentials cannot be had, or it does not start.
+    /// When the config asks for what is not here, the credentials cannot be had, or it does not start.
     pub(crate) async fn child(
         self: &Arc<Self>,
         cx: &Context,
         foreign: &Foreign,
         config: &Value,
-        snapshot: Option<Value>,
+        remembered: Remembered,
     ) -> Result<Arc<Child>, Error> {
         let pool = Arc::clone(self);
         self.sweeping.call_once(move || drop(tokio::spawn(pool.sweep())));
-        let credentials = cx.credentials::<Map<String, Value>, Map<String, Value>>().await?;
-        let secrets = self.parsed(credentials.secrets);
-        let wanted = merged(config, &credentials.settings, &secrets);
-        // Tries of one and the same step may name several functions.
-        let name = format!("{} {}", cx.step(), foreign.name);
-        let place =
-            Arc::clone(self.places.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default());
+        let family = self.adoption.family.family(self.adoption.version.as_ref());
+        if let Some(why) = family.refuses(config) {
+            return Err(Error::fatal("not_offered", why));
+        }
+        if remembered.hooked && !family.hooks() {
+            return Err(Error::fatal(
+                "not_offered",
+                "the library of this component knows no hooks: leave `_hooks` out",
+            ));
+        }
+        let (wanted, secrets) = self.wanted(cx, config).await?;
+        let place = self.place(cx, foreign);
         let mut child = place.lock().await;
         if let Some(known) = child.as_ref().filter(|known| known.is_alive()) {
             if known.config == wanted {
@@ -64,24 +94,76 @@ impl Pool {
             info!(step.id = %cx.step(), "the config or the credentials changed; the component starts anew");
             Arc::clone(known).leave();
         }
+        let Remembered { snapshot, startup, hooked } = remembered;
         let snapshot = child.as_ref().map(|known| known.snapshot()).or(snapshot);
-        let started = Child::start(Start {
+        let startup = child.as_ref().and_then(|known| known.startup()).or(startup);
+        let mut step = self.step(cx, foreign, config);
+        step.startup = hooked && startup.is_none();
+        let started = Child::start(self.start((cx, step), wanted, (snapshot, startup), secrets)?).await?;
+        started.note(cx);
+        *child = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    /// Starts a process for an errand and waits for its end. Gives what it told.
+    ///
+    /// # Errors
+    /// When the credentials cannot be had, or the errand fails.
+    pub(crate) async fn errand(
+        self: &Arc<Self>,
+        cx: &Context,
+        foreign: &Foreign,
+        (config, remembered): (&Value, Remembered),
+        errand: Errand<'_>,
+    ) -> Result<Option<Value>, Error> {
+        let _turn = self.errands.acquire().await.ok();
+        let (wanted, secrets) = self.wanted(cx, config).await?;
+        let step = self.step(cx, foreign, config);
+        let start = self.start((cx, step), wanted, (remembered.snapshot, remembered.startup), secrets)?;
+        Child::run_errand(cx, start, errand).await
+    }
+
+    /// Ends the process that serves a step, and forgets it.
+    pub(crate) async fn end(&self, cx: &Context, foreign: &Foreign) {
+        if let Some(child) = self.place(cx, foreign).lock().await.take() {
+            child.leave();
+        }
+    }
+
+    /// What a process is given as its config, and the secrets in it.
+    async fn wanted(&self, cx: &Context, config: &Value) -> Result<(Value, Value), Error> {
+        let credentials = cx.credentials::<Map<String, Value>, Map<String, Value>>().await?;
+        let secrets = self.parsed(credentials.secrets);
+        Ok((merged(config, &credentials.settings, &secrets), Value::Object(secrets)))
+    }
+
+    fn place(&self, cx: &Context, foreign: &Foreign) -> Place {
+        // Tries of one and the same step may name several functions.
+        let name = format!("{} {}", cx.step(), foreign.name);
+        Arc::clone(self.places.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default())
+    }
+
+    fn start<'a>(
+        self: &'a Arc<Self>,
+        (cx, step): (&Context, Step),
+        config: Value,
+        (snapshot, startup): (Option<Value>, Option<Value>),
+        secrets: Value,
+    ) -> Result<Start<'a>, Error> {
+        Ok(Start {
             adoption: &self.adoption,
-            step: self.step(cx, foreign, config),
-            config: wanted,
+            step,
+            config,
             snapshot: snapshot.unwrap_or_else(|| Value::Object(Map::new())),
+            startup,
             late: late(cx)?,
             proxy: cx.egress().proxy_url(),
-            hidden: texts(&Value::Object(secrets)),
+            hidden: texts(&secrets),
             secrets: {
                 let pool = Arc::clone(self);
                 Box::new(move |secrets| pool.parsed(secrets))
             },
         })
-        .await?;
-        started.note(cx);
-        *child = Some(Arc::clone(&started));
-        Ok(started)
     }
 
     /// Secrets, those whose text is JSON as what they say.
@@ -109,6 +191,7 @@ impl Pool {
             function: foreign.name.clone(),
             prefetch: PREFETCH,
             passthrough: config[CARRY] == true,
+            startup: false,
         }
     }
 

@@ -8,6 +8,22 @@ use sluice_tests::{HttpSink, World, adopt_probe, docker, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// The probe on a library of each platform, as components.
+const PROBES: [(&str, &str); 2] = [("sailor-2.7.8", "probe-sailor"), ("ferryman-2.4.7", "probe-ferryman")];
+
+/// Makes components of the probe, once.
+pub(crate) async fn probes() -> Result<()> {
+    static MADE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    MADE.get_or_try_init(async || {
+        for (library, name) in PROBES {
+            adopt_probe(library, name).await?;
+        }
+        Ok(())
+    })
+    .await
+    .copied()
+}
+
 fn template(url: &str) -> String {
     format!(
         r#"
@@ -34,8 +50,7 @@ steps:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn components_of_other_platforms_run_in_flows_beside_ours() -> Result<()> {
-    adopt_probe("sailor-2.7.8", "probe-sailor").await?;
-    adopt_probe("ferryman-2.4.7", "probe-ferryman").await?;
+    probes().await?;
     let world = World::start("families", &["timer", "log", "http", "probe-sailor", "probe-ferryman"]).await?;
     let sink = HttpSink::start().await?;
     world.api.apply(&template(&sink.url(&world.host)), json!({})).await?;

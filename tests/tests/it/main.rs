@@ -16,6 +16,7 @@ mod declarative;
 mod devices;
 mod egress;
 mod families;
+mod families_faults;
 mod formats;
 mod hang_ups;
 mod invocations;

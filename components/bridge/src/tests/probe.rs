@@ -38,6 +38,11 @@ pub(super) fn harness(library: &str) -> Harness {
     facts
         .files
         .insert("component.json".to_owned(), std::fs::read_to_string(folder.join("component.json")).unwrap());
+    for path in sluice_families::VERIFY {
+        if let Ok(text) = std::fs::read_to_string(folder.join(path)) {
+            facts.files.insert(path.to_owned(), text);
+        }
+    }
     let package = format!(r#"{{"version":"{version}"}}"#);
     facts.files.insert(format!("node_modules/{}/package.json", family.package()), package);
     let mut found = discover(&facts, None).unwrap();

@@ -111,6 +111,7 @@ async fn direct(count: usize) -> Result<Value> {
         function: "act".to_owned(),
         prefetch: PREFETCH,
         passthrough: false,
+        startup: false,
     };
     let platform = HttpSink::start().await?;
     let place = Place {

@@ -127,6 +127,7 @@ impl Adopt {
         for family in sluice_families::FamilyName::ALL {
             wanted.push(format!("node_modules/{}/package.json", family.package()));
         }
+        wanted.extend(sluice_families::VERIFY.map(str::to_owned));
         for path in wanted {
             if let Some(text) = self.file(container, &facts.directory, &path).await? {
                 facts.files.insert(path, text);
