@@ -7,6 +7,15 @@ const TICKS: f64 = 100.0;
 /// The size of a page on x86-64.
 const PAGE: f64 = 4096.0;
 
+/// Keeps the system from giving the process pages of 2 MiB: a heap of many small things is spread over more of them than
+/// it fills. Without it, three thousand quiet flows took 74 MiB of heap instead of 42. Systems that refuse go on as they
+/// are.
+pub(crate) fn use_small_pages() {
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "pages of 2 MiB are still in use");
+    }
+}
+
 /// What the process uses now. What the system does not say is left out.
 pub(crate) fn metrics() -> Vec<Metric> {
     let (counter, gauge) = (MetricKind::Counter, MetricKind::Gauge);

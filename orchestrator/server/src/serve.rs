@@ -45,6 +45,7 @@ pub(crate) async fn serve(file: Option<PathBuf>, insecure: bool) -> ExitCode {
         return ExitCode::from(BAD_CONFIGURATION);
     }
     logs::start(&configuration.log_level, configuration.log_json);
+    process::use_small_pages();
     match run(&configuration, insecure, file.as_deref()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -21,6 +21,12 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// How many lists can be read at a time.
 const READERS: u32 = 4;
 
+/// What the connection that writes keeps of the file, in KiB, as SQLite wants it said (`PRAGMA cache_size`).
+const WRITER_CACHE: &str = "-32768";
+
+/// What each connection that reads keeps of it. Each has a cache of its own, and the system keeps the file besides.
+const READER_CACHE: &str = "-4096";
+
 /// Files up to this size are checked when they are opened: a few seconds at most.
 const CHECKED_BYTES: u64 = 2 << 30;
 
@@ -87,7 +93,8 @@ impl SqliteStore {
             tracing::info!(size, "the store is too large to be checked when it is opened");
         }
         MIGRATIONS.run(&writer).await.map_err(|error| not_migrated(path, error))?;
-        let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await;
+        let reading = options.pragma("query_only", "ON").pragma("cache_size", READER_CACHE);
+        let readers = pool(READERS).connect_with(reading).await;
         let readers = readers.map_err(|error| unreadable(path, error))?;
         Ok(Self { writer, readers, _lock: lock })
     }
@@ -126,9 +133,9 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
         .pragma("journal_size_limit", "67108864")
-        // KiB, and pages: the indexes on ids, which are spread like hashes, want both larger than they are by default.
-        .pragma("cache_size", "-32768")
+        // Pages: the indexes on ids, which are spread like hashes, want this and the cache larger than they are by default.
         .pragma("wal_autocheckpoint", "4000")
+        .pragma("cache_size", WRITER_CACHE)
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {
