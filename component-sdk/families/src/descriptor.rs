@@ -156,6 +156,12 @@ fn metadata(
     }
 }
 
+/// Our name for a function of theirs, as far as no other function of its component has the same.
+#[must_use]
+pub fn function_name(name: &str, kind: FunctionKind) -> FunctionName {
+    ours(name, kind, &mut BTreeSet::new())
+}
+
 /// Our name for a function of theirs: `getObjects` and `get-objects` become `get_objects`.
 fn ours(name: &str, kind: FunctionKind, taken: &mut BTreeSet<String>) -> FunctionName {
     let mut ours = String::new();

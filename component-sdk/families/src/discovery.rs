@@ -155,7 +155,8 @@ fn command(facts: &ImageFacts, family: FamilyName, version: Option<&semver::Vers
 }
 
 /// A name as components have it: lower case, digits and hyphens.
-fn component_name(text: &str) -> String {
+#[must_use]
+pub fn component_name(text: &str) -> String {
     let mut name = String::new();
     for letter in text.chars() {
         if letter.is_ascii_alphanumeric() {

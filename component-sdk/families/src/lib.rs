@@ -19,7 +19,7 @@ mod shared;
 
 pub use adoption::{Adoption, Foreign, FunctionKind};
 pub use cipher::{Cipher, CipherError};
-pub use descriptor::ALLOWED_HOSTS;
-pub use discovery::{Discovered, DiscoveryError, ImageFacts, discover};
+pub use descriptor::{ALLOWED_HOSTS, function_name};
+pub use discovery::{Discovered, DiscoveryError, ImageFacts, component_name, discover};
 pub use family::{Event, EventKind, Failure, Family, FamilyName, Place, Route, Step, WireError};
 pub use message::{Input, Message, Publication};
