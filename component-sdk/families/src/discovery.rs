@@ -105,7 +105,7 @@ pub fn discover(facts: &ImageFacts, name: Option<&str>) -> Result<Discovered, Di
     let described = describe((&name, &own_version), &component, &facts.files, &mut notes)?;
     let empty = Map::new();
     let variables = component["envVars"].as_object().unwrap_or(&empty).keys().cloned().collect();
-    let memory = component["required_ram_mb"].as_u64().or_else(|| component["requiredRamMb"].as_u64());
+    let memory = memory(&component);
     let adoption = Adoption {
         family,
         command: command(facts, family, version.as_ref()),
@@ -116,6 +116,11 @@ pub fn discover(facts: &ImageFacts, name: Option<&str>) -> Result<Discovered, Di
         parsed: described.parsed,
     };
     Ok(Discovered { adoption, descriptor: described.descriptor, memory, notes })
+}
+
+/// What its author asks for in memory, in MiB.
+pub(crate) fn memory(component: &Value) -> Option<u64> {
+    component["required_ram_mb"].as_u64().or_else(|| component["requiredRamMb"].as_u64())
 }
 
 fn package(facts: &ImageFacts, path: &str) -> Package {

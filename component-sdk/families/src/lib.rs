@@ -9,6 +9,7 @@
 mod adoption;
 mod cipher;
 mod descriptor;
+mod details;
 mod discovery;
 mod family;
 mod ferryman;
@@ -20,6 +21,7 @@ mod shared;
 pub use adoption::{Adoption, Foreign, FunctionKind};
 pub use cipher::{Cipher, CipherError};
 pub use descriptor::{ALLOWED_HOSTS, function_name};
+pub use details::{Details, FieldDetails, FunctionDetails, Metadata, details};
 pub use discovery::{Discovered, DiscoveryError, ImageFacts, component_name, discover};
 pub use family::{Event, EventKind, Failure, Family, FamilyName, Place, Route, Step, WireError};
 pub use message::{Input, Message, Publication};

@@ -44,10 +44,8 @@ impl Import<'_, '_> {
     pub(crate) fn flow(&mut self, flow: Flow) -> Option<Built> {
         let graph = graph(&flow, self.findings)?;
         let first = graph.nodes.first()?;
-        let is_called = matches!(
-            start(self.platform, &flow, first, None, &mut Findings::default()),
-            Start::Called
-        );
+        let is_called =
+            matches!(start(self.platform, &flow, first, None, &mut Findings::default()), Start::Called);
         let uses = self.uses(&graph, is_called);
         let begin = start(self.platform, &flow, first, uses[0].kind, self.findings);
         let ids = ids(&graph, FRONT, self.findings);
@@ -62,7 +60,8 @@ impl Import<'_, '_> {
         }
         let parameters = self.parameters(&flow, made.variables);
         let (name, title) = self.name(&flow);
-        let mut template = json!({ "sluice": 1, "kind": "template", "name": name, "version": "1.0.0", "title": title });
+        let mut template =
+            json!({ "sluice": 1, "kind": "template", "name": name, "version": "1.0.0", "title": title });
         if let Some(description) = &flow.description {
             template["description"] = description.as_str().into();
         }
@@ -70,7 +69,10 @@ impl Import<'_, '_> {
             template["parameters"] = parameters;
         }
         if !aliases.all.is_empty() {
-            let all = aliases.all.iter().map(|(alias, (connector, _))| (alias.clone(), json!({ "connector": connector })));
+            let all = aliases
+                .all
+                .iter()
+                .map(|(alias, (connector, _))| (alias.clone(), json!({ "connector": connector })));
             template["instances"] = all.collect::<Map<_, _>>().into();
         }
         template["steps"] = steps.into();
@@ -86,7 +88,11 @@ impl Import<'_, '_> {
         let mut uses = Vec::with_capacity(graph.nodes.len());
         for (number, node) in graph.nodes.iter().enumerate() {
             if is_called && number == 0 {
-                uses.push(Use { known: Default::default(), function: webhook::TRIGGER.to_owned(), kind: None });
+                uses.push(Use {
+                    known: Default::default(),
+                    function: webhook::TRIGGER.to_owned(),
+                    kind: None,
+                });
                 continue;
             }
             let known = self.components.of(&node.component, &node.place, self.findings);

@@ -102,8 +102,21 @@ impl Record {
             findings.add(FindingCode::LogicGateway, &object.at("specialFlags"), message);
         }
         let facts = [
-            "access", "isGlobal", "active", "owners", "tenant", "createdAt", "updatedAt", "logo", "applicationUid", "rating",
-            "artifactId", "version", "repository", "maintainer", "type",
+            "access",
+            "isGlobal",
+            "active",
+            "owners",
+            "tenant",
+            "createdAt",
+            "updatedAt",
+            "logo",
+            "applicationUid",
+            "rating",
+            "artifactId",
+            "version",
+            "repository",
+            "maintainer",
+            "type",
         ];
         object.facts(&facts, findings);
         object.finish(findings);
@@ -125,8 +138,13 @@ impl<'o> Components<'o> {
         connectors: &'o BTreeMap<String, String>,
         findings: &mut Findings,
     ) -> Self {
-        let mut all =
-            Self { platform, connectors, known: Vec::new(), guessed: BTreeMap::new(), taken: BTreeSet::new() };
+        let mut all = Self {
+            platform,
+            connectors,
+            known: Vec::new(),
+            guessed: BTreeMap::new(),
+            taken: BTreeSet::new(),
+        };
         for record in records {
             let renamed = record.names.iter().find_map(|name| connectors.get(name));
             let name = renamed.or(record.name.as_ref()).map_or("component", String::as_str);

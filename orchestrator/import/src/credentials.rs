@@ -86,7 +86,8 @@ impl Aliases {
             "" => String::new(),
             named => format!(" for `{}`", shown(named)),
         };
-        let message = format!("the instance `{instance}` of `{}` stands{of} and has to be filled in", known.connector);
+        let message =
+            format!("the instance `{instance}` of `{}` stands{of} and has to be filled in", known.connector);
         findings.add(FindingCode::Bind, &node.place, message.replace(" stands and", " "));
         self.all.insert(alias.clone(), (known.connector.clone(), instance));
         self.by_need.insert(key, alias.clone());
@@ -96,14 +97,16 @@ impl Aliases {
 
 /// A name for credentials: their own, or an id that people chose.
 fn label(credentials: &Credentials) -> Option<String> {
-    let is_number = |id: &str| id.len() >= 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let is_number =
+        |id: &str| id.len() >= 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     let id = Some(credentials.id.as_str()).filter(|id| !is_number(id) && !id.contains('{'));
     credentials.name.as_deref().or(id).and_then(names::name)
 }
 
 /// The file of an instance, with what a person has to fill in.
 fn file(name: &str, connector: &str, credentials: &str, known: Option<&Known>) -> OutFile {
-    let mut comment = String::from("Fill this in before you apply it. Secrets are read from the environment then.\n");
+    let mut comment =
+        String::from("Fill this in before you apply it. Secrets are read from the environment then.\n");
     if !credentials.is_empty() {
         comment.push_str(&format!("There these credentials have the id {}.\n", shown(credentials)));
     }

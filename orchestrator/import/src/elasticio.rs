@@ -17,9 +17,28 @@ use crate::object::Object;
 
 /// Facts of a record that say nothing about what a flow does.
 const FACTS: [&str; 22] = [
-    "id", "type", "links", "relationships", "visibility", "status", "current_status", "created_at", "updated_at",
-    "last_modified", "last_start", "last_stop", "api_version", "stats_enabled", "has_draft", "user_id", "workspace_id",
-    "user", "taskOwner", "icon", "tags", "folder_id",
+    "id",
+    "type",
+    "links",
+    "relationships",
+    "visibility",
+    "status",
+    "current_status",
+    "created_at",
+    "updated_at",
+    "last_modified",
+    "last_start",
+    "last_stop",
+    "api_version",
+    "stats_enabled",
+    "has_draft",
+    "user_id",
+    "workspace_id",
+    "user",
+    "taskOwner",
+    "icon",
+    "tags",
+    "folder_id",
 ];
 
 /// Reads one document, without what is around it.
@@ -51,22 +70,26 @@ pub(crate) fn document(value: &Value, place: &str, read: &mut Read) {
 }
 
 /// A flow, or one of the flows of a recipe.
-fn flow(mut object: Object, variables: BTreeMap<String, (Option<String>, Option<String>)>, findings: &mut Findings) -> Flow {
+fn flow(
+    mut object: Object,
+    variables: BTreeMap<String, (Option<String>, Option<String>)>,
+    findings: &mut Findings,
+) -> Flow {
     let place = object.place.clone();
     let title = object.text("name", findings).or_else(|| object.text("title", findings));
     let description = object.text("description", findings);
     let cron = object.text("cron", findings);
     let handlebars = object.text("default_mapper_type", findings).as_deref() == Some("handlebars");
     object.text("type", findings).filter(|kind| kind == "long_running").inspect(|_| {
-        let message = "the flow is long-running: a container without work ends here, and starts again with work";
+        let message =
+            "the flow is long-running: a container without work ends here, and starts again with work";
         findings.add(FindingCode::Setting, &place, message);
     });
     let mut config = node::Config::of(object.take("nodes_config"), &object.at("nodes_config"), findings);
     let (graph, at) = (object.take("graph").unwrap_or_default(), object.at("graph"));
     object.facts(&FACTS, findings);
     object.finish(findings);
-    let mut flow =
-        Flow { place, title, description, cron, variables, nodes: Vec::new(), edges: Vec::new() };
+    let mut flow = Flow { place, title, description, cron, variables, nodes: Vec::new(), edges: Vec::new() };
     let Some(mut graph) = Object::of(&graph, &at, "the graph", findings) else { return flow };
     for (number, node) in graph.list("nodes", findings).iter().enumerate() {
         let at = format!("{at}/nodes/{number}");

@@ -45,13 +45,7 @@ pub(crate) fn config(
     (kept, told)
 }
 
-fn field(
-    key: &str,
-    value: &Value,
-    place: &str,
-    told: &mut Told,
-    findings: &mut Findings,
-) -> Option<Value> {
+fn field(key: &str, value: &Value, place: &str, told: &mut Told, findings: &mut Findings) -> Option<Value> {
     let inner = |key: &str, value: &Value, told: &mut Told, findings: &mut Findings| {
         field(key, value, &format!("{place}/{}", token(key)), told, findings)
     };
@@ -66,8 +60,10 @@ fn field(
             Some(Value::String(escaped(text)))
         }
         Value::Array(items) => {
-            let items =
-                items.iter().enumerate().filter_map(|(at, item)| inner(&at.to_string(), item, told, findings));
+            let items = items
+                .iter()
+                .enumerate()
+                .filter_map(|(at, item)| inner(&at.to_string(), item, told, findings));
             Some(Value::Array(items.collect()))
         }
         Value::Object(members) => {

@@ -79,7 +79,8 @@ fn edges(flow: &Flow, ids: &BTreeSet<String>, findings: &mut Findings) -> (Vec<E
     let (mut edges, mut for_all): (Vec<Edge>, Vec<Edge>) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
     for edge in &flow.edges {
-        let missing = [edge.from.as_ref(), Some(&edge.to)].into_iter().flatten().find(|id| !ids.contains(*id));
+        let missing =
+            [edge.from.as_ref(), Some(&edge.to)].into_iter().flatten().find(|id| !ids.contains(*id));
         if let Some(id) = missing {
             let message = format!("the edge names `{}`, which is no node", shown(id));
             findings.add(FindingCode::EdgeUnreadable, &edge.place, message);
@@ -123,7 +124,11 @@ fn fold_mappers(
         let out: Vec<Edge> =
             edges.iter().filter(|edge| edge.from.as_ref() == Some(&node.id)).cloned().collect();
         if edges.len() + into.len() * out.len() > MAX_EDGES {
-            findings.add(FindingCode::TooManySteps, &node.place, "the flow has too many ways through this mapper");
+            findings.add(
+                FindingCode::TooManySteps,
+                &node.place,
+                "the flow has too many ways through this mapper",
+            );
             continue;
         }
         edges.retain(|edge| edge.to != node.id && edge.from.as_ref() != Some(&node.id));
@@ -201,9 +206,11 @@ fn sound(
     (handlers, stand_ins): (BTreeMap<String, String>, BTreeMap<String, String>),
     findings: &mut Findings,
 ) -> Graph {
-    let (mut open, never): (Vec<Node>, Vec<Node>) = nodes.into_iter().partition(|node| there.contains(&node.id));
+    let (mut open, never): (Vec<Node>, Vec<Node>) =
+        nodes.into_iter().partition(|node| there.contains(&node.id));
     for node in never {
-        let message = format!("`{}` is not reached from `{}`, and is left out", shown(&node.id), shown(&entry));
+        let message =
+            format!("`{}` is not reached from `{}`, and is left out", shown(&node.id), shown(&entry));
         findings.add(FindingCode::NeverRuns, &node.place, message);
     }
     edges.retain(|edge| {

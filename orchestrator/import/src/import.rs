@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::bounds::{MAX_FLOWS, MAX_STEPS};
+use crate::bounds::{MAX_EDGES, MAX_FLOWS, MAX_STEPS};
 use crate::component::{Components, Record};
 use crate::credentials::Instances;
 use crate::finding::{FindingCode, Findings};
@@ -111,6 +111,11 @@ fn finish(platform: Platform, read: Read, own: usize, options: &Options) -> Impo
             findings.add(FindingCode::TooManySteps, &flow.place, message);
             continue;
         }
+        if flow.edges.len() > MAX_EDGES {
+            let message = format!("the flow has {} edges, more than {MAX_EDGES}", flow.edges.len());
+            findings.add(FindingCode::TooManySteps, &flow.place, message);
+            continue;
+        }
         let mut import = build::Import {
             platform,
             components: &mut components,
@@ -173,9 +178,11 @@ fn documents(platform: Platform, value: &Value, place: &str, read: &mut Read) ->
         }
         return Ok(());
     }
-    let holds = ["graph", "attributes", "nodes", "recipe", "triggers", "actions", "distribution", "flow_templates"];
+    let holds =
+        ["graph", "attributes", "nodes", "recipe", "triggers", "actions", "distribution", "flow_templates"];
     let is_document = holds.into_iter().any(|key| value.get(key).is_some());
-    let envelope = ENVELOPES.into_iter().find(|key| value.get(key).is_some_and(|v| v.is_object() || v.is_array()));
+    let envelope =
+        ENVELOPES.into_iter().find(|key| value.get(key).is_some_and(|v| v.is_object() || v.is_array()));
     if let (false, Some(key)) = (is_document, envelope) {
         if let Some(mut around) = Object::of(value, place, "the document", &mut read.findings) {
             around.take(key);

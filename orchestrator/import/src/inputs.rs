@@ -35,7 +35,9 @@ pub(crate) fn gate(
         let from = graph.nodes.iter().find(|node| Some(&node.id) == edge.from.as_ref());
         from.and_then(|node| node.after.clone())
     };
-    let shape = |edge: &Edge| (edge.mapper.as_ref().map(|mapper| &mapper.value).cloned(), edge.condition.clone(), output(edge));
+    let shape = |edge: &Edge| {
+        (edge.mapper.as_ref().map(|mapper| &mapper.value).cloned(), edge.condition.clone(), output(edge))
+    };
     let Some(first) = into.first() else {
         own(node, steps, &mut gate, findings);
         return gate;
@@ -46,7 +48,11 @@ pub(crate) fn gate(
             gate.after.extend(edge.from.clone());
         } else {
             let from = edge.from.as_deref().unwrap_or_default();
-            let message = format!("the edge from `{}` shapes the input of `{}` in another way", shown(from), shown(&node.id));
+            let message = format!(
+                "the edge from `{}` shapes the input of `{}` in another way",
+                shown(from),
+                shown(&node.id)
+            );
             findings.add(FindingCode::OneInput, &edge.place, message);
         }
     }
@@ -60,7 +66,8 @@ pub(crate) fn gate(
     }
     let shapes = [first.mapper.is_some(), wanted.2.is_some(), node.before.is_some()];
     if shapes.into_iter().filter(|there| *there).count() > 1 {
-        let message = format!("the input of `{}` is shaped more than once; only one of them is kept", shown(&node.id));
+        let message =
+            format!("the input of `{}` is shaped more than once; only one of them is kept", shown(&node.id));
         findings.add(FindingCode::TwoMappings, &node.place, message);
     }
     if node.before.is_some() {
@@ -102,7 +109,8 @@ fn transform(
             for (code, message) in done.remarks {
                 findings.add(code, place, message);
             }
-            let message = "the data that it makes is the input; what else it makes of the message is not kept";
+            let message =
+                "the data that it makes is the input; what else it makes of the message is not kept";
             findings.add(FindingCode::Transform, place, message);
             gate.input = Some(Value::String(format!("= ({}).data", done.source)));
         }

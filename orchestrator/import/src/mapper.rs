@@ -132,9 +132,7 @@ fn handlebars(text: &str) -> Result<Value, Remark> {
             true => behind[1..].split_once("}}}"),
             false => behind.split_once("}}"),
         }
-        .ok_or_else(|| {
-            (FindingCode::NotRead, format!("`{}` ends inside of a placeholder", shown(text)))
-        })?;
+        .ok_or_else(|| (FindingCode::NotRead, format!("`{}` ends inside of a placeholder", shown(text))))?;
         let path = path_of(path.trim().trim_start_matches("this."))
             .ok_or_else(|| (FindingCode::NoHelpers, format!("`{}` is no plain path", shown(path.trim()))))?;
         parts.push(path);

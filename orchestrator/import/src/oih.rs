@@ -13,8 +13,21 @@ use crate::object::Object;
 
 /// Facts of a record that say nothing about what a flow does.
 const FACTS: [&str; 15] = [
-    "id", "_id", "__v", "type", "tenant", "owners", "status", "createdAt", "updatedAt", "fromTemplate", "sourceTemplate",
-    "startedBy", "dueExecution", "links", "title",
+    "id",
+    "_id",
+    "__v",
+    "type",
+    "tenant",
+    "owners",
+    "status",
+    "createdAt",
+    "updatedAt",
+    "fromTemplate",
+    "sourceTemplate",
+    "startedBy",
+    "dueExecution",
+    "links",
+    "title",
 ];
 
 /// Reads one document, without what is around it.

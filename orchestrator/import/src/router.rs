@@ -26,7 +26,11 @@ pub(crate) fn fold(
             continue;
         }
         if edges.len() + into.len() * out.len() > MAX_EDGES {
-            findings.add(FindingCode::TooManySteps, &router.place, "the flow has too many ways through this router");
+            findings.add(
+                FindingCode::TooManySteps,
+                &router.place,
+                "the flow has too many ways through this router",
+            );
             continue;
         }
         if let Some(edge) = into.iter().find(|edge| edge.mapper.is_some()) {
@@ -56,7 +60,11 @@ fn add(edges: &mut Vec<Edge>, edge: Edge, findings: &mut Findings) {
     let long = |condition: &Option<String>| condition.as_ref().map_or(0, String::len) > EXPRESSION_BYTES;
     match same {
         _ if long(&edge.condition) => {
-            findings.add(FindingCode::NotHere, &edge.place, "the conditions of routers in a row are too long");
+            findings.add(
+                FindingCode::NotHere,
+                &edge.place,
+                "the conditions of routers in a row are too long",
+            );
         }
         Some(other) if other.mapper != edge.mapper || long(&other.condition) => {
             let message = format!("routers lead to `{}` in different ways", shown(&edge.to));

@@ -47,19 +47,23 @@ pub(crate) fn start(
         return match platform {
             Platform::Elasticio if is_action => nothing(flow, findings),
             Platform::Elasticio => {
-                let message = format!("the flow says no schedule; the platform asks every ten minutes, `{DEFAULT_CRON}`");
+                let message = format!(
+                    "the flow says no schedule; the platform asks every ten minutes, `{DEFAULT_CRON}`"
+                );
                 findings.add(FindingCode::GuessedSchedule, &first.place, message);
                 Start::Own(Some(json!({ "cron": DEFAULT_CRON })))
             }
             Platform::Oih if is_action => {
-                let message = "the flow has no schedule, so it was called by its webhook; there is one in front now";
+                let message =
+                    "the flow has no schedule, so it was called by its webhook; there is one in front now";
                 findings.add(FindingCode::Webhook, &first.place, message);
                 Start::Webhook
             }
             Platform::Oih => nothing(flow, findings),
         };
     };
-    let schedule = Schedule { timing: Timing::Cron { cron: cron.trim().to_owned(), timezone: None }, jitter: None };
+    let schedule =
+        Schedule { timing: Timing::Cron { cron: cron.trim().to_owned(), timezone: None }, jitter: None };
     if let Err(error) = schedule.check() {
         findings.add(FindingCode::WrongCron, &place, shown(&error.to_string()));
         return Start::Own(None);

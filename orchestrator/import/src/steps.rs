@@ -73,7 +73,9 @@ impl Steps<'_> {
             .map(|node| fields::config(&node.fields, &format!("{}/fields", node.place), findings))
             .collect();
         let mut reads = false;
-        for ((_, told), node) in config.iter().zip(&self.graph.nodes).filter(|((_, told), _)| told.passthrough) {
+        for ((_, told), node) in
+            config.iter().zip(&self.graph.nodes).filter(|((_, told), _)| told.passthrough)
+        {
             let message = format!("the component of `{}` reads earlier steps by itself", shown(&node.id));
             findings.add(FindingCode::Passthrough, &node.place, message);
             reads |= told.passthrough;

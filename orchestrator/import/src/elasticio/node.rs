@@ -67,12 +67,7 @@ impl Config {
 }
 
 /// Reads a node; nothing when it says neither its id nor its function.
-pub(super) fn node(
-    value: &Value,
-    place: &str,
-    config: &mut Config,
-    findings: &mut Findings,
-) -> Option<Node> {
+pub(super) fn node(value: &Value, place: &str, config: &mut Config, findings: &mut Findings) -> Option<Node> {
     let mut object = Object::of(value, place, "the node", findings)?;
     let id = object.text("id", findings);
     let (mut component, function) = command(&mut object, findings);
@@ -93,8 +88,19 @@ pub(super) fn node(
     }
     object.facts(
         &[
-            "name", "description", "first", "data_sample", "data_sample_id", "selected_data_samples", "dynamic_metadata",
-            "dynamic_select_model", "dynamicMetadata", "is_hidden", "metadata", "position", "is_trigger",
+            "name",
+            "description",
+            "first",
+            "data_sample",
+            "data_sample_id",
+            "selected_data_samples",
+            "dynamic_metadata",
+            "dynamic_select_model",
+            "dynamicMetadata",
+            "is_hidden",
+            "metadata",
+            "position",
+            "is_trigger",
         ],
         findings,
     );
@@ -177,7 +183,9 @@ fn component(object: &mut Object, component: &mut Component, findings: &mut Find
             }
             told.finish(findings);
         }
-        Some(_) => findings.add(FindingCode::WrongForm, &place, "`component_id` is neither a text nor an object"),
+        Some(_) => {
+            findings.add(FindingCode::WrongForm, &place, "`component_id` is neither a text nor an object")
+        }
         None => {}
     }
 }
@@ -189,16 +197,22 @@ fn credentials(object: &mut Object, findings: &mut Findings) -> Option<Credentia
         let place = object.at(key);
         let one = match object.take(key) {
             Some(Value::String(id)) => Some(Credentials { id, name: None }),
-            Some(value @ Value::Object(_)) => Object::of(&value, &place, "the credentials", findings).and_then(|mut told| {
-                let ids = ["credentialId", "credential_id", "secretId", "secret_id"];
-                let id = ids.into_iter().find_map(|key| told.text(key, findings));
-                let name = ["credentialName", "secretName"].into_iter().find_map(|key| told.text(key, findings));
-                told.finish(findings);
-                let id = id.or_else(|| name.clone())?;
-                Some(Credentials { id, name })
-            }),
+            Some(value @ Value::Object(_)) => Object::of(&value, &place, "the credentials", findings)
+                .and_then(|mut told| {
+                    let ids = ["credentialId", "credential_id", "secretId", "secret_id"];
+                    let id = ids.into_iter().find_map(|key| told.text(key, findings));
+                    let name =
+                        ["credentialName", "secretName"].into_iter().find_map(|key| told.text(key, findings));
+                    told.finish(findings);
+                    let id = id.or_else(|| name.clone())?;
+                    Some(Credentials { id, name })
+                }),
             Some(_) => {
-                findings.add(FindingCode::WrongForm, &place, format!("`{key}` is neither a text nor an object"));
+                findings.add(
+                    FindingCode::WrongForm,
+                    &place,
+                    format!("`{key}` is neither a text nor an object"),
+                );
                 None
             }
             None => None,

@@ -25,7 +25,9 @@ pub(super) fn recipe(value: &Value, place: &str, read: &mut Read) {
         };
         let several = flows.len() > 1;
         for (at, flow) in flows {
-            let Some(object) = Object::of(&flow, &at, "the flow template", &mut read.findings) else { continue };
+            let Some(object) = Object::of(&flow, &at, "the flow template", &mut read.findings) else {
+                continue;
+            };
             let mut flow = super::flow(object, variables.clone(), &mut read.findings);
             let own = flow.title.take();
             flow.title = match (several, own) {
@@ -50,7 +52,9 @@ fn info(recipe: &mut Object, read: &mut Read) -> (Option<String>, Option<String>
     let Some(value) = recipe.take("info") else {
         return (recipe.text("title", &mut read.findings), recipe.text("description", &mut read.findings));
     };
-    let Some(mut info) = Object::of(&value, &place, "the info", &mut read.findings) else { return (None, None) };
+    let Some(mut info) = Object::of(&value, &place, "the info", &mut read.findings) else {
+        return (None, None);
+    };
     let title = info.text("title", &mut read.findings);
     let long = info.text("description", &mut read.findings);
     let short = info.text("short_description", &mut read.findings);
@@ -69,7 +73,9 @@ fn variables(recipe: &mut Object, read: &mut Read) -> BTreeMap<String, (Option<S
     let place = recipe.at("declarations");
     let Some(value) = recipe.take("declarations") else { return variables };
     let findings = &mut read.findings;
-    let Some(mut declared) = Object::of(&value, &place, "the declarations", findings) else { return variables };
+    let Some(mut declared) = Object::of(&value, &place, "the declarations", findings) else {
+        return variables;
+    };
     for (number, variable) in declared.list("variables", findings).iter().enumerate() {
         let at = format!("{place}/variables/{number}");
         let Some(mut variable) = Object::of(variable, &at, "the variable", findings) else { continue };

@@ -62,7 +62,9 @@ impl<'s> Rewriting<'s> {
             at = match self.words[at].kind {
                 Kind::Variable => self.variable(at)?,
                 Kind::Name if self.is_elasticio(at) => {
-                    return Err(Problem::Missing("earlier steps in a way that cannot be followed".to_owned()));
+                    return Err(Problem::Missing(
+                        "earlier steps in a way that cannot be followed".to_owned(),
+                    ));
                 }
                 _ => at + 1,
             };
@@ -110,7 +112,9 @@ impl<'s> Rewriting<'s> {
         match word.kind {
             Kind::Variable => return self.variable(at),
             Kind::Name if word.infix && !self.after_dot(at) => {}
-            Kind::Name if !self.after_dot(at) && matches!(word.text, "function" | "λ") && self.is(at + 1, "(") => {
+            Kind::Name
+                if !self.after_dot(at) && matches!(word.text, "function" | "λ") && self.is(at + 1, "(") =>
+            {
                 return self.lambda(at);
             }
             Kind::Name if !self.after_dot(at) && matches!(word.text, "true" | "false" | "null") => {}

@@ -32,7 +32,10 @@ fn names_at_the_root_are_led_to_the_body() {
     is("\"Address\".'Street'", "= body.\"Address\".'Street'");
     is("`a b`", "= body.`a b`");
     is("first & ' ' & last", "= body.first & ' ' & body.last");
-    is("items[price > 3 and type = $$.type].name[]", "= body.items[price > 3 and type = $$.body.type].name[]");
+    is(
+        "items[price > 3 and type = $$.type].name[]",
+        "= body.items[price > 3 and type = $$.body.type].name[]",
+    );
     is("items^(>price).(name & $.sku)", "= body.items^(>price).(name & $.sku)");
     is("items.$uppercase(name)", "= body.items.$uppercase(name)");
     is("$uppercase(name)", "= $uppercase(body.name)");
@@ -77,7 +80,8 @@ fn earlier_steps_and_variables_are_found() {
     refused(Scheme::Body, "a +", FindingCode::NotRead, "a +");
     refused(Scheme::Body, "{{first}}", FindingCode::NotRead, "{{first}}");
     let steps = steps();
-    let whole = translate("$getPassthrough().step_1", &Scope { scheme: Scheme::Body, steps: &steps }).unwrap();
+    let whole =
+        translate("$getPassthrough().step_1", &Scope { scheme: Scheme::Body, steps: &steps }).unwrap();
     assert_eq!(whole.remarks[0].0, FindingCode::WholeStep);
 }
 

@@ -19,7 +19,11 @@ const SETTINGS: [(&str, FindingCode, &str); 16] = [
     ("flowPolicy", FindingCode::Governance, "policies are applied"),
     ("autoSaveSnapshots", FindingCode::LogicGateway, "outputs are kept for logic gateways"),
     ("devMode", FindingCode::Setting, "`devMode`: components log at their own level"),
-    ("businessReferences", FindingCode::Setting, "`businessReferences`: executions are found by their messages"),
+    (
+        "businessReferences",
+        FindingCode::Setting,
+        "`businessReferences`: executions are found by their messages",
+    ),
     ("doohickey", FindingCode::Setting, "`doohickey` belongs to an extension of the library"),
     ("configId", FindingCode::Setting, "`configId` belongs to an extension of the library"),
     ("templateId", FindingCode::Setting, "`templateId` belongs to an extension of the library"),
@@ -61,7 +65,11 @@ pub(super) fn node(value: &Value, place: &str, findings: &mut Findings) -> Optio
     let (is, name): (Vec<String>, Vec<String>) = reference.into_iter().partition(|text| is_id(text));
     let component = Component { id: is.into_iter().next(), name: name.into_iter().next() };
     if component == Component::default() {
-        findings.add(FindingCode::NodeUnreadable, place, format!("the node `{}` names no component", shown(&id)));
+        findings.add(
+            FindingCode::NodeUnreadable,
+            place,
+            format!("the node `{}` names no component", shown(&id)),
+        );
         return None;
     }
     let credentials = credentials.map(|id| Credentials { id, name: None });
