@@ -53,7 +53,12 @@ impl Import<'_, '_> {
         let mut steps = front(&begin);
         let mut made = Steps { graph: &graph, ids: &ids, uses, sources, variables: BTreeSet::new() };
         let at = steps.len();
-        made.build(&mut steps, self.findings);
+        let reads = made.build(&mut steps, self.findings);
+        if reads && begin == Start::Called {
+            let message =
+                "a component reads earlier steps by itself, and the webhook is none that it can see";
+            self.findings.add(FindingCode::NotHere, &first.place, message);
+        }
         finish_first(&begin, &mut steps[at]);
         if !graph.handlers.is_empty() {
             self.handlers(&graph);
@@ -132,8 +137,8 @@ impl Import<'_, '_> {
         for (number, (node, used)) in nodes() {
             sources.push(if is_called && number == 0 {
                 if node.credentials.is_some() {
-                    let message = "the webhook's credentials: write them as the connector's `signature`";
-                    self.findings.add(FindingCode::SecretLeftOut, &node.place, message);
+                    let message = "the webhook asked for credentials; whoever knows its URL may call it now";
+                    self.findings.add(FindingCode::OpenWebhook, &node.place, message);
                 }
                 webhook::CONNECTOR.to_owned()
             } else if is_bare(number, node, used) {

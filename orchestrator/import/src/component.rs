@@ -12,6 +12,9 @@ use crate::finding::{FindingCode, Findings};
 use crate::model::{Component, Node};
 use crate::object::{Object, shown};
 
+/// Names of connectors of ours, which no component of another platform takes by chance.
+const OURS: [&str; 7] = ["timer", "http", "log", "rabbitmq", "rest", "sluice", crate::webhook::CONNECTOR];
+
 /// A record of a component in a document, or beside it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Record {
@@ -148,11 +151,21 @@ impl<'o> Components<'o> {
         for record in records {
             let renamed = record.names.iter().find_map(|name| connectors.get(name));
             let name = renamed.or(record.name.as_ref()).map_or("component", String::as_str);
-            let connector = crate::names::free(&component_name(name), &mut all.taken);
+            let base = all.base(name, renamed.is_some());
+            let connector = crate::names::free(&base, &mut all.taken);
             let known = all.understood(&record, connector, findings);
             all.known.push((record.names, Rc::new(known)));
         }
         all
+    }
+
+    /// A name for a connector. Only who chooses it himself may take one of ours.
+    fn base(&self, name: &str, is_chosen: bool) -> String {
+        let name = component_name(name);
+        match OURS.contains(&name.as_str()) && !is_chosen {
+            true => format!("{}-{name}", self.platform.word()),
+            false => name,
+        }
     }
 
     fn understood(&self, record: &Record, connector: String, findings: &mut Findings) -> Known {
@@ -208,7 +221,7 @@ impl<'o> Components<'o> {
             let renamed = called().find_map(|name| self.connectors.get(name));
             let name = renamed.or(component.name.as_ref());
             let base = match (name, &component.id) {
-                (Some(name), _) => component_name(name),
+                (Some(name), _) => self.base(name, renamed.is_some()),
                 (None, id) => {
                     let id = id.as_deref().unwrap_or_default();
                     let message = format!("the component `{}` has no name here", shown(id));

@@ -88,6 +88,7 @@ codes! {
     WrongCron "M0303" Error "the schedule cannot be read" "write the `schedule` of the first step by hand"
     Webhook "M0304" Warning "the webhook has another URL" "give the sender the URL that `sluice flow hooks FLOW` shows, and sign requests, see docs/webhooks.md"
     TimerBefore "M0305" Note "a timer starts the first step, which is an action" ""
+    OpenWebhook "M0306" Error "a webhook had credentials" "write how requests are signed as the connector's `signature`, see docs/webhooks.md#signatures"
     ById "M0401" Warning "a component is known by its id only" "name it with --connector ID=NAME, or import its record too with --component FILE"
     Version "M0402" Note "the version of a component is not taken over" ""
     NoFunction "M0403" Error "the component has no such function" "compare the function with the component's own component.json"

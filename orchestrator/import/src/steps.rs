@@ -64,8 +64,8 @@ pub(crate) struct Steps<'g> {
 }
 
 impl Steps<'_> {
-    /// The steps, behind those that are there already.
-    pub(crate) fn build(&mut self, steps: &mut Vec<Value>, findings: &mut Findings) {
+    /// The steps, behind those that are there already. Says whether a component reads earlier steps by itself.
+    pub(crate) fn build(&mut self, steps: &mut Vec<Value>, findings: &mut Findings) -> bool {
         let config: Vec<_> = self
             .graph
             .nodes
@@ -83,7 +83,13 @@ impl Steps<'_> {
         for (number, (mut config, _)) in config.into_iter().enumerate() {
             let node = &self.graph.nodes[number];
             let carries = node.carries == Carries::Yes || (reads && node.carries == Carries::Default);
-            if carries && !self.uses[number].known.takes_no_config(&self.uses[number].function) {
+            if self.uses[number].known.takes_no_config(&self.uses[number].function) {
+                if fields::any(&config) {
+                    let message = format!("the function of `{}` has no fields", shown(&node.id));
+                    findings.add(FindingCode::UnknownField, &format!("{}/fields", node.place), message);
+                }
+                config.clear();
+            } else if carries {
                 config.insert("_passthrough".to_owned(), true.into());
             }
             let is_first = number == 0;
@@ -96,6 +102,7 @@ impl Steps<'_> {
             let step = self.step(number, config, gate, steps.last());
             steps.push(step);
         }
+        reads
     }
 
     fn step(&self, number: usize, config: Map<String, Value>, gate: Gate, above: Option<&Value>) -> Value {

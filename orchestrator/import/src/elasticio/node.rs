@@ -81,6 +81,8 @@ pub(super) fn node(value: &Value, place: &str, config: &mut Config, findings: &m
             Map::new()
         }
     };
+    // Which node is the first, edges say.
+    object.take("first");
     let is_error_handler = object.take("error") == Some(Value::Bool(true));
     let service = object.text("service", findings);
     if object.take("vpn_agent_id").or_else(|| object.take("agent_id")).is_some() {
@@ -90,7 +92,6 @@ pub(super) fn node(value: &Value, place: &str, config: &mut Config, findings: &m
         &[
             "name",
             "description",
-            "first",
             "data_sample",
             "data_sample_id",
             "selected_data_samples",

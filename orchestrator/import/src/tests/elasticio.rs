@@ -100,7 +100,7 @@ fn a_router_becomes_conditions() {
         json!([
             { "id": "in", "use": "imported-webhook/receive" },
             { "id": "one", "use": "code/execute", "when": "= $number(body.test) > 10" },
-            { "id": "two", "use": "code/execute", "after": "in", "when": "= body.kind = 'b'", "input": { "x": "= steps.in.body.y" } },
+            { "id": "two", "use": "code/execute", "after": "in", "when": "= body.kind = 'b'", "input": { "x": "= steps.`in`.body.y" } },
             { "id": "other", "use": "code/execute", "after": "in",
               "when": "= $not(($number(body.test) > 10) or (body.kind = 'b'))" },
         ])
@@ -137,6 +137,20 @@ fn a_task_of_the_first_api_becomes_a_template() {
     let steps = file(&made, "imported-flow.template.yaml")["steps"].clone();
     assert_eq!(steps[1]["input"], json!({ "t": "= body.fireTime" }));
     assert_eq!(steps[0]["schedule"], json!({ "cron": "*/10 * * * *" }));
+    assert_eq!(steps[0]["use"], "elasticio-timer/timer", "there is a connector of ours with that name");
+}
+
+#[test]
+fn a_webhook_with_credentials_and_components_that_read_behind_it_are_told() {
+    let document = flow(json!({
+        "nodes": [{ "id": "in", "command": "acme/webhook:receive", "credentials_id": "basic" },
+            { "id": "out", "command": "acme/jsonata:transform", "fields": { "expression": "$getPassthrough().in.body" } }],
+        "edges": [{ "source": "in", "target": "out" }],
+    }));
+    let made = imported(Platform::Elasticio, &document, &Options::default());
+    assert_eq!(codes(&made, Severity::Error), ["M0306", "M0602"]);
+    let step = &file(&made, "orders-to-crm.template.yaml")["steps"][1];
+    assert_eq!(step["config"]["_passthrough"], true);
 }
 
 #[test]
@@ -173,7 +187,8 @@ fn a_component_alone_gives_an_instance_to_fill_in() {
     let document = flow(json!({ "nodes": [{ "id": "s", "command": "acme/shop:getOrder" }] }));
     let options =
         Options { components: vec![("shop".to_owned(), component.to_string())], ..Options::default() };
-    let made = imported(Platform::Elasticio, &document, &options);
+    let made = import(Platform::Elasticio, &document.to_string(), &options).unwrap();
+    super::faults(&made, &["F0022"]);
     assert!(codes(&made, Severity::Error).contains(&"M0403"), "{:?}", made.findings);
 }
 
