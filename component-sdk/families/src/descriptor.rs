@@ -116,9 +116,8 @@ fn function(
     }
     let empty = Map::new();
     let form = entry["fields"].as_object().unwrap_or(&empty);
-    if let Some(schema) = fields::schema(form.iter(), false) {
-        function["config"] = schema;
-    }
+    // Components read fields that they do not declare, and every step may say `_passthrough`.
+    function["config"] = fields::schema(form.iter(), false).unwrap_or_else(|| json!({ "type": "object" }));
     if let Some(input) =
         metadata(name, &entry["metadata"]["in"], files, notes).filter(|_| kind == FunctionKind::Action)
     {

@@ -270,13 +270,6 @@ impl Known {
         (function_name(&node.function, kind).to_string(), None)
     }
 
-    /// Whether a function takes no config at all.
-    pub(crate) fn takes_no_config(&self, function: &str) -> bool {
-        let Some(descriptor) = &self.descriptor else { return false };
-        let one = descriptor["actions"].get(function).or_else(|| descriptor["triggers"].get(function));
-        one.is_some_and(|one| one.get("config").is_none())
-    }
-
     /// Whether no step can use it without an instance.
     pub(crate) fn needs_instance(&self) -> bool {
         self.needs_instance

@@ -84,11 +84,10 @@ impl Aliases {
         let alias = names::free(&label, &mut self.taken);
         let of = match credentials.name.as_deref().unwrap_or(&credentials.id) {
             "" => String::new(),
-            named => format!(" for `{}`", shown(named)),
+            named => format!(" stands for `{}` and", shown(named)),
         };
-        let message =
-            format!("the instance `{instance}` of `{}` stands{of} and has to be filled in", known.connector);
-        findings.add(FindingCode::Bind, &node.place, message.replace(" stands and", " "));
+        let message = format!("the instance `{instance}` of `{}`{of} has to be filled in", known.connector);
+        findings.add(FindingCode::Bind, &node.place, message);
         self.all.insert(alias.clone(), (known.connector.clone(), instance));
         self.by_need.insert(key, alias.clone());
         alias

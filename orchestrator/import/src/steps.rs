@@ -83,13 +83,7 @@ impl Steps<'_> {
         for (number, (mut config, _)) in config.into_iter().enumerate() {
             let node = &self.graph.nodes[number];
             let carries = node.carries == Carries::Yes || (reads && node.carries == Carries::Default);
-            if self.uses[number].known.takes_no_config(&self.uses[number].function) {
-                if fields::any(&config) {
-                    let message = format!("the function of `{}` has no fields", shown(&node.id));
-                    findings.add(FindingCode::UnknownField, &format!("{}/fields", node.place), message);
-                }
-                config.clear();
-            } else if carries {
+            if carries {
                 config.insert("_passthrough".to_owned(), true.into());
             }
             let is_first = number == 0;
