@@ -66,6 +66,7 @@ fn crates_point_inward_only() {
         ("sluice-domain", &["sluice-protocol", "sluice-mapping", "sluice-declarative"]),
         ("sluice-planner", &["sluice-domain", "sluice-mapping", "sluice-protocol", "sluice-declarative"]),
         ("sluice-openapi", &["sluice-declarative", "sluice-protocol"]),
+        ("sluice-import", &["sluice-domain", "sluice-families", "sluice-mapping", "sluice-protocol"]),
         ("sluice-webhook", &["sluice-declarative", "sluice-formats"]),
         ("sluice-ports", &["sluice-domain", "sluice-protocol"]),
         (
@@ -163,7 +164,7 @@ fn each_outside_library_is_known_to_its_adapter_only() {
             );
         }
     }
-    for pure in ["sluice-domain", "sluice-planner", "sluice-openapi"] {
+    for pure in ["sluice-domain", "sluice-planner", "sluice-openapi", "sluice-import"] {
         let used = dependencies(&manifests()[pure]);
         for outside in ["tokio", "tracing", "rand", "reqwest"] {
             assert!(!used.contains(outside), "{pure} is pure and may not name {outside}");

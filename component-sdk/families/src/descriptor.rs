@@ -34,8 +34,6 @@ pub(crate) fn describe(
 ) -> Result<Described, DiscoveryError> {
     let mut functions = BTreeMap::new();
     let mut taken = BTreeSet::new();
-    // Fields beside the functions belong to each of them.
-    let shared = component["fields"].as_object();
     let mut described = |kind: FunctionKind, notes: &mut Vec<String>| {
         let section = if kind == FunctionKind::Polling { "triggers" } else { "actions" };
         let mut all = Map::new();
@@ -44,8 +42,7 @@ pub(crate) fn describe(
                 notes.push(format!("{section}.{foreign} is deprecated"));
             }
             let ours = ours(foreign, kind, &mut taken);
-            let mut form = shared.cloned().unwrap_or_default();
-            form.extend(entry["fields"].as_object().cloned().unwrap_or_default());
+            let form = fields::form(component, entry);
             all.insert(ours.to_string(), function(foreign, entry, (kind, &form), files, notes));
             functions.insert(ours, foreign_of(foreign, entry, (kind, &form)));
         }
@@ -179,6 +176,12 @@ fn metadata(
         }
         _ => None,
     }
+}
+
+/// Our name for a function of theirs, as far as no other function of its component has the same.
+#[must_use]
+pub fn function_name(name: &str, kind: FunctionKind) -> FunctionName {
+    ours(name, kind, &mut BTreeSet::new())
 }
 
 /// Our name for a function of theirs: `getObjects` and `get-objects` become `get_objects`.

@@ -118,7 +118,7 @@ pub fn discover(facts: &ImageFacts, name: Option<&str>) -> Result<Discovered, Di
     }
     let empty = Map::new();
     let variables = component["envVars"].as_object().unwrap_or(&empty).keys().cloned().collect();
-    let memory = component["required_ram_mb"].as_u64().or_else(|| component["requiredRamMb"].as_u64());
+    let memory = memory(&component);
     let adoption = Adoption {
         family,
         command: command(facts, family, version.as_ref()),
@@ -129,6 +129,11 @@ pub fn discover(facts: &ImageFacts, name: Option<&str>) -> Result<Discovered, Di
         parsed: described.parsed,
     };
     Ok(Discovered { adoption, descriptor: described.descriptor, memory, notes })
+}
+
+/// What its author asks for in memory, in MiB.
+pub(crate) fn memory(component: &Value) -> Option<u64> {
+    component["required_ram_mb"].as_u64().or_else(|| component["requiredRamMb"].as_u64())
 }
 
 fn package(facts: &ImageFacts, path: &str) -> Package {
@@ -168,7 +173,8 @@ fn command(facts: &ImageFacts, family: FamilyName, version: Option<&semver::Vers
 }
 
 /// A name as components have it: lower case, digits and hyphens.
-fn component_name(text: &str) -> String {
+#[must_use]
+pub fn component_name(text: &str) -> String {
     let mut name = String::new();
     for letter in text.chars() {
         if letter.is_ascii_alphanumeric() {

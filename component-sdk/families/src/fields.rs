@@ -21,6 +21,13 @@ fn view(field: &Value) -> Option<&str> {
     field["viewClass"].as_str()
 }
 
+/// The fields of a function: those that stand beside the functions belong to each of them.
+pub(crate) fn form(component: &Value, function: &Value) -> Map<String, Value> {
+    let mut form = component["fields"].as_object().cloned().unwrap_or_default();
+    form.extend(function["fields"].as_object().cloned().unwrap_or_default());
+    form
+}
+
 /// The schema of a form; `None` when it has no fields.
 pub(crate) fn schema<'f>(
     fields: impl Iterator<Item = (&'f String, &'f Value)>,

@@ -9,6 +9,7 @@
 mod adoption;
 mod cipher;
 mod descriptor;
+mod details;
 mod discovery;
 mod family;
 mod ferryman;
@@ -21,8 +22,9 @@ mod shared;
 
 pub use adoption::{Adoption, Foreign, FunctionKind};
 pub use cipher::{Cipher, CipherError};
-pub use descriptor::{ALLOWED_HOSTS, CARRY};
-pub use discovery::{Discovered, DiscoveryError, ImageFacts, discover};
+pub use descriptor::{ALLOWED_HOSTS, CARRY, function_name};
+pub use details::{Details, FieldDetails, FunctionDetails, Metadata, details};
+pub use discovery::{Discovered, DiscoveryError, ImageFacts, component_name, discover};
 pub use family::{
     Errand, Event, EventKind, Failure, Family, FamilyName, Launch, Place, Route, Step, WireError,
 };

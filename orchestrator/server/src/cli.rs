@@ -10,6 +10,7 @@ mod doctor;
 mod events;
 mod execution;
 mod flow;
+mod import;
 mod instance;
 mod keys;
 mod launcher;
@@ -112,6 +113,9 @@ enum Command {
     Keys(keys::Keys),
     /// Try a mapping or an expression without a server.
     Map(map::Map),
+    /// Flows of elastic.io and the Open Integration Hub: make files of Sluice from them.
+    #[command(subcommand)]
+    Import(import::Import),
     /// Print a completion script for a shell.
     Completion(completion::Completion),
 }
@@ -155,6 +159,7 @@ async fn dispatch(command: Command, out: Out) -> Done {
         Command::Diff(args) => return args.diff(out).await,
         Command::Doctor(args) => return args.run(out).await,
         Command::Component(command) => return command.run(out).await,
+        Command::Import(command) => return command.run(&out),
         // They end with an exit code of their own, see `run`.
         Command::Serve(_) | Command::Launcher(_) => Ok(()),
         Command::Login(args) => args.run(out).await,

@@ -82,6 +82,8 @@ codes! {
     Project "A0118" Failed "a project cannot be made"
     Run "A0119" Failed "a component cannot be run here"
     Adoption "A0120" Failed "an image cannot be adopted"
+    ForeignFlow "A0121" Failed "a flow of another platform cannot be imported"
+    OutFolder "A0122" Failed "imported files cannot be written"
 }
 
 impl Failure {

@@ -130,7 +130,7 @@ fn what_is_run_here_is_a_folder_or_a_file() {
     check(&["component", "run", at], "", 2, "", "--command");
     check(&["component", "run", at, "--command", "cat", "-x"], "", 1, "", "error[A0101]");
     std::fs::write(folder.path().join("component.json"), "{}").unwrap();
-    check(&["component", "run", at, "--command", "cat"], "", 1, "C0202", "");
+    check(&["component", "run", at, "--command", "cat"], "", 1, "C0302", "");
 }
 
 #[test]
@@ -144,4 +144,49 @@ fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
         check(&["completion", shell], "", 0, "sluice", "");
     }
+}
+
+const FOREIGN: &str = r#"{"name":"Orders","cron":"*/5 * * * *","graph":{"nodes":[
+    {"id":"step_1","command":"acme/shop:getOrders"},{"id":"step_2","command":"acme/crm:put","vpn_agent_id":"a"}],
+    "edges":[{"source":"step_1","target":"step_2","config":{"mapper":{"to":"customer.email"}}}]}}"#;
+
+#[test]
+fn flows_of_other_platforms_are_imported() {
+    let sound = FOREIGN.replace(r#","vpn_agent_id":"a""#, "");
+    check(&["import", "elasticio", "-"], &sound, 0, "to: = body.customer.email", "warning[M0404]");
+    check(&["import", "elasticio", "-", "-o", "json"], FOREIGN, 1, "\"complete\": false", "");
+    check(&["import", "oih", "-"], FOREIGN, 1, "", "error[A0121]");
+    check(&["import", "elasticio", "-"], "{}", 1, "", "error[A0121]");
+    check(&["import", "elasticio", "-", "--connector", "x"], "{}", 2, "", "ID=NAME");
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    check(&["import", "elasticio", "-", "--out", out], &sound, 0, "orders.template.yaml", "");
+    check(&["import", "elasticio", "-", "--out", out], &sound, 1, "", "error[A0122]");
+    // Only the connectors are missing.
+    check(&["validate", out], "", 1, "", "F0021");
+}
+
+#[test]
+fn folders_of_other_platforms_are_recognised() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "component.json",
+        r#"{"title":"Shop","triggers":{"getOrders":{"dynamicMetadata":true}},"envVars":{"KEY":{}}}"#,
+    );
+    write(
+        "package.json",
+        r#"{"name":"shop","version":"1.2.3","dependencies":{"elasticio-sailor-nodejs":"^2.6.0"}}"#,
+    );
+    let at = folder.path().to_str().unwrap();
+    check(&["component", "inspect", at], "", 0, "a component of elastic.io (sailor 2.6.0): Shop", "");
+    let lock = r#"{"packages":{"node_modules/elasticio-sailor-nodejs":{"version":"2.7.8"}}}"#;
+    write("package-lock.json", lock);
+    for told in ["sailor 2.7.8", "get_orders", "dynamic", "environment: KEY", "\"version\": \"1.2.3\""] {
+        check(&["component", "inspect", at], "", 0, told, "");
+    }
+    write("component.json", r#"{"title":"Shop"}"#);
+    check(&["component", "inspect", at], "", 1, "", "error[A0120]");
+    write("package.json", r#"{"name":"shop"}"#);
+    check(&["component", "inspect", at], "", 1, "C0302", "");
 }

@@ -3,9 +3,11 @@
 mod adopt;
 mod build;
 mod file;
+mod foreign;
 mod init;
 mod inspect;
 mod inspected;
+mod recognised;
 mod run;
 mod target;
 mod test;

@@ -10,7 +10,9 @@ use sluice_protocol::Descriptor;
 use sluice_workbench::{Finding, FindingCode, Probed, probe, usable};
 
 use super::file;
+use super::foreign;
 use super::inspected::Inspected;
+use super::recognised::Recognised;
 use super::target::Target;
 use crate::cli::Done;
 use crate::failure::{Code, Failure};
@@ -21,7 +23,8 @@ use crate::output::Out;
 ///
 /// An image is looked into and started once, as Sluice starts it, with a gateway that refuses it: it must ask for its
 /// session and end. Of a folder the descriptor, the Dockerfile and the package are read, of a file (a declarative
-/// connector or an OpenAPI document) everything that `validate` finds.
+/// connector or an OpenAPI document) everything that `validate` finds. An image or a folder of elastic.io or the Open
+/// Integration Hub is recognised: what it says of itself is shown, and what our descriptor of it will be.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
     /// An image, the folder of a component, or a file.
@@ -37,8 +40,27 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) async fn run(self, out: Out) -> Done {
-        let (descriptor, findings) = match Target::parse(&self.target)? {
-            Target::Image(image) => inspect_image(&image, self.docker_host, !self.no_start).await?,
+        let target = Target::parse(&self.target)?;
+        if let Target::Folder(path) = &target
+            && let Some(facts) = foreign::folder(path)?
+            && let Some(found) = Recognised::of(&self.target, &facts)?
+        {
+            return found.show(&out);
+        }
+        let (descriptor, findings) = match target {
+            Target::Image(image) => {
+                let host = self.docker_host.clone();
+                let found = inspect_image(&image, self.docker_host, !self.no_start).await?;
+                let is_ours = !found.1.iter().any(|one| one.code == FindingCode::NoLabel.as_str());
+                // Without docker's command nothing more can be said than that it is none of ours.
+                if !is_ours
+                    && let Ok(facts) = foreign::image(&image, host.as_deref()).await
+                    && let Some(found) = Recognised::of(&self.target, &facts)?
+                {
+                    return found.show(&out);
+                }
+                found
+            }
             Target::Folder(path) => sluice_workbench::folder(&path),
             Target::File(path) => file::inspect(&path)?,
         };
