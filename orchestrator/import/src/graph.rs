@@ -62,8 +62,8 @@ pub(crate) fn graph(flow: &Flow, findings: &mut Findings) -> Option<Graph> {
         let behind = after(&handler);
         for node in &nodes {
             let may = there.contains(&node.id) && node.id != entry && !behind.contains(&node.id);
-            let leads_back = handlers.get(&node.id).is_some();
-            if may && !leads_back {
+            let has_its_own = handlers.contains_key(&node.id);
+            if may && !has_its_own {
                 handlers.insert(node.id.clone(), handler.clone());
             }
         }

@@ -159,7 +159,8 @@ fn images(components: &Components<'_>, findings: &mut Findings) -> Vec<Image> {
         }
         let image = known.image.as_deref().unwrap_or("IMAGE");
         let command = format!("sluice component adopt {} --name {connector}", argument(image));
-        images.entry(&known.connector).or_insert(Image { connector, image: known.image.clone(), command });
+        let image = || Image { connector, image: known.image.clone(), command };
+        images.entry(&known.connector).or_insert_with(image);
     }
     images.into_values().collect()
 }

@@ -130,7 +130,7 @@ fn what_is_run_here_is_a_folder_or_a_file() {
     check(&["component", "run", at], "", 2, "", "--command");
     check(&["component", "run", at, "--command", "cat", "-x"], "", 1, "", "error[A0101]");
     std::fs::write(folder.path().join("component.json"), "{}").unwrap();
-    check(&["component", "run", at, "--command", "cat"], "", 1, "C0302", "");
+    check(&["component", "run", at, "--command", "cat"], "", 1, "C0202", "");
 }
 
 #[test]

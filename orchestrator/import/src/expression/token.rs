@@ -87,7 +87,7 @@ pub(crate) fn tokens(source: &str) -> Option<Vec<Token<'_>>> {
             letter if is_letter(letter) => (Kind::Name, word(rest)),
             _ => {
                 let double = DOUBLE.iter().find(|sign| rest.starts_with(**sign));
-                (Kind::Sign, double.map_or(first.len_utf8(), |sign| sign.len()))
+                (Kind::Sign, double.map_or_else(|| first.len_utf8(), |sign| sign.len()))
             }
         };
         found.push(Token { kind, text: &rest[..length], start: at, infix });
