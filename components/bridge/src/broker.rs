@@ -9,8 +9,11 @@
 mod channels;
 mod codec;
 mod connection;
+mod outbox;
+mod sockets;
 mod values;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluice_families::{Message, Publication};
@@ -49,6 +52,11 @@ struct Shared {
     told: mpsc::UnboundedSender<Happened>,
     room: Arc<Semaphore>,
     password: String,
+    port: u16,
+    /// Publications of which nobody has said yet whether they are taken.
+    open: AtomicUsize,
+    /// What is to be written to the process and is not.
+    unwritten: Arc<AtomicUsize>,
 }
 
 impl Broker {
@@ -64,7 +72,15 @@ impl Broker {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let room = Arc::new(Semaphore::new(ROOM_KIB as usize));
-        let broker = Self(Arc::new(Shared { channels: Mutex::default(), told, room, password }));
+        let broker = Self(Arc::new(Shared {
+            channels: Mutex::default(),
+            told,
+            room,
+            password,
+            port,
+            open: AtomicUsize::new(0),
+            unwritten: Arc::default(),
+        }));
         let accepting = broker.clone();
         tokio::spawn(async move {
             let mut number = 0;
@@ -107,6 +123,14 @@ impl Broker {
         self.channels().any_confirms()
     }
 
+    /// Whether nothing is on its way between the process and whoever it publishes for.
+    pub(crate) async fn is_still(&self) -> bool {
+        let shared = &self.0;
+        shared.open.load(Ordering::Acquire) == 0
+            && shared.unwritten.load(Ordering::Acquire) == 0
+            && !sockets::hold_something(shared.port).await
+    }
+
     fn channels(&self) -> MutexGuard<'_, Channels> {
         self.0.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,6 +156,11 @@ pub(crate) struct Confirm {
 }
 
 impl Confirm {
+    fn new(broker: Broker, place: Option<(u64, u16, u64)>, room: Option<OwnedSemaphorePermit>) -> Self {
+        broker.0.open.fetch_add(1, Ordering::AcqRel);
+        Self { broker, place, _room: room }
+    }
+
     /// The message was taken.
     pub(crate) fn taken(mut self) {
         if let Some((connection, channel, number)) = self.place.take() {
@@ -145,6 +174,8 @@ impl Drop for Confirm {
         if let Some((connection, channel, number)) = self.place.take() {
             self.broker.channels().confirm((connection, channel), number, false);
         }
+        // After what it said, which counts by itself.
+        self.broker.0.open.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

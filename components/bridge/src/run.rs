@@ -105,7 +105,7 @@ async fn next(run: &mut Run, answer: &Answer, (done, expected): (bool, bool)) ->
     let missing = !done && answer.failure.is_none();
     match run.told.try_recv() {
         Err(_) if missing => timeout(REASON, run.told.recv()).await.ok().flatten(),
-        Err(_) if expected => stragglers::next(&mut run.told, run.child.process()).await,
+        Err(_) if expected => stragglers::next(&mut run.told, run.child.process(), &run.child.broker).await,
         told => told.ok(),
     }
 }

@@ -10,12 +10,14 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout};
 
+use crate::broker::Broker;
+
 /// How often it is looked whether the process is at rest.
 const LOOK: Duration = Duration::from_millis(20);
-/// How often in a row nothing may have moved until the process is at rest: what it wrote may wait for a busy machine.
+/// How often in a row nothing may have moved until the process is at rest.
 const STILL: u32 = 3;
 /// How long the wait for its rest is at most: others may keep it busy.
-const MOST: Duration = Duration::from_secs(1);
+const MOST: Duration = Duration::from_secs(5);
 /// How long nothing more must have come where nothing is known of the process.
 const QUIET: Duration = Duration::from_millis(200);
 /// After so many runs without stragglers there are none.
@@ -47,8 +49,13 @@ impl Stragglers {
     }
 }
 
-/// What else comes until the process is at rest.
-pub(crate) async fn next<T>(from: &mut UnboundedReceiver<T>, process: Option<u32>) -> Option<T> {
+/// What else comes until the process is at rest: it sleeps, nobody woke it, and nothing is on its way from or to it. So a
+/// machine that is too busy to run the process, or us, is not mistaken for rest.
+pub(crate) async fn next<T>(
+    from: &mut UnboundedReceiver<T>,
+    process: Option<u32>,
+    broker: &Broker,
+) -> Option<T> {
     let since = Instant::now();
     let (mut before, mut still) = (None, 0);
     loop {
@@ -56,7 +63,8 @@ pub(crate) async fn next<T>(from: &mut UnboundedReceiver<T>, process: Option<u32
             return told;
         }
         let pulse = pulse(process).await;
-        still = if pulse.is_some() && pulse == before { still + 1 } else { 0 };
+        let moves = pulse != before || !broker.is_still().await;
+        still = if pulse.is_some() && !moves { still + 1 } else { 0 };
         let rests = if pulse.is_some() { still >= STILL } else { since.elapsed() >= QUIET };
         if rests || since.elapsed() >= MOST {
             return from.try_recv().ok();

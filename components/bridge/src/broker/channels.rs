@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use amq_protocol::frame::{AMQPContentHeader, AMQPFrame};
 use amq_protocol::protocol::{AMQPClass, BasicProperties, basic};
 use sluice_families::Message;
-use tokio::sync::mpsc;
 
 use super::codec::{AROUND, FRAME_BYTES};
+use super::outbox::Outbox;
 use super::values;
 
 /// The class `basic`.
@@ -15,8 +15,6 @@ const BASIC: u16 = 60;
 
 /// A channel of a connection.
 pub(super) type Place = (u64, u16);
-/// Where frames of a connection go.
-pub(super) type Outbox = mpsc::UnboundedSender<Vec<AMQPFrame>>;
 
 /// A message that is to be delivered.
 #[derive(Debug, Clone)]
@@ -54,7 +52,7 @@ impl Channel {
             vec![AMQPFrame::Method(self.id, AMQPClass::Basic(method)), AMQPFrame::Header(self.id, header)];
         frames.extend(body.chunks(self.chunk).map(|chunk| AMQPFrame::Body(self.id, chunk.to_vec())));
         // A connection that is gone gives it back when its channels are closed.
-        self.outbox.send(frames).ok();
+        self.outbox.send(frames);
         self.next_tag += 1;
         self.unsettled.insert(self.next_tag, delivery);
     }
@@ -212,6 +210,6 @@ impl Channels {
         } else {
             basic::AMQPMethod::Nack(basic::Nack { delivery_tag, multiple: false, requeue: false })
         };
-        channel.outbox.send(vec![AMQPFrame::Method(place.1, AMQPClass::Basic(method))]).ok();
+        channel.outbox.send(vec![AMQPFrame::Method(place.1, AMQPClass::Basic(method))]);
     }
 }

@@ -12,10 +12,9 @@ use sluice_families::Publication;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::sync::mpsc;
 
-use super::channels::Outbox;
 use super::codec::{self, FRAME_BYTES};
+use super::outbox::{Outbox, Outgoing, outbox};
 use super::{Broker, Confirm, Happened, values};
 
 /// Seconds between heartbeats that a client is offered. A component that computes for longer than twice this would lose its
@@ -46,7 +45,7 @@ pub(super) async fn serve(broker: Broker, id: u64, stream: TcpStream) -> io::Res
     stream.set_nodelay(true)?;
     let (reading, writing) = stream.into_split();
     let mut reading = BufReader::new(reading);
-    let (outbox, frames) = mpsc::unbounded_channel();
+    let (outbox, frames) = outbox(&broker.0.unwritten);
     codec::read_greeting(&mut reading).await?;
     let writer = tokio::spawn(write(writing, frames));
     let mut connection =
@@ -84,36 +83,33 @@ fn start() -> connection::Start {
 }
 
 /// Writes frames until nobody sends any more, and a heartbeat whenever nothing was written for long.
-async fn write(
-    mut to: OwnedWriteHalf,
-    mut frames: mpsc::UnboundedReceiver<Vec<AMQPFrame>>,
-) -> io::Result<()> {
+async fn write(mut to: OwnedWriteHalf, mut frames: Outgoing) -> io::Result<()> {
     let quiet = Duration::from_secs(u64::from(HEARTBEAT) / 2);
     loop {
-        let mut next = match tokio::time::timeout(quiet, frames.recv()).await {
-            Ok(Some(next)) => next,
+        let (mut next, mut count) = match tokio::time::timeout(quiet, frames.next()).await {
+            Ok(Some(next)) => (next, 1),
             Ok(None) => return to.shutdown().await,
-            Err(_) => vec![AMQPFrame::Heartbeat],
+            Err(_) => (vec![AMQPFrame::Heartbeat], 0),
         };
         let mut bytes = Vec::new();
         loop {
             bytes = next.iter().fold(bytes, |bytes, frame| codec::write(frame, bytes));
-            match frames.try_recv() {
-                Ok(more) if bytes.len() < 64 * 1024 => next = more,
-                Ok(more) => {
-                    bytes = more.iter().fold(bytes, |bytes, frame| codec::write(frame, bytes));
-                    break;
-                }
-                Err(_) => break,
+            if bytes.len() >= 64 * 1024 {
+                break;
             }
+            let Some(more) = frames.more() else { break };
+            next = more;
+            count += 1;
         }
-        to.write_all(&bytes).await?;
+        let written = to.write_all(&bytes).await;
+        frames.written(count);
+        written?;
     }
 }
 
 impl Connection {
     fn send(&self, channel: u16, class: AMQPClass) {
-        self.outbox.send(vec![AMQPFrame::Method(channel, class)]).ok();
+        self.outbox.send(vec![AMQPFrame::Method(channel, class)]);
     }
 
     /// Takes a frame. False when the connection is at its end.
@@ -325,10 +321,7 @@ impl Connection {
         let room = self.broker.room(publication.body.len()).await;
         let number = self.broker.channels().published((self.id, id));
         let place = number.map(|number| (self.id, id, number));
-        self.broker.tell(Happened::Published(
-            publication,
-            Confirm { broker: self.broker.clone(), place, _room: room },
-        ));
+        self.broker.tell(Happened::Published(publication, Confirm::new(self.broker.clone(), place, room)));
         Ok(())
     }
 }
