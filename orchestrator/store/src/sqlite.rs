@@ -70,6 +70,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn connections_that_read_keep_less_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("sluice.db")).await.unwrap();
+        let kept =
+            async |pool| sqlx::query_scalar::<_, i64>("PRAGMA cache_size").fetch_one(pool).await.unwrap();
+        assert_eq!((kept(&store.writer).await, kept(&store.readers).await), (-32768, -4096));
+        store.close().await;
+    }
+
+    #[tokio::test]
     async fn a_store_without_room_takes_writes_again_when_there_is_room() {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("sluice.db")).await.unwrap();

@@ -56,7 +56,7 @@ impl SqliteStore {
 
     pub(super) async fn list_versions(&self) -> Outcome<Vec<CompiledFlow>> {
         let all = "SELECT doc FROM flow_versions ORDER BY flow, version";
-        sqlx::query(all).fetch_all(&self.readers).await?.iter().map(|row| json(row, "doc")).collect()
+        sqlx::query(all).map(|row| json(&row, "doc")).fetch_all(&self.readers).await?.into_iter().collect()
     }
 
     pub(super) async fn delete_version(&self, id: FlowId, version: FlowVersion) -> Outcome<()> {

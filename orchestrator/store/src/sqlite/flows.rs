@@ -37,10 +37,9 @@ impl FlowStore for SqliteStore {
     }
 
     async fn flows(&self) -> Result<Vec<Flow>, PortError> {
-        let rows = sqlx::query("SELECT doc FROM flows ORDER BY name").fetch_all(&self.readers).await;
-        let flows = rows.map_err(Failure::from);
-        let flows = flows.and_then(|rows| rows.iter().map(|row| json(row, "doc")).collect());
-        flows.map_err(|failure| failure.of("list flows"))
+        let all = sqlx::query("SELECT doc FROM flows ORDER BY name");
+        let flows = all.map(|row| json(&row, "doc")).fetch_all(&self.readers).await.map_err(Failure::from);
+        flows.and_then(|flows| flows.into_iter().collect()).map_err(|failure| failure.of("list flows"))
     }
 
     async fn set_intent(&self, id: FlowId, intent: Intent, now: DateTime<Utc>) -> Result<(), PortError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sluice_domain::{Counters, Execution, FlowId, FlowVersion, StepCounters, StepRun};
+use sluice_domain::{Counters, Execution, FlowId, FlowVersion, StepCounters, StepId, StepRun};
 use sluice_ports::PortError;
 use sluice_ports::store::{ExecutionFilter, HistoryBatch, HistoryStore, Retention};
 use sluice_protocol::{ExecutionId, MessageId};
@@ -100,11 +100,16 @@ impl SqliteStore {
     }
 
     async fn read_all_counters(&self) -> Outcome<BTreeMap<FlowId, Counters>> {
-        let rows = sqlx::query("SELECT * FROM counters").fetch_all(&self.readers).await?;
+        // Each row is read as it comes: a row holds every one of its values by itself, ten times what is made of it, and of
+        // these there are as many as steps.
+        let read = |row: SqliteRow| -> Outcome<(FlowId, StepId, StepCounters)> {
+            Ok((parsed(&row, "flow")?, parsed(&row, "step")?, step_counters(&row)?))
+        };
+        let rows = sqlx::query("SELECT * FROM counters").map(read).fetch_all(&self.readers).await?;
         let mut all: BTreeMap<FlowId, Counters> = BTreeMap::new();
-        for row in &rows {
-            let counters = all.entry(parsed(row, "flow")?).or_default();
-            counters.steps.insert(parsed(row, "step")?, step_counters(row)?);
+        for row in rows {
+            let (flow, step, counters) = row?;
+            all.entry(flow).or_default().steps.insert(step, counters);
         }
         Ok(all)
     }
