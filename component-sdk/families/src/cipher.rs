@@ -10,6 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
+use crate::Place;
+
 /// Bytes of an initialisation vector.
 pub(crate) const IV_BYTES: usize = 16;
 
@@ -30,6 +32,16 @@ impl Cipher {
     #[must_use]
     pub fn new(password: &str, iv: [u8; IV_BYTES]) -> Self {
         Self { key: Sha256::digest(password.as_bytes()).into(), iv }
+    }
+
+    /// The cipher of a place.
+    #[must_use]
+    pub fn of(place: &Place) -> Self {
+        let mut iv = [0; IV_BYTES];
+        for (into, from) in iv.iter_mut().zip(place.cipher.1.bytes()) {
+            *into = from;
+        }
+        Self::new(&place.cipher.0, iv)
     }
 
     /// Encrypts to bytes (version 2 of the wire format).

@@ -38,7 +38,7 @@ pub(crate) fn describe(
         let section = if kind == FunctionKind::Polling { "triggers" } else { "actions" };
         let mut all = Map::new();
         for (foreign, entry) in component[section].as_object().into_iter().flatten() {
-            if is_true(&entry["deprecated"]) {
+            if fields::is_true(&entry["deprecated"]) {
                 notes.push(format!("{section}.{foreign} is deprecated"));
             }
             let ours = ours(foreign, kind, &mut taken);
@@ -150,7 +150,7 @@ fn function(
 
 /// What is needed to drive a function.
 fn foreign_of(name: &str, entry: &Value, (kind, form): (FunctionKind, &Map<String, Value>)) -> Foreign {
-    let dynamic = is_true(&entry["dynamicMetadata"]) || entry["dynamicMetadata"].is_string();
+    let dynamic = fields::is_dynamic(entry);
     let options = form
         .iter()
         .filter_map(|(field, form)| form["model"].as_str().map(|method| (field.clone(), method.to_owned())));
@@ -213,10 +213,6 @@ fn ours(name: &str, kind: FunctionKind, taken: &mut BTreeSet<String>) -> Functio
         }
     }
     ours.parse().expect("letters, digits and underscores that begin with a letter")
-}
-
-fn is_true(value: &Value) -> bool {
-    value == true || value == "true"
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::ImageFacts;
 use crate::discovery::ELASTICIO_LABEL;
-use crate::fields::form;
+use crate::fields::{form, is_dynamic, is_true};
 
 /// What a `component.json` says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -105,16 +105,15 @@ fn function(
     form: &Map<String, Value>,
     facts: &ImageFacts,
 ) -> FunctionDetails {
-    let is = |value: &Value| *value == true || *value == "true";
     FunctionDetails {
         name: name.to_owned(),
         kind,
         title: entry["title"].as_str().unwrap_or_default().to_owned(),
-        deprecated: is(&entry["deprecated"]),
+        deprecated: is_true(&entry["deprecated"]),
         fields: fields(form),
         metadata_in: metadata(&entry["metadata"]["in"], facts),
         metadata_out: metadata(&entry["metadata"]["out"], facts),
-        dynamic_metadata: is(&entry["dynamicMetadata"]) || entry["dynamicMetadata"].is_string(),
+        dynamic_metadata: is_dynamic(entry),
     }
 }
 
@@ -135,7 +134,7 @@ fn fields(form: &Map<String, Value>) -> Vec<FieldDetails> {
         .map(|(name, field)| FieldDetails {
             name: name.clone(),
             view: field["viewClass"].as_str().map(str::to_owned),
-            required: field["required"] == true || field["required"] == "true",
+            required: is_true(&field["required"]),
             model: match &field["model"] {
                 Value::String(method) => Some(format!("{method}()")),
                 Value::Object(choices) => Some(choices.keys().cloned().collect::<Vec<_>>().join(", ")),

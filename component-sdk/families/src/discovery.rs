@@ -102,15 +102,9 @@ pub fn discover(facts: &ImageFacts, name: Option<&str>) -> Result<Discovered, Di
         .map_or_else(|| "component".to_owned(), component_name);
     let own_version = component["version"].as_str().unwrap_or(&package.version);
     let own_version = own_version.parse().unwrap_or_else(|_| semver::Version::new(0, 0, 1));
-    let described = describe(
-        (&name, &own_version),
-        (&component, family == FamilyName::Sailor),
-        &facts.files,
-        &mut notes,
-    )?;
-    if family != FamilyName::Sailor
-        && described.functions.values().any(|one| one.dynamic || !one.options.is_empty())
-    {
+    let questions = family.family(version.as_ref()).questions();
+    let described = describe((&name, &own_version), (&component, questions), &facts.files, &mut notes)?;
+    if !questions && described.functions.values().any(|one| one.dynamic || !one.options.is_empty()) {
         notes.push(
             "what its functions would tell of themselves cannot be asked: its library does not answer"
                 .to_owned(),

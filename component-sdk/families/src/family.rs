@@ -279,6 +279,11 @@ pub trait Family: Send + Sync + fmt::Debug {
         with: (&Value, &[String]),
     ) -> Option<Launch>;
 
+    /// Whether its library answers questions: about credentials, schemas and the values of fields.
+    fn questions(&self) -> bool {
+        false
+    }
+
     /// Whether the hooks `startup` and `shutdown` are known.
     fn hooks(&self) -> bool {
         false

@@ -21,6 +21,11 @@ fn view(field: &Value) -> Option<&str> {
     field["viewClass"].as_str()
 }
 
+/// Whether a function makes its schemas when it is asked for them.
+pub(crate) fn is_dynamic(function: &Value) -> bool {
+    is_true(&function["dynamicMetadata"]) || function["dynamicMetadata"].is_string()
+}
+
 /// The fields of a function: those that stand beside the functions belong to each of them.
 pub(crate) fn form(component: &Value, function: &Value) -> Map<String, Value> {
     let mut form = component["fields"].as_object().cloned().unwrap_or_default();
@@ -78,7 +83,7 @@ fn property(field: &Value, secret: bool) -> Value {
 }
 
 /// Some files say `"true"`.
-fn is_true(value: &Value) -> bool {
+pub(crate) fn is_true(value: &Value) -> bool {
     value == true || value == "true"
 }
 

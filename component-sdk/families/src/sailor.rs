@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::cipher::IV_BYTES;
 use crate::family::{Errand, Event, EventKind, Failure, Family, Launch, Place, Route, Step, WireError};
 use crate::message::{ID, SENDER};
 use crate::shared::{NO_LIMIT, OUTGOING_BYTES, REPLY, common, data, failed, parts, rebound, reply, snapshot};
@@ -35,15 +34,6 @@ impl Sailor {
     fn protocol(&self) -> u8 {
         if self.raw { 2 } else { 1 }
     }
-}
-
-/// The cipher of a place.
-pub(crate) fn cipher(place: &Place) -> Cipher {
-    let mut iv = [0; IV_BYTES];
-    for (into, from) in iv.iter_mut().zip(place.cipher.1.bytes()) {
-        *into = from;
-    }
-    Cipher::new(&place.cipher.0, iv)
 }
 
 impl Family for Sailor {
@@ -144,6 +134,10 @@ impl Family for Sailor {
         Some(Launch { command, environment })
     }
 
+    fn questions(&self) -> bool {
+        true
+    }
+
     fn hooks(&self) -> bool {
         self.hooks
     }
@@ -164,13 +158,13 @@ impl Family for Sailor {
         if let Some(sender) = input.headers.get(SENDER) {
             headers.insert("stepId".to_owned(), sender.clone());
         }
-        let cipher = cipher(place);
+        let cipher = Cipher::of(place);
         let body = if self.raw { cipher.seal(&plain) } else { cipher.seal_text(&plain).into_bytes() };
         Ok(Message { headers, content_type: "application/json", body })
     }
 
     fn decode(&self, place: &Place, publication: &Publication) -> Result<Event, WireError> {
-        let cipher = cipher(place);
+        let cipher = Cipher::of(place);
         let parent = publication.text("parentMessageId");
         let (delivery, kind) = match publication.routing_key.as_str() {
             "data" => (parent, data(opened(&cipher, publication)?, "body", publication)),

@@ -6,6 +6,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::fields::is_true;
+
 /// The types of JSON Schema, 2020-12, section 6.1.1 of its validation.
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
 /// Keywords that hold one schema.
@@ -85,7 +87,7 @@ fn required(words: &Map<String, Value>) -> Vec<Value> {
     let listed = words.get("required").and_then(Value::as_array).into_iter().flatten();
     let properties = words.get("properties").and_then(Value::as_object).into_iter().flatten();
     let said = properties
-        .filter(|(_, property)| property["required"] == true || property["required"] == "true")
+        .filter(|(_, property)| is_true(&property["required"]))
         .map(|(name, _)| Value::from(name.as_str()));
     for name in listed.filter(|name| name.is_string()).cloned().chain(said) {
         if !all.contains(&name) {

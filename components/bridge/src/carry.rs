@@ -59,18 +59,9 @@ fn referred(child: &Child, id: &Value) -> Result<Value, Error> {
     let object = child.objects.get(id).ok_or_else(missing)?;
     child.objects.carried(id);
     // The library encrypts what it puts there itself; what components put there they do not.
-    let plain = cipher(child).open(&object.bytes);
+    let plain = Cipher::of(&child.place).open(&object.bytes);
     serde_json::from_slice(plain.as_deref().unwrap_or(&object.bytes))
         .map_err(|_| Error::fatal("object_unreadable", "the body of a message is an object that is no JSON"))
-}
-
-fn cipher(child: &Child) -> Cipher {
-    let (password, iv) = &child.place.cipher;
-    let mut bytes = [0; 16];
-    for (into, from) in bytes.iter_mut().zip(iv.bytes()) {
-        *into = from;
-    }
-    Cipher::new(password, bytes)
 }
 
 fn pack_all(child: &Child, attachments: &mut Value, bytes: &mut usize) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sluice_families::{Adoption, CARRY, Errand, EventKind, Foreign, Step};
+use sluice_families::{Adoption, CARRY, Errand, EventKind, Family, Foreign, Step};
 use sluice_sdk::{Context, Error};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -30,6 +30,8 @@ type Place = Arc<tokio::sync::Mutex<Option<Arc<Child>>>>;
 /// The processes by the step that they serve.
 pub(crate) struct Pool {
     adoption: Adoption,
+    /// The family, for what is asked of it before there is a process.
+    family: Box<dyn Family>,
     places: Mutex<HashMap<String, Place>>,
     sweeping: std::sync::Once,
     errands: Semaphore,
@@ -48,6 +50,7 @@ pub(crate) struct Remembered {
 impl Pool {
     pub(crate) fn new(adoption: Adoption) -> Arc<Self> {
         Arc::new(Self {
+            family: adoption.family.family(adoption.version.as_ref()),
             adoption,
             places: Mutex::default(),
             sweeping: std::sync::Once::new(),
@@ -73,11 +76,10 @@ impl Pool {
     ) -> Result<Arc<Child>, Error> {
         let pool = Arc::clone(self);
         self.sweeping.call_once(move || drop(tokio::spawn(pool.sweep())));
-        let family = self.adoption.family.family(self.adoption.version.as_ref());
-        if let Some(why) = family.refuses(config) {
+        if let Some(why) = self.family.refuses(config) {
             return Err(Error::fatal("not_offered", why));
         }
-        if remembered.hooked && !family.hooks() {
+        if remembered.hooked && !self.family.hooks() {
             return Err(Error::fatal(
                 "not_offered",
                 "the library of this component knows no hooks: leave `_hooks` out",

@@ -6,6 +6,7 @@ use serde_json::Map;
 use serde_json::value::RawValue;
 
 use super::*;
+use crate::cipher::IV_BYTES;
 use crate::message::PASSTHROUGH;
 
 fn place() -> Place {
@@ -102,7 +103,7 @@ fn an_input_is_encrypted_in_the_words_of_its_version() {
     for (version, raw) in [("1.3.0", false), ("2.6.4", false), ("2.7.8", true)] {
         let sailor = Sailor::new(Some(&version.parse().unwrap()));
         let message = sailor.encode(&place(), &step(), &input).unwrap();
-        let cipher = cipher(&place());
+        let cipher = Cipher::of(&place());
         let plain = if raw { cipher.open(&message.body) } else { cipher.open_text(&message.body) }.unwrap();
         let plain: Value = serde_json::from_slice(&plain).unwrap();
         assert_eq!(plain["body"].to_string(), "[1.1]");
@@ -121,7 +122,7 @@ fn an_input_is_encrypted_in_the_words_of_its_version() {
 
 #[test]
 fn what_a_process_says_is_understood() {
-    let (sailor, cipher) = (Sailor::new(None), cipher(&place()));
+    let (sailor, cipher) = (Sailor::new(None), Cipher::of(&place()));
     let decode = |publication: Publication| sailor.decode(&place(), &publication);
     let plain = br#"{"body":{"a":1},"headers":{},"passthrough":{"x":{}},"id":"m1"}"#;
     let of = json!({ "parentMessageId": "d1", "stepId": "split", "protocolVersion": 2 });
