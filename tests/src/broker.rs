@@ -11,6 +11,8 @@ use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProper
 use rand::Rng;
 use url::Url;
 
+use crate::leftovers;
+
 /// A short text that no other test uses.
 #[must_use]
 pub fn unique(prefix: &str) -> String {
@@ -49,6 +51,7 @@ impl Broker {
         // The broker closes idle connections in its own time, which may be that of the next request.
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
         let broker = Self { amqp, management, vhost: vhost.to_owned(), http };
+        leftovers::clear(&broker).await?;
         broker.make().await?;
         Ok(broker)
     }
@@ -58,7 +61,8 @@ impl Broker {
     /// # Errors
     /// When the broker does not answer.
     pub async fn make(&self) -> Result<()> {
-        self.call("PUT", &["vhosts", &self.vhost], Some("{}")).await?;
+        let whose = serde_json::json!({ "description": leftovers::description() }).to_string();
+        self.call("PUT", &["vhosts", &self.vhost], Some(&whose)).await?;
         let user = self.management.username().to_owned();
         let all = r#"{"configure":".*","write":".*","read":".*"}"#;
         self.call("PUT", &["permissions", &self.vhost, &user], Some(all)).await?;

@@ -9,6 +9,7 @@ pub mod crash;
 mod docker;
 mod launcher;
 mod ledger;
+mod leftovers;
 pub mod load;
 pub mod node;
 mod oidc;
