@@ -1,9 +1,11 @@
 //! Memory over time: while a great backlog is worked off, while a sink is slow, and over a long run at an even rate.
 
 use std::io::Write;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use sluice_tests::workload::{self, SINK, SOURCE, order};
 use sluice_tests::{Amqp, Orchestrator, World};
@@ -12,8 +14,10 @@ use sluice_tests::{Amqp, Orchestrator, World};
 const SLOW: Duration = Duration::from_secs(60);
 /// Messages a second of the long run.
 const RATE: u32 = 200;
-/// Messages that are published at a time.
+/// Messages that each of the publishers of a backlog makes at a time.
 const CHUNK: usize = 10_000;
+/// Connections that a backlog is published by.
+const PUBLISHERS: usize = 4;
 
 /// Memory of each party in KiB.
 #[derive(Clone, Copy, Default)]
@@ -58,9 +62,7 @@ pub(crate) async fn backlog(count: usize) -> Result<Value> {
     reached(&amqp, 1).await?;
     let before = Memory::of(&world, "rabbitmq").await?;
     world.api.call("POST", "/api/v1/flows/bench/pause", None).await?;
-    for chunk in (1..count).collect::<Vec<_>>().chunks(CHUNK) {
-        publish(&amqp, chunk).await?;
-    }
+    fill(&world, 1..count).await?;
     let waiting = amqp.depth(SOURCE).await?;
     let begun = Instant::now();
     world.api.call("POST", "/api/v1/flows/bench/start", None).await?;
@@ -79,6 +81,22 @@ pub(crate) async fn backlog(count: usize) -> Result<Value> {
         },
         "slow_sink": slow().await?,
     }))
+}
+
+/// Publishes the orders of these numbers.
+async fn fill(world: &World, numbers: Range<usize>) -> Result<()> {
+    let share = |first| {
+        let mine: Vec<usize> = numbers.clone().skip(first).step_by(PUBLISHERS).collect();
+        async move {
+            let amqp = world.broker.connect().await?;
+            for chunk in mine.chunks(CHUNK) {
+                publish(&amqp, chunk).await?;
+            }
+            anyhow::Ok(())
+        }
+    };
+    try_join_all((0..PUBLISHERS).map(share)).await?;
+    Ok(())
 }
 
 /// A source that gives all it can, and a sink that takes four at a time and a tenth of a second for each.
