@@ -37,6 +37,8 @@
 //! ```
 //!
 //! [`testing`] runs functions without a broker. The wire protocol underneath is [`protocol`].
+//!
+//! The crate brings its [allocator](mimalloc); a component that wants another one turns the feature `mimalloc` off.
 #![deny(missing_docs)]
 
 mod calls;
@@ -64,3 +66,8 @@ pub use output::{Output, Outputs};
 pub use runtime::run;
 pub use sluice_protocol as protocol;
 pub use tls::tls_config;
+
+/// Messages are many small allocations that one thread makes and another frees, which this allocator does best.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

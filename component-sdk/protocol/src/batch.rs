@@ -113,7 +113,7 @@ pub fn encode<R: AsRef<[u8]>>(records: &[R]) -> Payload {
 
 /// Most records that a sender puts together. More would save the broker little, and whoever consumes holds a number of
 /// batches, not of records.
-const TOGETHER_RECORDS: usize = 100;
+const TOGETHER_RECORDS: usize = 200;
 /// Most bytes that a sender puts together, before compression. A larger record travels alone.
 const TOGETHER_BYTES: usize = 256 * 1024;
 
@@ -139,7 +139,7 @@ pub fn decode(payload: &Bytes, encoding: Encoding) -> Result<Vec<Bytes>, BatchEr
     let mut records = Vec::new();
     let mut start = 0;
     while start < plain.len() {
-        let end = plain[start..].iter().position(|byte| *byte == b'\n').map_or(plain.len(), |at| start + at);
+        let end = memchr::memchr(b'\n', &plain[start..]).map_or(plain.len(), |at| start + at);
         if end > start {
             if records.len() == limits::BATCH_RECORDS {
                 return Err(BatchError::TooMany);

@@ -51,7 +51,8 @@ struct Inner {
 }
 
 enum Slot {
-    Held(Vec<Arc<Ticket>>),
+    /// The delivery that brought it, and those that brought it again.
+    Held(Arc<Ticket>, Vec<Arc<Ticket>>),
     Finished,
 }
 
@@ -59,15 +60,15 @@ impl Window {
     pub(crate) fn admit(&self, key: Key, redelivered: bool, ticket: &Arc<Ticket>) -> Admission {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match inner.slots.get_mut(&key) {
-            Some(Slot::Held(tickets)) => {
-                tickets.push(Arc::clone(ticket));
+            Some(Slot::Held(_, again)) => {
+                again.push(Arc::clone(ticket));
                 return Admission::Attached;
             }
             Some(Slot::Finished) if redelivered => return Admission::Finished,
             // The router sent the same input anew, for example after a redrive: that is a run of its own.
             Some(Slot::Finished) | None => {}
         }
-        inner.slots.insert(key, Slot::Held(vec![Arc::clone(ticket)]));
+        inner.slots.insert(key, Slot::Held(Arc::clone(ticket), Vec::new()));
         if redelivered { Admission::Suspect } else { Admission::Run }
     }
 
@@ -75,11 +76,10 @@ impl Window {
     ///
     /// Only a success is remembered: the router may send an input again with the same numbers after any other outcome,
     /// and such a message must not be mistaken for the one that was answered.
-    pub(crate) fn finish(&self, key: Key, success: bool) -> Vec<Arc<Ticket>> {
+    pub(crate) fn finish(&self, key: Key, success: bool) -> impl Iterator<Item = Arc<Ticket>> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = inner.slots.remove(&key);
+        let held = if success { inner.slots.insert(key, Slot::Finished) } else { inner.slots.remove(&key) };
         if success {
-            inner.slots.insert(key, Slot::Finished);
             inner.finished.push_back(key);
             if inner.finished.len() > FINISHED
                 && let Some(oldest) = inner.finished.pop_front()
@@ -88,10 +88,11 @@ impl Window {
                 inner.slots.remove(&oldest);
             }
         }
-        match held {
-            Some(Slot::Held(tickets)) => tickets,
-            Some(Slot::Finished) | None => Vec::new(),
-        }
+        let (first, again) = match held {
+            Some(Slot::Held(first, again)) => (Some(first), again),
+            Some(Slot::Finished) | None => (None, Vec::new()),
+        };
+        first.into_iter().chain(again)
     }
 }
 
@@ -123,7 +124,7 @@ mod tests {
         let window = Window::default();
         assert_eq!(window.admit(key(1), false, &ticket()), Admission::Run);
         assert_eq!(window.admit(key(1), true, &ticket()), Admission::Attached);
-        assert_eq!(window.finish(key(1), true).len(), 2);
+        assert_eq!(window.finish(key(1), true).count(), 2);
         assert_eq!(window.admit(key(1), true, &ticket()), Admission::Finished);
     }
 
@@ -131,7 +132,7 @@ mod tests {
     fn only_a_success_is_remembered() {
         let window = Window::default();
         assert_eq!(window.admit(key(1), false, &ticket()), Admission::Run);
-        window.finish(key(1), false);
+        assert_eq!(window.finish(key(1), false).count(), 1);
         assert_eq!(window.admit(key(1), true, &ticket()), Admission::Suspect);
     }
 
@@ -140,7 +141,7 @@ mod tests {
         let window = Window::default();
         for id in 0..=(FINISHED as u128) {
             window.admit(key(id), false, &ticket());
-            window.finish(key(id), true);
+            assert_eq!(window.finish(key(id), true).count(), 1);
         }
         assert_eq!(window.admit(key(0), true, &ticket()), Admission::Suspect);
         assert_eq!(window.admit(key(1), true, &ticket()), Admission::Finished);

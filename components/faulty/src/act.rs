@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sluice_sdk::{Action, Context, Error, Output, Outputs};
 
@@ -12,7 +13,7 @@ pub(crate) struct Act;
 
 /// What to do. The input may say it, else the config does.
 #[derive(Clone, Deserialize)]
-struct Order {
+pub(crate) struct Order {
     #[serde(flatten)]
     deed: Deed,
     /// Misbehave only while the attempt is at most this.
@@ -54,30 +55,50 @@ enum Deed {
     Dial(Dial),
 }
 
-impl Action for Act {
-    type Config = Value;
-    type Input = Value;
+/// What a step does where its input does not say it.
+#[derive(Deserialize)]
+#[serde(try_from = "Value")]
+pub(crate) struct Usual(Option<Order>);
 
-    async fn run(&self, cx: &Context, config: &Value, input: Value) -> Result<Outputs, Error> {
-        let source = if input.get("do").is_some() { &input } else { config };
-        if source.get("do").is_none() {
-            return Ok(Outputs::one(input));
-        }
-        let order: Order =
-            serde_json::from_value(source.clone()).map_err(|error| Error::fatal("bad_input", error))?;
-        if order.times.is_some_and(|times| cx.attempt() > times) {
-            return Ok(Outputs::one(input));
-        }
-        carry_out(order.deed, cx, input).await
+impl TryFrom<Value> for Usual {
+    type Error = serde_json::Error;
+
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        let order = value.get("do").is_some().then(|| serde_json::from_value(value));
+        order.transpose().map(Self)
     }
 }
 
-async fn carry_out(deed: Deed, cx: &Context, input: Value) -> Result<Outputs, Error> {
+impl Action for Act {
+    type Config = Usual;
+    type Input = Box<RawValue>;
+
+    async fn run(&self, cx: &Context, config: &Usual, input: Box<RawValue>) -> Result<Outputs, Error> {
+        let own = own(&input)?;
+        match own.as_ref().or(config.0.as_ref()) {
+            Some(order) if order.times.is_none_or(|times| cx.attempt() <= times) => {
+                carry_out(order.deed.clone(), cx, input).await
+            }
+            _ => Ok(Output::raw(input).into()),
+        }
+    }
+}
+
+/// The order that an input is itself.
+fn own(input: &RawValue) -> Result<Option<Order>, Error> {
+    if !input.get().contains("\"do\"") {
+        return Ok(None);
+    }
+    let usual: Usual = serde_json::from_str(input.get()).map_err(|error| Error::fatal("bad_input", error))?;
+    Ok(usual.0)
+}
+
+async fn carry_out(deed: Deed, cx: &Context, input: Box<RawValue>) -> Result<Outputs, Error> {
     match deed {
-        Deed::Ok => Ok(Outputs::one(input)),
+        Deed::Ok => Ok(Output::raw(input).into()),
         Deed::Slow { ms } => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
-            Ok(Outputs::one(input))
+            Ok(Output::raw(input).into())
         }
         Deed::Error { retryable, code, retry_after } => Err(failure(retryable, code.as_deref(), retry_after)),
         Deed::Rebound => Err(Error::rebound("later", "asked for it again")),

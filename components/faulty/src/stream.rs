@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sluice_sdk::{Context, Emitter, Error, ListenerTrigger, Output};
 use tokio::time::{MissedTickBehavior, interval};
@@ -26,7 +27,7 @@ impl ListenerTrigger for Stream {
     type Config = Config;
 
     async fn listen(&self, cx: &Context, config: &Config, emitter: Emitter) -> Result<(), Error> {
-        let filler = "x".repeat(config.bytes);
+        let text = Text::of(config);
         let mut pace = (config.rate > 0.0).then(|| interval(Duration::from_secs_f64(1.0 / config.rate)));
         if let Some(pace) = &mut pace {
             pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -39,18 +40,37 @@ impl ListenerTrigger for Stream {
                     _ = pace.tick() => {}
                 }
             }
-            let mut body = config.body.clone();
-            body.insert("n".to_owned(), n.into());
-            if config.bytes > 0 || config.body.is_empty() {
-                body.insert("filler".to_owned(), filler.as_str().into());
-            }
-            last = Some(emitter.enqueue(Some(&n.to_be_bytes()), Output::new(Value::Object(body))).await?);
+            last = Some(emitter.enqueue(Some(&n.to_be_bytes()), Output::raw(text.numbered(n)?)).await?);
         }
         if let Some(last) = last {
             last.await?;
         }
         cx.cancelled().await;
         Ok(())
+    }
+}
+
+/// A message but for its number, written once: what makes the messages is not to cost what others do with them.
+struct Text {
+    before: String,
+}
+
+impl Text {
+    fn of(config: &Config) -> Self {
+        let mut body = config.body.clone();
+        body.remove("n");
+        if config.bytes > 0 || body.is_empty() {
+            body.insert("filler".to_owned(), "x".repeat(config.bytes).into());
+        }
+        let mut before = Value::Object(body).to_string();
+        before.truncate(before.len() - 1);
+        before.push_str(",\"n\":");
+        Self { before }
+    }
+
+    fn numbered(&self, n: u64) -> Result<Box<RawValue>, Error> {
+        RawValue::from_string(format!("{}{n}}}", self.before))
+            .map_err(|error| Error::fatal("bad_body", error))
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sluice_sdk::protocol::{ExecutionId, MessageId, StepKey};
-use sluice_sdk::{Action, Context, Error, Outputs};
+use sluice_sdk::{Action, Context, Error, Output, Outputs};
 
 pub(crate) struct Write;
 
@@ -65,7 +65,7 @@ impl Action for Write {
         out.write_all(&text).and_then(|()| out.flush()).map_err(|error| {
             Error::retryable("log_unavailable", format_args!("the line was not written: {error}"))
         })?;
-        Ok(Outputs::one(input))
+        Ok(Output::raw(input).into())
     }
 }
 

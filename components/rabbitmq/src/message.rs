@@ -21,7 +21,7 @@ pub(crate) fn receive(delivery: &Delivery) -> Received {
     let properties = &delivery.properties;
     let mut headers = headers(delivery);
     let output = match parse(&delivery.data) {
-        Body::Json(body) => Output::new(body),
+        Body::Json(body) => Output::raw(body),
         Body::Text(body) => Output::new(body),
         Body::Bytes(body) => {
             headers.insert("amqp.body_encoding".to_owned(), "base64".into());
