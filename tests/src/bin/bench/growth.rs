@@ -10,6 +10,11 @@ use super::plane::{Load, flow};
 /// Most bytes of bodies in one run.
 const MOST_BYTES: usize = 1024 * 1024 * 1024;
 
+/// Messages a second, over all flows, of the runs at the same rate.
+const RATE: usize = 5000;
+/// How long such a run takes.
+const SECONDS: usize = 20;
+
 /// Measures each kind of growth by itself.
 pub(crate) async fn run(count: usize) -> Result<Value> {
     let (mut bytes, mut steps, mut flows) = (Vec::new(), Vec::new(), Vec::new());
@@ -32,7 +37,17 @@ pub(crate) async fn run(count: usize) -> Result<Value> {
         report["flows"] = json!(number);
         flows.push(report);
     }
-    Ok(json!({ "messages": count, "by_bytes": bytes, "by_steps": steps, "by_flows": flows }))
+    let mut paced = Vec::new();
+    for number in [1, 10, 100, 1000] {
+        let load = Load { count: RATE * SECONDS, flows: number, rate: RATE, ..Load::orders(count) };
+        let mut report = flow(&load).await?;
+        report["flows"] = json!(number);
+        paced.push(report);
+    }
+    Ok(json!({
+        "messages": count, "by_bytes": bytes, "by_steps": steps, "by_flows": flows,
+        "by_flows_at_the_same_rate": paced,
+    }))
 }
 
 /// Orders of about this many bytes together, each different.

@@ -42,6 +42,8 @@ pub(crate) struct Load<'a> {
     /// Messages, over all flows.
     pub(crate) count: usize,
     pub(crate) flows: usize,
+    /// Messages a second, over all flows; as many as go through when zero.
+    pub(crate) rate: usize,
     /// Steps behind the source; each but the last passes on what it gets.
     pub(crate) steps: usize,
     /// What each message holds besides its number.
@@ -57,14 +59,15 @@ impl Load<'_> {
         if let Some(body) = body.as_object_mut() {
             body.remove("id");
         }
-        Self { count, flows: 1, steps: 1, body, mapping: "" }
+        Self { count, flows: 1, rate: 0, steps: 1, body, mapping: "" }
     }
 
     fn template(&self) -> String {
         let count = self.count / self.flows;
+        let rate = float(self.rate) / float(self.flows);
         let mut template = format!(
             "sluice: 1\nkind: template\nname: plane\nversion: 1.0.0\n\
-             steps:\n  - id: source\n    use: faulty/stream\n    config: {{ count: {count}, body: {} }}\n",
+             steps:\n  - id: source\n    use: faulty/stream\n    config: {{ count: {count}, rate: {rate}, body: {} }}\n",
             self.body
         );
         for step in 1..=self.steps {
