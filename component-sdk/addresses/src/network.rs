@@ -18,6 +18,13 @@ pub struct Network {
 pub struct NetworkError(String);
 
 impl Network {
+    /// The network of the addresses that share so many leading bits with this one, if they have as many.
+    #[must_use]
+    pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        (prefix <= most).then_some(Self { address, prefix })
+    }
+
     /// Whether an address belongs to it. An IPv4 address in IPv6 form (`::ffff:a.b.c.d`) counts as the IPv4 address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -42,12 +49,12 @@ impl FromStr for Network {
         let bad = || NetworkError(text.chars().take(64).collect());
         let (address, prefix) = text.split_once('/').map_or((text, None), |(at, bits)| (at, Some(bits)));
         let address: IpAddr = address.parse().map_err(|_| bad())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
-            None => most,
-            Some(bits) => bits.parse().ok().filter(|bits| *bits <= most).ok_or_else(bad)?,
+            None if address.is_ipv4() => 32,
+            None => 128,
+            Some(bits) => bits.parse().map_err(|_| bad())?,
         };
-        Ok(Self { address, prefix })
+        Self::new(address, prefix).ok_or_else(bad)
     }
 }
 

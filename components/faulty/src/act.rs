@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sluice_sdk::{Action, Context, Error, Output, Outputs};
 
 use crate::dial::Dial;
+use crate::reach::{self, Reach};
 
 pub(crate) struct Act;
 
@@ -53,6 +54,14 @@ enum Deed {
     },
     /// Connects by itself, past the proxy, or asks the proxy with a password of its own.
     Dial(Dial),
+    /// Tries to reach another container, past everything.
+    Reach(Reach),
+    /// Listens for what others send, on a port and the one above it.
+    Listen {
+        port: u16,
+    },
+    /// Says who was heard there.
+    Heard,
 }
 
 /// What a step does where its input does not say it.
@@ -113,6 +122,15 @@ async fn carry_out(deed: Deed, cx: &Context, input: Box<RawValue>) -> Result<Out
         Deed::Panic => panic!("as asked"),
         Deed::Flood { count, bytes, stream } => flood(cx, count, bytes, stream).await,
         Deed::Dial(dial) => Ok(Outputs::one(dial.carry_out(cx).await)),
+        Deed::Reach(reach) => {
+            let found = tokio::task::spawn_blocking(move || reach.carry_out()).await;
+            Ok(Outputs::one(found.map_err(|error| Error::fatal("not_tried", error))?))
+        }
+        Deed::Listen { port } => {
+            reach::listen(port).map_err(|error| Error::fatal("not_listening", error))?;
+            Ok(Outputs::one(json!({ "port": port })))
+        }
+        Deed::Heard => Ok(Outputs::one(reach::heard())),
         Deed::Oom { mib } => {
             std::mem::forget(vec![1u8; mib * 1024 * 1024]);
             Ok(Outputs::one(input))

@@ -3,6 +3,7 @@
 mod act;
 mod dial;
 mod emit;
+mod reach;
 mod stream;
 
 use std::process::ExitCode;

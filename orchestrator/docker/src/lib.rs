@@ -10,6 +10,7 @@ mod docker;
 mod events;
 mod facts;
 mod fault;
+mod filter;
 mod image;
 mod labels;
 mod list;
@@ -24,3 +25,4 @@ mod usage;
 
 pub use config::{ConnectError, DockerConfig};
 pub use docker::Docker;
+pub use network::bridge_filter;

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect};
 use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptions};
@@ -13,7 +14,7 @@ use sluice_ports::{Fault, PortError};
 use tracing::{info, warn};
 
 use crate::fault::{is_conflict, is_not_found, port_error, refuse};
-use crate::{Docker, labels};
+use crate::{Docker, filter, labels};
 
 /// The option of Docker's bridge driver that keeps containers apart.
 const ISOLATE: &str = "com.docker.network.bridge.enable_icc";
@@ -132,6 +133,8 @@ impl Docker {
             driver: Some("bridge".to_owned()),
             attachable: Some(false),
             internal: Some(!self.config.open),
+            // The engine may have it on for every network. What keeps containers apart is sure of version 4 only.
+            enable_ipv6: Some(false),
             options: Some(HashMap::from([
                 (ISOLATE.to_owned(), "false".to_owned()),
                 (BRIDGE.to_owned(), bridge(&self.config.installation)),
@@ -164,14 +167,19 @@ fn dead_end(network: &NetworkInspect) -> Option<Ipam> {
     Some(Ipam { config: Some(vec![config]), ..Ipam::default() })
 }
 
+/// The first address of a subnet and the length of its prefix.
+fn range(subnet: &str) -> Option<(IpAddr, u8)> {
+    let (address, bits) = subnet.split_once('/')?;
+    Some((address.parse().ok()?, bits.parse().ok()?))
+}
+
 /// The last address of a subnet that a host may have.
 fn last_of(subnet: &str) -> Option<Ipv4Addr> {
-    let (address, bits) = subnet.split_once('/')?;
-    let (address, bits) = (address.parse::<Ipv4Addr>().ok()?, bits.parse::<u32>().ok()?);
+    let (IpAddr::V4(address), bits) = range(subnet)? else { return None };
     if bits > 29 {
         return None;
     }
-    let hosts = u32::MAX.checked_shr(bits).unwrap_or(0);
+    let hosts = u32::MAX.checked_shr(bits.into()).unwrap_or(0);
     Some(Ipv4Addr::from((u32::from(address) | hosts) - 1))
 }
 
@@ -193,7 +201,29 @@ fn prepared(name: &str, found: NetworkInspect) -> Result<Prepared, PortError> {
     let host = gateway(&found).ok_or_else(|| missing("gateway"))?;
     let id = found.id.ok_or_else(|| missing("id"))?;
     let fenced = found.internal == Some(true);
-    Ok(Prepared { id, network: Network { name: name.to_owned(), host, fenced, own: true } })
+    let subnets = found.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+    let subnets = subnets.into_iter().filter_map(|config| range(&config.subnet?)).collect();
+    Ok(Prepared { id, network: Network { name: name.to_owned(), host, subnets, fenced, own: true } })
+}
+
+/// Whether the engine is told to keep the containers on a network apart. Of version 6 it does so by rules of their own,
+/// which some engines make and some do not.
+pub(crate) fn is_apart(network: &NetworkInspect) -> bool {
+    let isolated = network.options.as_ref().and_then(|options| options.get(ISOLATE));
+    isolated.is_some_and(|enabled| enabled == "false") && network.enable_ipv6 != Some(true)
+}
+
+/// The bridge of a network on the engine's machine: named by who made it, or by the engine.
+pub(crate) fn bridge_of(network: &NetworkInspect) -> Option<String> {
+    let named = network.options.as_ref().and_then(|options| options.get(BRIDGE));
+    named.cloned().or_else(|| Some(format!("br-{}", network.id.as_ref()?.get(..12)?)))
+}
+
+/// Whether the machine's packet filter sees what goes from container to container of an installation, if their bridge is
+/// on this machine.
+#[must_use]
+pub fn bridge_filter(installation: &str) -> Option<bool> {
+    filter::here(Path::new("/"), &bridge(installation))
 }
 
 /// The host's address on a network, of version 4 where there is one.

@@ -130,7 +130,7 @@ mod tests {
         let host = std::net::Ipv4Addr::LOCALHOST.into();
         Prepared {
             id: "net".to_owned(),
-            network: Network { name: "net".to_owned(), host, fenced, own: true },
+            network: Network { name: "net".to_owned(), host, subnets: Vec::new(), fenced, own: true },
         }
     }
 

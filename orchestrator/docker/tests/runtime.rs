@@ -145,9 +145,17 @@ async fn an_image_that_is_nowhere_is_an_error_that_says_so() {
 async fn containers_of_our_network_are_kept_apart() {
     let harness = Harness::new("apart").await;
     let network = harness.docker.prepare().await.unwrap();
-    let format = r#"{{index .Options "com.docker.network.bridge.enable_icc"}}"#;
-    let isolated = harness::docker_command(&["network", "inspect", "--format", format, &network.name]);
-    assert_eq!(isolated.trim(), "false");
+    let format = r#"{{index .Options "com.docker.network.bridge.enable_icc"}} {{.EnableIPv6}}"#;
+    let made = harness::docker_command(&["network", "inspect", "--format", format, &network.name]);
+    assert_eq!(made.trim(), "false false", "neither each other nor version 6");
+    let facts = harness.docker.facts().await.unwrap();
+    assert!(facts.network.unwrap().apart && facts.bridge_filter == Some(true), "{facts:?}");
+    let format = "{{range .IPAM.Config}}{{.Subnet}} {{end}}";
+    let ranges = harness::docker_command(&["network", "inspect", "--format", format, &network.name]);
+    let subnets: Vec<_> =
+        network.subnets.iter().map(|(address, prefix)| format!("{address}/{prefix}")).collect();
+    assert_eq!(subnets, ranges.split_whitespace().collect::<Vec<_>>());
+    assert!(!subnets.is_empty());
 }
 
 #[tokio::test]
@@ -197,6 +205,8 @@ async fn a_network_of_somebody_else_is_used_and_never_made() {
     let network = docker.prepare().await.unwrap();
     assert!(!network.fenced && !network.own);
     assert_eq!((network.name, network.host.to_string()), (name, gateway.trim().to_owned()));
+    let facts = docker.facts().await.unwrap().network.unwrap();
+    assert!(!facts.apart && !facts.own, "{facts:?}");
     let spec = spec(&harness, "compose").await;
     docker.start(&spec, &SecretString::from("x")).await.unwrap();
     assert_eq!(docker.list().await.unwrap().len(), 1);

@@ -14,6 +14,9 @@ pub struct Policy {
     pub refused: Vec<Network>,
     /// Listeners of Sluice itself that components reach by themselves.
     pub own: Vec<SocketAddr>,
+    /// Networks of the components' containers, each with the machine's own address on it. This machine reaches those
+    /// containers, and would be the way between two that have none.
+    pub containers: Vec<(Network, IpAddr)>,
 }
 
 impl Policy {
@@ -21,7 +24,8 @@ impl Policy {
     pub(crate) fn admits(&self, address: SocketAddr, reach: Reach) -> bool {
         let ip = canonical(address.ip());
         let refused = |ip: IpAddr| self.refused.iter().any(|network| network.contains(ip));
-        if refused(ip) || refused(address.ip()) || self.own.contains(&SocketAddr::new(ip, address.port())) {
+        let own = self.own.contains(&SocketAddr::new(ip, address.port()));
+        if own || refused(ip) || refused(address.ip()) || self.is_container(ip) {
             return false;
         }
         match kind(ip) {
@@ -30,6 +34,10 @@ impl Policy {
             Kind::Internal if ip.is_loopback() => self.allow_loopback && reach == Reach::Internal,
             Kind::Internal => !is_nowhere(ip) && reach == Reach::Internal,
         }
+    }
+
+    fn is_container(&self, ip: IpAddr) -> bool {
+        self.containers.iter().any(|(network, machine)| network.contains(ip) && ip != *machine)
     }
 }
 
@@ -54,6 +62,7 @@ mod tests {
         let policy = Policy {
             refused: vec!["10.9.0.0/16".parse().unwrap(), "203.0.113.7".parse().unwrap()],
             own: vec!["172.18.0.1:80".parse().unwrap()],
+            containers: vec![("172.30.0.0/16".parse().unwrap(), "172.30.0.1".parse().unwrap())],
             ..Policy::default()
         };
         let (public, internal) = ((true, true), (false, true));
@@ -71,6 +80,12 @@ mod tests {
             ("172.18.0.1", never),
             ("::ffff:172.18.0.1", never),
             ("172.18.0.2", internal),
+            ("172.30.0.1", internal),
+            ("172.30.0.2", never),
+            ("172.30.255.255", never),
+            ("::ffff:172.30.0.2", never),
+            ("64:ff9b::ac1e:2", never),
+            ("172.31.0.2", internal),
             ("127.0.0.1", never),
             ("127.9.9.9", never),
             ("::1", never),

@@ -4,7 +4,7 @@
 //! one that comes while the first still runs. Answers are kept in this process's memory, at most a day and within
 //! bounds: a restart forgets them. Faults of ours are not kept, so that a repetition tries again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -146,7 +146,7 @@ impl Replays {
     /// The answer that was given, or none: then the caller must end the key.
     fn begin(&self, key: &Key, request: [u8; 32]) -> Answer<Option<Stored>> {
         let mut kept = self.kept();
-        kept.make_room(&key.0);
+        kept.forget_old();
         if let Some(entry) = kept.entries.get(key) {
             if entry.request != request {
                 return Err(Refusal::new(
@@ -156,6 +156,10 @@ impl Replays {
             }
             let busy = || Refusal::new(ErrorCode::KeyBusy, "the first request still runs; ask again later");
             return entry.answer.clone().map(Some).ok_or_else(busy);
+        }
+        if !kept.make_room(&key.0) {
+            let why = "too many requests with idempotency keys still run; ask again later";
+            return Err(Refusal::new(ErrorCode::Crowded, why));
         }
         kept.order.push_back(key.clone());
         kept.entries.insert(key.clone(), Entry { request, since: Instant::now(), answer: None });
@@ -178,32 +182,58 @@ impl Kept {
         self.order.retain(|other| other != key);
     }
 
-    /// How much is kept for a caller: entries and bytes.
-    fn of(&self, caller: &str) -> (usize, usize) {
-        let own = self.entries.iter().filter(|(key, _)| key.0 == caller);
-        own.fold((0, 0), |(count, bytes), (_, entry)| {
-            (count + 1, bytes + entry.answer.as_ref().map_or(0, |stored| stored.body.len()))
-        })
+    /// Forgets what is older than anything is kept.
+    fn forget_old(&mut self) {
+        let is_old = |entry: &Entry| entry.answer.is_some() && entry.since.elapsed() > KEPT_FOR;
+        while let Some(oldest) = self.order.front().cloned()
+            && self.entries.get(&oldest).is_none_or(is_old)
+        {
+            self.forget(&oldest);
+        }
     }
 
-    /// Makes room for one more entry of a caller.
-    fn make_room(&mut self, caller: &str) {
-        loop {
-            let (count, bytes) = self.of(caller);
-            if count < MOST_ENTRIES / SHARE && bytes < MOST_BYTES / SHARE {
-                break;
-            }
-            let Some(oldest) = self.order.iter().find(|key| key.0 == caller).cloned() else { break };
-            self.forget(&oldest);
+    /// How much is kept for each caller: entries and bytes.
+    fn shares(&self) -> BTreeMap<&str, (usize, usize)> {
+        let mut shares: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for ((caller, _), entry) in &self.entries {
+            let (count, bytes) = shares.entry(caller).or_default();
+            *count += 1;
+            *bytes += entry.answer.as_ref().map_or(0, |stored| stored.body.len());
         }
-        while let Some(oldest) = self.order.front().cloned() {
-            let old = self.entries.get(&oldest).is_none_or(|entry| entry.since.elapsed() > KEPT_FOR);
-            if !old && self.order.len() < MOST_ENTRIES && self.bytes < MOST_BYTES {
-                break;
-            }
+        shares
+    }
+
+    /// Makes room for one more entry of a caller: who has more than a share loses what is oldest of it, and where all
+    /// together have too much, who has most does. A request that still runs is never forgotten, since it would run twice;
+    /// false where nothing else is left.
+    fn make_room(&mut self, caller: &str) -> bool {
+        loop {
+            let shares = self.shares();
+            let (count, bytes) = shares.get(caller).copied().unwrap_or_default();
+            let loser = if count >= MOST_ENTRIES / SHARE || bytes >= MOST_BYTES / SHARE {
+                caller.to_owned()
+            } else if self.entries.len() >= MOST_ENTRIES {
+                most(&shares, |(count, _)| count)
+            } else if self.bytes >= MOST_BYTES {
+                most(&shares, |(_, bytes)| bytes)
+            } else {
+                return true;
+            };
+            let is_done = |key: &&Key| {
+                key.0 == loser && self.entries.get(*key).is_none_or(|entry| entry.answer.is_some())
+            };
+            let Some(oldest) = self.order.iter().find(is_done).cloned() else { return false };
             self.forget(&oldest);
         }
     }
+}
+
+/// The caller that has most of something.
+fn most(shares: &BTreeMap<&str, (usize, usize)>, of: fn((usize, usize)) -> usize) -> String {
+    shares
+        .iter()
+        .max_by_key(|(_, share)| of(**share))
+        .map_or_else(String::new, |(caller, _)| (*caller).to_owned())
 }
 
 #[cfg(test)]
@@ -229,9 +259,54 @@ mod tests {
         }
         assert!(!begin(&replays, "one", 0), "it is still known");
         assert!(!begin(&replays, "many", 3 * MOST_ENTRIES - 1), "and so is the last of the many");
-        assert!(begin(&replays, "many", 0), "the first of them is not");
         let kept = replays.kept();
         assert_eq!(kept.order.len(), kept.entries.len());
-        assert!(kept.of("many").0 <= MOST_ENTRIES / SHARE);
+        assert_eq!(kept.shares()["many"].0, MOST_ENTRIES / SHARE);
+        drop(kept);
+        assert!(begin(&replays, "many", 0), "the first of them is not");
+    }
+
+    #[test]
+    fn a_key_that_comes_again_makes_none_be_forgotten() {
+        let replays = Replays::default();
+        for key in 0..MOST_ENTRIES / SHARE {
+            assert!(begin(&replays, "one", key));
+        }
+        for key in 0..MOST_ENTRIES / SHARE {
+            assert!(!begin(&replays, "one", key), "{key} is still known");
+        }
+    }
+
+    #[test]
+    fn many_callers_with_many_keys_make_nobody_elses_be_forgotten() {
+        let replays = Replays::default();
+        assert!(begin(&replays, "one", 0));
+        for caller in 0..3 * SHARE {
+            for key in 0..MOST_ENTRIES / SHARE {
+                begin(&replays, &format!("many{caller}"), key);
+            }
+        }
+        assert!(!begin(&replays, "one", 0), "it is still known");
+        let kept = replays.kept();
+        assert!(kept.entries.len() <= MOST_ENTRIES);
+        let least = kept.shares().into_values().map(|(count, _)| count).min();
+        assert_eq!(least, Some(1), "each has something");
+        assert_eq!(kept.shares().len(), 3 * SHARE + 1);
+    }
+
+    #[test]
+    fn a_request_that_runs_is_never_forgotten() {
+        let replays = Replays::default();
+        let key = |number: usize| ("one".to_owned(), number.to_string());
+        for number in 0..MOST_ENTRIES / SHARE {
+            assert!(replays.begin(&key(number), [0; 32]).unwrap().is_none());
+        }
+        for number in [MOST_ENTRIES, 0] {
+            assert!(replays.begin(&key(number), [0; 32]).is_err(), "{number}: it would run twice");
+        }
+        let stored = Stored { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() };
+        replays.kept().keep(&key(7), stored);
+        assert!(replays.begin(&key(MOST_ENTRIES), [0; 32]).unwrap().is_none(), "what is done makes room");
+        assert!(replays.begin(&key(0), [0; 32]).is_err());
     }
 }

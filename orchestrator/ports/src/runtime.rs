@@ -3,6 +3,8 @@
 //! Truth about containers is in their labels, so that a restarted orchestrator finds its own. Every container is made
 //! from one hardened template; nothing in a [`ContainerSpec`] can ask for more rights.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures_core::stream::BoxStream;
@@ -69,6 +71,9 @@ pub struct EngineFacts {
     pub time: Option<DateTime<Utc>>,
     /// The containers' network, if it is there.
     pub network: Option<NetworkFacts>,
+    /// Whether the machine's packet filter sees what goes from container to container on one bridge: without it a
+    /// bridge keeps nobody apart. `None` where neither the engine nor the machine tells.
+    pub bridge_filter: Option<bool>,
 }
 
 /// How the containers' network stands.
@@ -80,6 +85,8 @@ pub struct NetworkFacts {
     pub own: bool,
     /// Whether no container is on it.
     pub empty: bool,
+    /// Whether the engine keeps the containers on it apart from each other.
+    pub apart: bool,
 }
 
 /// The network of the containers.
@@ -88,7 +95,9 @@ pub struct Network {
     /// Its name.
     pub name: String,
     /// The address of the host on it.
-    pub host: std::net::IpAddr,
+    pub host: IpAddr,
+    /// Its addresses: each range by its first address and the length of the prefix.
+    pub subnets: Vec<(IpAddr, u8)>,
     /// Whether it has no route out: containers on it reach the host's address and nothing else.
     pub fenced: bool,
     /// Whether it was made for these containers alone, and not by somebody else.

@@ -179,7 +179,12 @@ async fn bind_egress(
             own.push(SocketAddr::new(network.host, address.port()));
         }
     }
-    let policy = Policy { allow_loopback: place.loopback, refused: place.refused.clone(), own };
+    let range = |(address, prefix): &(IpAddr, u8)| {
+        Some((sluice_egress::Network::new(*address, *prefix)?, network.host))
+    };
+    // On a network of somebody else there may be other things than components.
+    let containers = network.subnets.iter().filter(|_| network.own).filter_map(range).collect();
+    let policy = Policy { allow_loopback: place.loopback, refused: place.refused.clone(), own, containers };
     Ok(Some(((listener, policy), url)))
 }
 

@@ -22,6 +22,7 @@ mod hang_ups;
 mod invocations;
 mod launcher;
 mod lifecycle;
+mod neighbours;
 mod oauth;
 mod orders;
 mod poison;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use lapin::options::{
-    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeBindOptions,
-    ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
-    QueuePurgeOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
+    ExchangeBindOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions,
+    QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldArray, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
 use serde_json::json;
 use sluice_tests::{World, eventually};
@@ -103,6 +103,8 @@ async fn a_taken_over_user_reaches_its_own_deployment_and_nothing_else() -> Resu
     }
     writes_nothing(&taken, &lane, &other).await?;
     makes_nothing(&taken, &lane).await?;
+    copies_to_nobody(&world, &taken).await?;
+    acknowledges_nothing_of_others(&taken).await?;
     has_bounds(&taken).await?;
     // Its own is open: what was refused was refused for what it was.
     let channel = taken.channel().await?;
@@ -140,6 +142,8 @@ async fn writes_nothing(taken: &Taken, lane: &str, other: &str) -> Result<()> {
         // By the default exchange a message reaches any queue by its name.
         ("", lane),
         ("", "v1.router.00"),
+        // Where consumers without a queue wait for answers.
+        ("", "amq.rabbitmq.reply-to.g1h2AA5yZXBseUA"),
         ("v1.lanes", lane),
         ("v1.unroutable", ""),
         ("amq.direct", lane),
@@ -181,6 +185,35 @@ async fn makes_nothing(taken: &Taken, lane: &str) -> Result<()> {
     let bound =
         channel.exchange_bind(own.as_str().into(), "v1.lanes".into(), "#".into(), options, table()).await;
     refused("binding its exchange to another", bound)
+}
+
+/// A sender may name more routing keys in headers. They are those of the exchange that it may write to, and name no queues.
+async fn copies_to_nobody(world: &World, taken: &Taken) -> Result<()> {
+    let admin = world.broker.connect().await?;
+    admin.queue("bystander", None).await?;
+    let own = format!("v1.x.{}", taken.deployment);
+    for header in ["CC", "BCC"] {
+        let keys = FieldArray::from(vec![AMQPValue::LongString("bystander".into())]);
+        let mut headers = FieldTable::default();
+        headers.insert(header.into(), AMQPValue::FieldArray(keys));
+        let properties = BasicProperties::default().with_headers(headers);
+        publish(&taken.channel().await?, &own, "00", properties).await?;
+    }
+    ensure!(admin.depth("bystander").await? == 0, "a copy went past the exchange");
+    admin.publish_all("", "bystander", &[("one".to_owned(), b"{}".to_vec())]).await?;
+    ensure!(admin.depth("bystander").await? == 1, "what is meant for it arrives");
+    admin.close().await
+}
+
+/// An acknowledgement of what was never delivered ends its channel.
+async fn acknowledges_nothing_of_others(taken: &Taken) -> Result<()> {
+    let channel = taken.channel().await?;
+    // The broker answers by closing the channel, which the next request meets.
+    channel.basic_ack(1, BasicAckOptions::default()).await.ok();
+    let own = format!("v1.x.{}", taken.deployment);
+    let next = publish(&channel, &own, "00", BasicProperties::default()).await;
+    ensure!(next.is_err(), "the channel goes on");
+    Ok(())
 }
 
 /// The broker allows a user four connections, of which the container has some.

@@ -62,7 +62,7 @@ async fn every_refusal_has_its_code() {
         "mixed.test",
     ];
     let policy =
-        Policy { allow_loopback: true, refused: vec!["10.1.0.0/16".parse().unwrap()], own: Vec::new() };
+        Policy { allow_loopback: true, refused: vec!["10.1.0.0/16".parse().unwrap()], ..Policy::default() };
     let rig = Rig::with(&rules, policy, Limits::default()).await;
     rig.names.add("a.wild.test", &[&["192.168.0.1"]]);
     rig.names.add("metadata.test", &[&["169.254.169.254"]]);

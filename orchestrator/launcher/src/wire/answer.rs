@@ -28,17 +28,19 @@ pub(crate) struct Network {
     fenced: bool,
     #[serde(default)]
     own: bool,
+    #[serde(default)]
+    subnets: Vec<(IpAddr, u8)>,
 }
 
 impl From<runtime::Network> for Network {
-    fn from(runtime::Network { name, host, fenced, own }: runtime::Network) -> Self {
-        Self { name, host, fenced, own }
+    fn from(runtime::Network { name, host, subnets, fenced, own }: runtime::Network) -> Self {
+        Self { name, host, fenced, own, subnets }
     }
 }
 
 impl From<Network> for runtime::Network {
-    fn from(Network { name, host, fenced, own }: Network) -> Self {
-        Self { name, host, fenced, own }
+    fn from(Network { name, host, fenced, own, subnets }: Network) -> Self {
+        Self { name, host, subnets, fenced, own }
     }
 }
 
@@ -204,6 +206,8 @@ pub(crate) struct EngineFacts {
     time: Option<DateTime<Utc>>,
     #[serde(default)]
     network: Option<NetworkFacts>,
+    #[serde(default)]
+    bridge_filter: Option<bool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -211,20 +215,32 @@ struct NetworkFacts {
     fenced: bool,
     own: bool,
     empty: bool,
+    #[serde(default)]
+    apart: bool,
+}
+
+impl From<runtime::NetworkFacts> for NetworkFacts {
+    fn from(runtime::NetworkFacts { fenced, own, empty, apart }: runtime::NetworkFacts) -> Self {
+        Self { fenced, own, empty, apart }
+    }
+}
+
+impl From<NetworkFacts> for runtime::NetworkFacts {
+    fn from(NetworkFacts { fenced, own, empty, apart }: NetworkFacts) -> Self {
+        Self { fenced, own, empty, apart }
+    }
 }
 
 impl From<runtime::EngineFacts> for EngineFacts {
-    fn from(runtime::EngineFacts { name, version, runc, time, network }: runtime::EngineFacts) -> Self {
-        let network =
-            network.map(|runtime::NetworkFacts { fenced, own, empty }| NetworkFacts { fenced, own, empty });
-        Self { name, version, runc, time, network }
+    fn from(facts: runtime::EngineFacts) -> Self {
+        let runtime::EngineFacts { name, version, runc, time, network, bridge_filter } = facts;
+        Self { name, version, runc, time, network: network.map(Into::into), bridge_filter }
     }
 }
 
 impl From<EngineFacts> for runtime::EngineFacts {
-    fn from(EngineFacts { name, version, runc, time, network }: EngineFacts) -> Self {
-        let network =
-            network.map(|NetworkFacts { fenced, own, empty }| runtime::NetworkFacts { fenced, own, empty });
-        Self { name, version, runc, time, network }
+    fn from(facts: EngineFacts) -> Self {
+        let EngineFacts { name, version, runc, time, network, bridge_filter } = facts;
+        Self { name, version, runc, time, network: network.map(Into::into), bridge_filter }
     }
 }

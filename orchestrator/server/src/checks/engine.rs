@@ -19,7 +19,12 @@ pub(super) async fn look(configuration: &Configuration) -> Vec<Finding> {
     };
     let asked = in_time(async { runtime.facts().await.map_err(|error| sluice_engine::chain(&error)) }).await;
     match asked {
-        Ok(facts) => judge(&facts, configuration.egress.open, Utc::now()),
+        Ok(mut facts) => {
+            // A launcher that is shut away does not see the machine's bridges; this process may.
+            facts.bridge_filter =
+                facts.bridge_filter.or_else(|| sluice_docker::bridge_filter(&configuration.installation));
+            judge(&facts, configuration.egress.open, Utc::now())
+        }
         Err(why) => vec![Finding::error(Check::Engine, why)],
     }
 }
@@ -41,7 +46,28 @@ fn judge(facts: &EngineFacts, open: bool, now: DateTime<Utc>) -> Vec<Finding> {
         });
     }
     findings.push(fence(facts.network, open));
+    findings.push(walls(facts.network, facts.bridge_filter));
     findings
+}
+
+/// Whether components reach each other.
+fn walls(network: Option<NetworkFacts>, bridge_filter: Option<bool>) -> Finding {
+    let check = Check::Walls;
+    if network.is_some_and(|network| !network.apart) {
+        let found = "the engine does not keep the containers on their network apart";
+        return Finding::warning(check, found);
+    }
+    match bridge_filter {
+        Some(true) => Finding::fine(check, "the containers are kept apart"),
+        Some(false) => Finding::warning(
+            check,
+            "net.bridge.bridge-nf-call-iptables is not 1 on the engine's machine: what the engine does to keep containers apart is without effect",
+        ),
+        None => Finding::fine(
+            check,
+            "the engine is told to keep the containers apart; the machine is not seen from here",
+        ),
+    }
 }
 
 /// Whether components reach more than their rules name.
@@ -92,20 +118,34 @@ mod tests {
             runc: Some("1.3.3".to_owned()),
             time: Some(now + TimeDelta::seconds(90)),
             network: None,
+            bridge_filter: Some(false),
         };
         let found: Vec<_> = judge(&facts, false, now).iter().map(|one| (one.code, one.ok)).collect();
         assert_eq!(
             found,
-            [("D0002", true), ("D0006", false), ("D0007", true), ("D0013", false), ("D0020", true)]
+            [
+                ("D0002", true),
+                ("D0006", false),
+                ("D0007", true),
+                ("D0013", false),
+                ("D0020", true),
+                ("D0021", false)
+            ]
         );
-        let other = EngineFacts { name: "Podman Engine".to_owned(), runc: None, time: None, ..facts };
+        let other = EngineFacts {
+            name: "Podman Engine".to_owned(),
+            runc: None,
+            time: None,
+            bridge_filter: None,
+            ..facts
+        };
         let found: Vec<_> = judge(&other, false, now).iter().map(|one| (one.code, one.ok)).collect();
-        assert_eq!(found, [("D0002", true), ("D0007", false), ("D0020", true)]);
+        assert_eq!(found, [("D0002", true), ("D0007", false), ("D0020", true), ("D0021", true)]);
     }
 
     #[test]
     fn a_network_with_a_route_out_is_told_of_unless_the_next_start_mends_it() {
-        let network = |fenced, own, empty| Some(NetworkFacts { fenced, own, empty });
+        let network = |fenced, own, empty| Some(NetworkFacts { fenced, own, empty, apart: true });
         for (network, open, expect) in [
             (None, false, true),
             (None, true, false),
@@ -117,6 +157,22 @@ mod tests {
             (network(false, false, true), false, false),
         ] {
             assert_eq!(fence(network, open).ok, expect, "{network:?} {open}");
+        }
+    }
+    #[test]
+    fn containers_that_reach_each_other_are_told_of() {
+        let network = |apart| Some(NetworkFacts { fenced: true, own: false, empty: false, apart });
+        for (network, filter, expect) in [
+            (None, Some(true), true),
+            (None, None, true),
+            (None, Some(false), false),
+            (network(true), Some(true), true),
+            (network(true), None, true),
+            (network(true), Some(false), false),
+            (network(false), Some(true), false),
+            (network(false), None, false),
+        ] {
+            assert_eq!(walls(network, filter).ok, expect, "{network:?} {filter:?}");
         }
     }
 }

@@ -87,6 +87,7 @@ checks! {
     ConsumerTimeout "D0018" false "consumer timeout of the broker" "set consumer_timeout in rabbitmq.conf to several times the longest timeout of a step; 7200000 is two hours"
     EngineAccess "D0019" true "access to the container engine" "run `sluice launcher` as a user of its own, set SLUICE__RUNTIME__LAUNCHER to its socket, and let this user not reach the engine (not in group docker)"
     Fence "D0020" true "fence around components" "set SLUICE__EGRESS__MODE=proxy; stop the containers and `sluice serve`, and start it again, or make the network that SLUICE__RUNTIME__NETWORK names with --internal"
+    Walls "D0021" true "walls between components" "set net.bridge.bridge-nf-call-iptables = 1 in a file of /etc/sysctl.d, with br_netfilter in one of /etc/modules-load.d; make the network that SLUICE__RUNTIME__NETWORK names with com.docker.network.bridge.enable_icc=false and without version 6"
 }
 
 impl Finding {

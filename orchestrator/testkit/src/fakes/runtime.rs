@@ -174,7 +174,13 @@ fn effective(limits: Limits) -> EffectiveLimits {
 impl Runtime for MemoryRuntime {
     async fn prepare(&self) -> Result<Network, PortError> {
         drop(self.up("prepare the network")?);
-        Ok(Network { name: "memory".to_owned(), host: Ipv4Addr::LOCALHOST.into(), fenced: true, own: true })
+        Ok(Network {
+            name: "memory".to_owned(),
+            host: Ipv4Addr::LOCALHOST.into(),
+            subnets: Vec::new(),
+            fenced: true,
+            own: true,
+        })
     }
 
     async fn image(&self, image: &ImageRef) -> Result<Image, PortError> {
@@ -275,6 +281,7 @@ impl Runtime for MemoryRuntime {
             runc: None,
             time,
             network: None,
+            bridge_filter: None,
         })
     }
 }
