@@ -34,23 +34,29 @@ const CONFIRM: Duration = Duration::from_secs(10);
 pub struct Shape {
     /// Its version, which its messages carry as `v`.
     pub version: &'static str,
+    /// The function of the middle step.
+    pub function: &'static str,
     /// How many inputs the middle step takes at a time.
     pub concurrency: u32,
     /// More of the middle step, as YAML behind a comma.
     pub work: &'static str,
+    /// Where the message is in what the middle step emits.
+    pub message: &'static str,
+    /// More of what the last step sends, as YAML behind a comma.
+    pub more: &'static str,
 }
 
 impl Default for Shape {
     fn default() -> Self {
         let work = ", timeout: 20s, retry: { attempts: 5, initial: 1s, max: 5s }";
-        Self { version: "1.0.0", concurrency: 32, work }
+        Self { version: "1.0.0", function: "faulty/act", concurrency: 32, work, message: "$.body", more: "" }
     }
 }
 
 impl Shape {
     /// The connector of the webhook, and the template.
     fn files(&self, url: &str) -> String {
-        let Self { version, concurrency, work } = self;
+        let Self { version, function, concurrency, work, message, more } = self;
         format!(
             "---
 sluice: 1
@@ -70,11 +76,11 @@ instances:
 steps:
   - {{ id: listen, use: shop/listen, config: {{ queue: {SOURCE}, prefetch: 200 }} }}
   - {{ id: call, use: door/call, after: [] }}
-  - {{ id: work, use: faulty/act, after: [listen, call], concurrency: {concurrency}{work} }}
+  - {{ id: work, use: {function}, after: [listen, call], concurrency: {concurrency}{work} }}
   - id: out
     use: http/request
     config: {{ method: POST, url: \"{url}/got\" }}
-    input: {{ id: $.body.id, data: $.body.data, v: \"{version}\" }}
+    input: {{ id: {message}.id, data: {message}.data, v: \"{version}\"{more} }}
     concurrency: 32
     retry: {{ attempts: 20, initial: 1s, max: 5s }}
 "

@@ -15,6 +15,8 @@ pub(crate) const OUTGOING_BYTES: usize = 10 * 1024 * 1024;
 
 /// The routing key of answers to the request that began an execution.
 pub(crate) const REPLY: &str = "reply";
+/// The header by which a message names its routing key. The first libraries leave it in the message.
+const ROUTING_KEY: &str = "x-eio-routing-key";
 /// Headers of an answer that belong to its connection: our server says them itself.
 const OF_THE_CONNECTION: [&str; 7] =
     ["connection", "content-encoding", "content-length", "keep-alive", "te", "transfer-encoding", "upgrade"];
@@ -92,7 +94,9 @@ pub(crate) fn reply(mut told: Value, body: &str, publication: &Publication) -> E
         let name = name.to_lowercase();
         match value {
             value if name == "x-eio-status-code" => status = value.clone(),
-            _ if OF_THE_CONNECTION.contains(&name.as_str()) || name == "reply_to" => {}
+            // By these it came here.
+            _ if name == "reply_to" || name == ROUTING_KEY => {}
+            _ if OF_THE_CONNECTION.contains(&name.as_str()) => {}
             Value::String(_) => drop(headers.insert(name, value.clone())),
             Value::Number(_) | Value::Bool(_) => drop(headers.insert(name, value.to_string().into())),
             Value::Null | Value::Array(_) | Value::Object(_) => {}

@@ -10,7 +10,7 @@ use crate::component::Components;
 use crate::credentials::{Aliases, Instances};
 use crate::finding::{FindingCode, Findings};
 use crate::graph::{Graph, graph};
-use crate::import::OutFile;
+use crate::import::{OutFile, argument};
 use crate::model::{Flow, Node};
 use crate::names;
 use crate::object::shown;
@@ -37,6 +37,8 @@ pub(crate) struct Built {
     pub(crate) file: OutFile,
     /// Whether it is called by a webhook.
     pub(crate) has_webhook: bool,
+    /// Whether a timer starts it.
+    pub(crate) has_timer: bool,
 }
 
 impl Import<'_, '_> {
@@ -81,11 +83,11 @@ impl Import<'_, '_> {
             template["instances"] = all.collect::<Map<_, _>>().into();
         }
         template["steps"] = steps.into();
-        let file = OutFile {
-            path: format!("{name}.template.yaml"),
-            text: text::write(&comment(&name, &aliases), &template),
-        };
-        Some(Built { file, has_webhook: matches!(begin, Start::Called | Start::Webhook) })
+        let has_webhook = matches!(begin, Start::Called | Start::Webhook);
+        let command = command(&name, has_webhook, &aliases, &template["parameters"]["required"]);
+        let text = text::write(&command, &template);
+        let file = OutFile { path: format!("{name}.template.yaml"), text };
+        Some(Built { file, has_webhook, has_timer: matches!(begin, Start::Timer(_)) })
     }
 
     /// What each node uses.
@@ -209,15 +211,24 @@ fn finish_first(begin: &Start, step: &mut Value) {
     match begin {
         Start::Own(Some(schedule)) => step["schedule"] = schedule.clone(),
         // There the tick carries nothing.
-        Start::Timer(_) => step["input"] = json!({}),
+        Start::Timer(_) if step.get("input").is_none() => step["input"] = json!({}),
         Start::Called => drop(step.as_object_mut().and_then(|step| step.shift_remove("config"))),
-        Start::Own(None) | Start::Webhook => {}
+        Start::Own(None) | Start::Timer(_) | Start::Webhook => {}
     }
 }
 
-/// How the template is deployed.
-fn comment(name: &str, aliases: &Aliases) -> String {
-    let bound: String =
-        aliases.all.iter().map(|(alias, (_, instance))| format!(" --instance {alias}={instance}")).collect();
-    format!("sluice apply -f {name}.template.yaml{bound}")
+/// The command that deploys the template, in the folder of the import.
+fn command(name: &str, has_webhook: bool, aliases: &Aliases, required: &Value) -> String {
+    let mut command = "sluice apply".to_owned();
+    if has_webhook {
+        command.push_str(&format!(" -f {}", webhook::PATH));
+    }
+    command.push_str(&format!(" -f {name}.template.yaml"));
+    for (alias, (_, instance)) in &aliases.all {
+        command.push_str(&format!(" --instance {alias}={instance}"));
+    }
+    for parameter in required.as_array().into_iter().flatten().filter_map(Value::as_str) {
+        command.push_str(&format!(" --set {}=VALUE", argument(parameter)));
+    }
+    command
 }

@@ -12,8 +12,10 @@ use crate::finding::{FindingCode, Findings};
 use crate::model::{Component, Node};
 use crate::object::{Object, shown};
 
-/// Names of connectors of ours, which no component of another platform takes by chance.
-const OURS: [&str; 7] = ["timer", "http", "log", "rabbitmq", "rest", "sluice", crate::webhook::CONNECTOR];
+/// Components that come with Sluice.
+const OURS: [&str; 5] = ["timer", "http", "log", "rabbitmq", "rest"];
+/// Other names that no component of another platform takes by chance.
+const RESERVED: [&str; 2] = ["sluice", crate::webhook::CONNECTOR];
 
 /// A record of a component in a document, or beside it.
 #[derive(Debug, Clone, Default)]
@@ -134,6 +136,11 @@ impl Record {
     }
 }
 
+/// Whether a connector is one of those that come with Sluice.
+pub(crate) fn is_ours(connector: &str) -> bool {
+    OURS.contains(&connector)
+}
+
 impl<'o> Components<'o> {
     pub(crate) fn new(
         platform: Platform,
@@ -162,7 +169,7 @@ impl<'o> Components<'o> {
     /// A name for a connector. Only who chooses it himself may take one of ours.
     fn base(&self, name: &str, is_chosen: bool) -> String {
         let name = component_name(name);
-        match OURS.contains(&name.as_str()) && !is_chosen {
+        match (is_ours(&name) || RESERVED.contains(&name.as_str())) && !is_chosen {
             true => format!("{}-{name}", self.platform.word()),
             false => name,
         }

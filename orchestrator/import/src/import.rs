@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::bounds::{MAX_EDGES, MAX_FLOWS, MAX_STEPS};
-use crate::component::{Components, Record};
+use crate::component::{Components, Record, is_ours};
 use crate::credentials::Instances;
 use crate::finding::{FindingCode, Findings};
 use crate::model::Flow;
@@ -31,7 +31,7 @@ pub struct OutFile {
     pub text: String,
 }
 
-/// An image that flows need, to be adopted.
+/// An image that flows need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Image {
     /// What the connector is called.
@@ -104,7 +104,7 @@ fn finish(platform: Platform, read: Read, own: usize, options: &Options) -> Impo
     let mut instances = Instances::default();
     let mut names = BTreeSet::new();
     let mut templates = Vec::new();
-    let mut has_webhook = false;
+    let (mut has_webhook, mut has_timer) = (false, false);
     for flow in flows {
         if flow.nodes.len() > MAX_STEPS {
             let message = format!("the flow has {} nodes, more than {MAX_STEPS}", flow.nodes.len());
@@ -125,6 +125,7 @@ fn finish(platform: Platform, read: Read, own: usize, options: &Options) -> Impo
         };
         if let Some(built) = import.flow(flow) {
             has_webhook |= built.has_webhook;
+            has_timer |= built.has_timer;
             templates.push(built.file);
         }
     }
@@ -139,7 +140,9 @@ fn finish(platform: Platform, read: Read, own: usize, options: &Options) -> Impo
     }
     files.extend(instances.files(&components));
     files.extend(templates);
-    let images = images(&components, &mut findings);
+    let own = [("rest", has_webhook), ("timer", has_timer)];
+    let own = own.into_iter().filter(|(_, is_used)| *is_used).map(|(name, _)| name);
+    let images = images(&components, own, &mut findings);
     Imported { files, images, findings: findings.finish() }
 }
 
@@ -150,23 +153,40 @@ fn descriptor(known: &crate::component::Known) -> Option<OutFile> {
     Some(OutFile { path: format!("components/{}/component.json", known.connector), text })
 }
 
-fn images(components: &Components<'_>, findings: &mut Findings) -> Vec<Image> {
-    let mut images: BTreeMap<&str, Image> = BTreeMap::new();
+fn images<'c>(
+    components: &'c Components<'_>,
+    own: impl Iterator<Item = &'c str>,
+    findings: &mut Findings,
+) -> Vec<Image> {
+    let mut images: BTreeMap<&str, Image> = own.map(|name| (name, installed(name))).collect();
     for known in components.all() {
         let connector = known.connector.clone();
-        if known.image.is_none() && !images.contains_key(known.connector.as_str()) {
+        if images.contains_key(connector.as_str()) {
+            continue;
+        }
+        if known.image.is_none() && is_ours(&connector) {
+            images.insert(&known.connector, installed(&connector));
+            continue;
+        }
+        if known.image.is_none() {
             findings.add(FindingCode::NoImage, "", format!("`{connector}` needs an image"));
         }
-        let image = known.image.as_deref().unwrap_or("IMAGE");
-        let command = format!("sluice component adopt {} --name {connector}", argument(image));
-        let image = || Image { connector, image: known.image.clone(), command };
-        images.entry(&known.connector).or_insert_with(image);
+        let image = argument(known.image.as_deref().unwrap_or("IMAGE"));
+        let command = format!("sluice component adopt {image} --name {connector}");
+        images.insert(&known.connector, Image { connector, image: known.image.clone(), command });
     }
     images.into_values().collect()
 }
 
+/// A component that comes with Sluice.
+fn installed(name: &str) -> Image {
+    let image = format!("sluice/{name}:{}", env!("CARGO_PKG_VERSION"));
+    let command = format!("sluice connector install {image}");
+    Image { connector: name.to_owned(), image: Some(image), command }
+}
+
 /// A word of a command as a shell takes it.
-fn argument(word: &str) -> String {
+pub(crate) fn argument(word: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:@+".contains(letter);
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }

@@ -80,19 +80,20 @@ impl Steps<'_> {
             findings.add(FindingCode::Passthrough, &node.place, message);
             reads |= told.passthrough;
         }
+        let has_front = !steps.is_empty();
         for (number, (mut config, _)) in config.into_iter().enumerate() {
             let node = &self.graph.nodes[number];
             let carries = node.carries == Carries::Yes || (reads && node.carries == Carries::Default);
             if carries {
                 config.insert("_passthrough".to_owned(), true.into());
             }
-            let is_first = number == 0;
-            let mut gate = match is_first {
+            let begins = number == 0 && !has_front;
+            let mut gate = match begins {
                 true => Gate::default(),
                 false => gate(node, self.graph, self.ids, findings),
             };
             self.variables.append(&mut gate.variables);
-            self.unheard(node, is_first, findings);
+            self.unheard(node, begins, findings);
             let step = self.step(number, config, gate, steps.last());
             steps.push(step);
         }
@@ -136,8 +137,8 @@ impl Steps<'_> {
     }
 
     /// Names transformations that nothing ever goes through.
-    fn unheard(&self, node: &Node, is_first: bool, findings: &mut Findings) {
-        if is_first && node.before.is_some() {
+    fn unheard(&self, node: &Node, begins: bool, findings: &mut Findings) {
+        if begins && node.before.is_some() {
             let message = "the first step takes no input, so the transformation before it has no effect";
             findings.add(FindingCode::Setting, &node.place, message);
         }

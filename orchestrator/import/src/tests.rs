@@ -7,7 +7,7 @@ mod oih;
 use chrono::DateTime;
 use serde_json::Value;
 use sluice_domain::{Connector, PinnedImage, Source};
-use sluice_planner::{Catalogue, Documents, InstanceFacts, SourceFile};
+use sluice_planner::{Catalogue, Diagnostic, Documents, InstanceFacts, SourceFile};
 use sluice_protocol::Descriptor;
 
 use crate::{Imported, Options, Platform, Severity, import};
@@ -61,10 +61,25 @@ fn readable(imported: &Imported) -> Documents {
     documents
 }
 
-/// What the planner says of the files: they must be readable, and their checks find at most these faults and that
-/// connectors are not installed.
+/// The first line of a file, which says how it is used.
+#[track_caller]
+fn first_line<'i>(imported: &'i Imported, path: &str) -> &'i str {
+    let found = imported.files.iter().find(|file| file.path == path).unwrap();
+    found.text.lines().next().unwrap().strip_prefix("# ").unwrap()
+}
+
+/// The planner must find these faults in the files and no others.
 #[track_caller]
 fn faults(imported: &Imported, expect: &[&str]) {
+    let found = found(imported);
+    let told: Vec<String> = found.iter().map(|one| format!("{}: {}", one.code, one.message)).collect();
+    assert_eq!(found.iter().map(|one| one.code.as_str()).collect::<Vec<_>>(), expect, "{told:?}");
+}
+
+/// The faults that the planner finds in the files, which must be readable. That connectors are not installed says nothing
+/// about the import.
+#[track_caller]
+fn found(imported: &Imported) -> Vec<Diagnostic> {
     let documents = readable(imported);
     let mut connectors: Vec<Connector> = imported
         .files
@@ -93,8 +108,6 @@ fn faults(imported: &Imported, expect: &[&str]) {
     for doc in &documents.templates {
         found.extend(sluice_planner::check_template(doc, &catalogue).errors().cloned());
     }
-    // That a connector is not installed says nothing about the import.
     found.retain(|one| one.code != sluice_planner::Code::UnknownConnector);
-    let told: Vec<String> = found.iter().map(|one| format!("{}: {}", one.code, one.message)).collect();
-    assert_eq!(found.iter().map(|one| one.code.as_str()).collect::<Vec<_>>(), expect, "{told:?}");
+    found
 }

@@ -10,10 +10,13 @@ pub(crate) const CONNECTOR: &str = "imported-webhook";
 /// The trigger.
 pub(crate) const TRIGGER: &str = "receive";
 
+/// Where its file is.
+pub(crate) const PATH: &str = "imported-webhook.connector.yaml";
+
 /// Its file. Whoever knows the URL may call it, as there when the webhook has no credentials.
 pub(crate) fn file() -> OutFile {
     let comment = "Whoever knows the URL may call this webhook. docs/webhooks.md says how requests are signed.\n\
-                   Connectors of this kind need the component `rest`: sluice connector install sluice/rest:VERSION";
+                   Connectors of this kind need the component `rest`.";
     let connector = json!({
         "sluice": 1,
         "kind": "connector",
@@ -24,5 +27,5 @@ pub(crate) fn file() -> OutFile {
             TRIGGER: { "title": "Receive a request", "kind": "webhook", "signature": { "preset": "none" } },
         },
     });
-    OutFile { path: format!("{CONNECTOR}.connector.yaml"), text: text::write(comment, &connector) }
+    OutFile { path: PATH.to_owned(), text: text::write(comment, &connector) }
 }

@@ -30,9 +30,6 @@ async fn an_answer_goes_through_its_own_port() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_to_whoever_asked_is_an_answer_too() {
     of_each(async |library| {
-        if library == "sailor-1.3.0" || library == "ferryman-1.1.3" {
-            return;
-        }
         let input = json!({ "do": "answer", "body": [1, 2] });
         let outputs = harness(library).action("act", json!({}), input).await.unwrap();
         let ports: Vec<&str> = outputs.iter().map(|output| output.port.as_str()).collect();

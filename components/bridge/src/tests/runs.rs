@@ -185,6 +185,23 @@ async fn a_step_of_the_open_integration_hub_adds_itself_to_what_is_carried_along
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_libraries_show_what_is_carried_along_and_carry_it_no_further() {
+    for library in ["sailor-1.3.0", "ferryman-1.1.3"] {
+        let came = json!({ "first": { "body": { "x": 1 }, "data": { "x": 1 } } });
+        let harness = harness(library).headers(headers(&json!({ "eio-passthrough": came })));
+        for config in [json!({}), json!({ "_passthrough": true, "nodeSettings": { "passthrough": true } })] {
+            let outputs = harness.action("act", config, json!({ "do": "echo" })).await.unwrap();
+            assert_eq!(body(&outputs[0])["passthrough"], came, "{library}");
+            assert_eq!(outputs[0].headers.get("eio-passthrough"), None, "{library}");
+        }
+        // What a component puts there itself leaves with its message.
+        let more = json!({ "do": "emit", "body": 1, "more": { "passthrough": came } });
+        let outputs = harness.action("act", json!({}), more).await.unwrap();
+        assert_eq!(outputs[0].headers["eio-passthrough"], came, "{library}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_may_transform_what_comes_and_what_goes() {
     let harness = harness("ferryman-2.4.7");
     let run = async |settings: serde_json::Value| {

@@ -8,10 +8,6 @@ use super::{acted, headers};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_routing_key_that_leads_nowhere_fails_the_run() {
     of_each(async |library| {
-        // The first libraries know no such header.
-        if library == "sailor-1.3.0" || library == "ferryman-1.1.3" {
-            return;
-        }
         let harness = harness(library);
         let more = json!({ "headers": { "X-EIO-Routing-Key": "somewhere" } });
         let fault = acted(&harness, json!({ "do": "emit", "body": 1, "more": more })).await.unwrap_err();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{codes, file, imported};
+use super::{codes, file, first_line, imported};
 use crate::{ImportError, Options, Platform, Severity, import};
 
 fn flow(graph: Value) -> Value {
@@ -48,6 +48,9 @@ fn a_flow_becomes_a_template() {
     assert_eq!(codes(&made, Severity::Warning), ["M0103", "M0404", "M0501", "M0711"]);
     let commands: Vec<&str> = made.images.iter().map(|image| image.command.as_str()).collect();
     assert_eq!(commands[0], "sluice component adopt IMAGE --name crm");
+    let deploys =
+        "sluice apply -f orders-to-crm.template.yaml --instance main-crm=main-crm --instance shop-eu=shop-eu";
+    assert_eq!(first_line(&made, "orders-to-crm.template.yaml"), deploys);
 }
 
 #[test]
@@ -77,6 +80,7 @@ fn a_recipe_becomes_templates_with_parameters() {
     assert_eq!(template["steps"][2], handler);
     assert_eq!(file(&made, "two.template.yaml")["title"], "Two");
     assert!(codes(&made, Severity::Warning).contains(&"M0701"));
+    assert_eq!(first_line(&made, "one.template.yaml"), "sluice apply -f one.template.yaml --set email=VALUE");
 }
 
 #[test]
@@ -108,6 +112,10 @@ fn a_router_becomes_conditions() {
     assert!(made.files.iter().any(|file| file.path == "imported-webhook.connector.yaml"));
     assert!(made.images.iter().all(|image| image.connector != "webhook"), "{:?}", made.images);
     assert!(codes(&made, Severity::Note).contains(&"M0702"));
+    let deploys = "sluice apply -f imported-webhook.connector.yaml -f orders-to-crm.template.yaml";
+    assert_eq!(first_line(&made, "orders-to-crm.template.yaml"), deploys);
+    let rest = made.images.iter().find(|image| image.connector == "rest").unwrap();
+    assert!(rest.command.starts_with("sluice connector install sluice/rest:"), "{}", rest.command);
 }
 
 #[test]

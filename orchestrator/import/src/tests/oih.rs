@@ -77,6 +77,36 @@ fn what_starts_a_flow_is_found_or_told() {
 }
 
 #[test]
+fn what_is_put_in_front_of_an_action_goes_through_its_transformation() {
+    for (cron, uses) in [(Some("0 7 * * *"), "timer/tick"), (None, "imported-webhook/receive")] {
+        let mut document = flow("upsertPerson", cron);
+        document["graph"]["nodes"][0]["nodeSettings"] =
+            json!({ "applyTransform": "before", "transformFunction": "{ 'data': { 'n': data.name } }" });
+        let made = imported(Platform::Oih, &json!([document, component()]), &Options::default());
+        let steps = file(&made, "persons.template.yaml")["steps"].clone();
+        assert_eq!(steps[0]["use"], uses);
+        assert_eq!(steps[1]["input"], "= ({ 'data': { 'n': body.name } }).data");
+        assert!(codes(&made, Severity::Warning).contains(&"M0609"), "{:?}", made.findings);
+    }
+}
+
+#[test]
+fn components_that_come_with_sluice_are_installed_and_not_adopted() {
+    let connectors = [("5ca5c44c187c040010a9bb8c".to_owned(), "http".to_owned())].into();
+    let document = json!([flow("upsertPerson", Some("0 7 * * *")), component()]);
+    let made = imported(Platform::Oih, &document, &Options { connectors, ..Options::default() });
+    let version = env!("CARGO_PKG_VERSION");
+    let commands: Vec<&str> = made.images.iter().map(|image| image.command.as_str()).collect();
+    let expect = [
+        format!("sluice connector install sluice/http:{version}"),
+        "sluice component adopt acme/snazzy:1 --name snazzy".to_owned(),
+        format!("sluice connector install sluice/timer:{version}"),
+    ];
+    assert_eq!(commands, expect);
+    assert!(!codes(&made, Severity::Warning).contains(&"M0404"));
+}
+
+#[test]
 fn a_flow_that_nothing_starts_is_told() {
     let import = |cron| {
         crate::import(Platform::Oih, &flow("getPersons", cron).to_string(), &Options::default()).unwrap()

@@ -149,6 +149,10 @@ fn told(imported: &Imported, folder: Option<&Path>) -> String {
     if let Some(folder) = folder {
         text += &format!("Written to {}:\n", folder.display());
         imported.files.iter().for_each(|file| text += &format!("  {}\n", file.path));
+        let known = imported.files.iter().any(|file| file.path.starts_with("components/"));
+        let shown = folder.display();
+        let components = if known { format!(" --components {shown}/components") } else { String::new() };
+        text += &format!("Check them: sluice validate {shown}{components}\n");
     }
     if !imported.images.is_empty() {
         text += "Connectors that are needed:\n";

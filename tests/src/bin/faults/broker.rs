@@ -1,9 +1,11 @@
 //! The broker goes away, loses its data, or takes no messages.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sluice_tests::{Orchestrator, World, eventually};
+use sluice_tests::load::{self, Shape};
+use sluice_tests::{Orchestrator, World, adopt_probe, eventually};
 
 use crate::catalogue::{Fault, How};
 use crate::node::Node;
@@ -40,6 +42,14 @@ pub(crate) const FAULTS: &[Fault] = &[
         undo: "it is started again",
         expected: "lost 0; the webhook answers 503 meanwhile; the orchestrator's memory grows by at most 10 %; first delivery within 10 s of its port being open",
         how: How::Runs(|cx| Box::pin(away(cx))),
+    },
+    Fault {
+        number: "F8a",
+        name: "RabbitMQ away under a component of another platform",
+        inject: "SIGTERM to the node while an adopted component works, for a third of the time of F8",
+        undo: "it is started again",
+        expected: "lost 0; one process of the component does all of it, in one container; first delivery within 10 s of its port being open",
+        how: How::Runs(|cx| Box::pin(away_from_adopted(cx))),
     },
     Fault {
         number: "F9",
@@ -133,6 +143,45 @@ async fn away(cx: &mut Cx) -> Result<Row> {
     ));
     row.check("the orchestrator's memory grows by at most 10 %", after <= before + before / 10);
     row.check("the webhook answers 503 meanwhile", row.refused.contains_key(&503));
+    Ok(row)
+}
+
+async fn away_from_adopted(cx: &mut Cx) -> Result<Row> {
+    let probe = "probe-sailor";
+    adopt_probe("sailor-2.7.8", probe).await?;
+    let shape = Shape {
+        function: "probe-sailor/act",
+        concurrency: 16,
+        work: ", input: { do: pid, of: $.body, wait: 400 }, limits: { memory: 512MiB }",
+        message: "$.body.of",
+        more: ", by: $.body.pid",
+        ..Shape::default()
+    };
+    let setup = Setup { shape, components: &[probe], share: 0.5, rate: 30.0, ..Setup::default() };
+    let mut run = cx.begin(setup).await?;
+    run.at(0.3).await?;
+    let before = run.started().await?;
+    eventually("messages in the middle of the step", PATIENCE, || async {
+        let counters = run.world.api.counters(load::FLOW, "work").await?;
+        Ok((counters["received"].as_u64() > counters["succeeded"].as_u64()).then_some(()))
+    })
+    .await?;
+    run.strike();
+    cx.node.stop().await?;
+    not_ready(&run.world).await?;
+    run.detected();
+    let outage = cx.outage / 3;
+    tokio::time::sleep(outage).await;
+    cx.node.up().await?;
+    run.mended();
+    run.drained().await?;
+    let after = run.started().await?;
+    let bodies = run.load.recorder.bodies();
+    let processes: BTreeSet<u64> = bodies.iter().filter_map(|body| body["by"].as_u64()).collect();
+    let mut row = soon(run.finish().await?, 10.0);
+    row.note(format!("away for {} s; {} process of the component", outage.as_secs(), processes.len()));
+    row.check("one process of the component does all of it", processes.len() == 1);
+    row.check("no container is taken for dead", before == after);
     Ok(row)
 }
 

@@ -7,8 +7,8 @@
 //! cargo run --release -p sluice-tests --bin faults -- kills --messages 100000
 //! ```
 //!
-//! Needs root, Docker, the component images (`deploy/images/build`), Debian's `rabbitmq-server`, `iptables`, `sqlite3` and a
-//! C compiler. It starts a RabbitMQ node of its own, and for some rows a container engine of its own; what it made it
+//! Needs root, Docker, the component images (`deploy/images/build`), Debian's `rabbitmq-server`, `iptables`, `sqlite3`, a
+//! C compiler, and Node.js with npm for F8a. It starts a RabbitMQ node of its own, and for some rows a container engine of its own; what it made it
 //! removes, also after a failure or Ctrl-C. Same seed, same data and same order of faults; when exactly they strike is up to
 //! the machine.
 

@@ -42,6 +42,8 @@ pub(crate) struct Cx {
 /// How a load is set up.
 pub(crate) struct Setup<'a> {
     pub(crate) shape: Shape,
+    /// Components besides those of an ordinary load.
+    pub(crate) components: &'a [&'a str],
     /// Share of the messages of an ordinary load.
     pub(crate) share: f64,
     /// Messages a second.
@@ -59,6 +61,7 @@ impl Default for Setup<'_> {
     fn default() -> Self {
         Self {
             shape: Shape::default(),
+            components: &[],
             share: 1.0,
             rate: 150.0,
             data: None,
@@ -94,7 +97,8 @@ impl Cx {
     pub(crate) async fn begin(&self, setup: Setup<'_>) -> Result<Run> {
         let begun = Instant::now();
         let broker = self.node.broker("fault").await?;
-        let world = World::start_on(broker, setup.data, &COMPONENTS, setup.settings).await?;
+        let components = [&COMPONENTS[..], setup.components].concat();
+        let world = World::start_on(broker, setup.data, &components, setup.settings).await?;
         let books = tempfile::tempdir()?;
         let load = Load::deploy(&world, books.path(), &setup.shape).await?;
         let count = ((self.messages as f64 * setup.share) as usize).max(20);
