@@ -5,6 +5,7 @@
 //! because JSONata evaluators belong to one thread.
 
 pub(crate) mod effects;
+mod emitted;
 mod failure;
 mod lanes;
 pub(crate) mod notes;

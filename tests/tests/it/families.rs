@@ -48,6 +48,25 @@ steps:
     )
 }
 
+/// The outputs that history has of a run of `many` that emitted some and stands so.
+async fn recorded(world: &World, status: &str) -> Result<Value> {
+    eventually(&format!("the step run that is {status}, with outputs"), PATIENCE, || async {
+        let executions = world.api.get("/api/v1/executions?flow=mixed").await?;
+        for execution in executions["items"].as_array().into_iter().flatten() {
+            let id = execution["id"].as_str().unwrap_or_default();
+            let detail = world.api.get(&format!("/api/v1/executions/{id}")).await?;
+            let is = |run: &&Value| run["step"] == "many" && run["status"] == status;
+            let run = detail["step_runs"].as_array().into_iter().flatten().find(is);
+            let output = run.map(|run| &run["output"]["value"]).filter(|output| output[0].is_object());
+            if let Some(output) = output {
+                return Ok(Some(output.clone()));
+            }
+        }
+        Ok(None)
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn components_of_other_platforms_run_in_flows_beside_ours() -> Result<()> {
     probes().await?;
@@ -68,6 +87,12 @@ async fn components_of_other_platforms_run_in_flows_beside_ours() -> Result<()> 
     send(3).await?;
     let came_once = eventually("what passed through both", PATIENCE, came(0, 3)).await?;
     ensure!(came_once.len() == 3, "each comes once: {came_once:?}");
+
+    // History has what was emitted as it has what other functions return.
+    let outputs = recorded(&world, "succeeded").await?;
+    let numbers: Vec<&Value> =
+        outputs.as_array().into_iter().flatten().map(|output| &output["body"]["n"]).collect();
+    ensure!(numbers == [&json!(0), &json!(1), &json!(2)] && outputs[0]["port"] == "out", "{outputs}");
 
     // The component is killed while it emits: its inputs come again, so nothing is lost.
     send(2000).await?;
@@ -90,5 +115,7 @@ async fn components_of_other_platforms_run_in_flows_beside_ours() -> Result<()> 
         Ok(letters["items"].as_array().into_iter().flatten().find(says).map(|_| ()))
     })
     .await?;
+    let outputs = recorded(&world, "dead").await?;
+    ensure!(outputs[0]["body"] == json!({ "before": true }), "{outputs}");
     world.stop().await
 }

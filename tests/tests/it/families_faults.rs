@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sluice_tests::crash::letters;
-use sluice_tests::{HttpSink, World, docker, eventually};
+use sluice_tests::{HttpSink, Received, World, docker, eventually};
 
 use crate::families::probes;
 
@@ -193,6 +193,72 @@ async fn what_components_of_other_platforms_emit_outlives_their_stop() -> Result
     eventually("500 dead letters", PATIENCE, dead(500)).await?;
     order(&world, "storm", json!({ "times": 1 })).await?;
     eventually("one more", PATIENCE, dead(501)).await?;
+    world.stop().await
+}
+
+/// A flow whose component has a container of its own, so that nothing keeps it when the flow stops.
+fn alone(name: &str, probe: &str, url: &str) -> String {
+    format!(
+        r#"
+sluice: 1
+kind: template
+name: {name}
+version: 1.0.0
+steps:
+  - {{ id: tick, use: timer/tick, schedule: {{ every: 1h }} }}
+  - id: act
+    use: {probe}/act
+    when: = $exists(body.do)
+    input: $.body
+    isolation: flow
+    limits: {{ memory: 512MiB }}
+  - id: post
+    use: http/request
+    input: {{ n: $.body.n }}
+    config: {{ method: POST, url: "{url}/{name}" }}
+    concurrency: 32
+"#
+    )
+}
+
+/// The numbers that came of a flow, in the order in which they came.
+fn numbers(sink: &HttpSink, flow: &str) -> Vec<u64> {
+    let of = |one: &&Received| one.path == format!("/{flow}");
+    sink.received().iter().filter(of).filter_map(|one| one.body["n"].as_u64()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_that_is_stopped_while_its_component_emits_finishes_what_it_began() -> Result<()> {
+    const OUTPUTS: u64 = 1000;
+    probes().await?;
+    let world = World::start("families-stop", &["timer", "http", "probe-sailor", "probe-ferryman"]).await?;
+    let sink = HttpSink::start().await?;
+    for (flow, probe) in [("one", "probe-sailor"), ("other", "probe-ferryman")] {
+        world.api.apply(&alone(flow, probe, &sink.url(&world.host)), json!({})).await?;
+        for (round, deed) in ["careless", "many"].into_iter().enumerate() {
+            world.running(flow).await?;
+            let before = numbers(&sink, flow).len();
+            order(&world, flow, json!({ "do": deed, "count": OUTPUTS })).await?;
+            let first = || async { Ok((numbers(&sink, flow).len() > before).then_some(())) };
+            eventually("the first of what is emitted", PATIENCE, first).await?;
+            let container = world.container(probe).await?;
+            world.api.call("POST", &format!("/api/v1/flows/{flow}/stop"), None).await?;
+            eventually(&format!("the flow {flow} to stop"), PATIENCE, || async {
+                let view = world.api.get(&format!("/api/v1/flows/{flow}")).await?;
+                ensure!(view["status"] == "stopped", "{} {}", view["status"], view["reasons"]);
+                Ok(Some(()))
+            })
+            .await?;
+            ensure!(!world.containers().await?.contains(&container), "{container} goes on");
+            let mut came = numbers(&sink, flow).split_off(before);
+            came.sort_unstable();
+            ensure!(came == (0..OUTPUTS).collect::<Vec<_>>(), "{probe}, {deed}: {} came", came.len());
+            if round == 0 {
+                world.api.call("POST", &format!("/api/v1/flows/{flow}/start"), None).await?;
+            }
+        }
+        ensure!(letters(&world.api, flow, None).await?.is_empty(), "{flow}");
+    }
     world.stop().await
 }
 

@@ -19,6 +19,7 @@ mod families;
 mod families_faults;
 mod formats;
 mod hang_ups;
+mod imports;
 mod invocations;
 mod launcher;
 mod lifecycle;

@@ -7,6 +7,7 @@ use sluice_ports::Span;
 use sluice_ports::broker::Target;
 use sluice_protocol::{ErrorInfo, ExecutionId, MessageId};
 
+use super::emitted::Part;
 use crate::replies::Answered;
 
 /// Everything that follows from one outcome.
@@ -24,6 +25,8 @@ pub(crate) struct Effects {
     pub(crate) answers: Vec<(ExecutionId, Answered)>,
     /// What history should know.
     pub(crate) runs: Vec<StepRun>,
+    /// What the run emitted while it runs, as far as this outcome tells. History gets it when it ends.
+    pub(crate) emitted: Option<Part>,
     /// The spans of executions that are traced.
     pub(crate) spans: Vec<Span>,
     /// What to count, by step.

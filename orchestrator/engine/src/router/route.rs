@@ -11,6 +11,7 @@ use sluice_protocol::gateway::Role;
 use sluice_protocol::{ExecutionId, Outcome, Output, Status, TraceContext};
 
 use super::effects::{Effects, TickEnd};
+use super::emitted::Part;
 use super::failure;
 use super::notes::{Earlier, Notes};
 use super::pass::{self, Cx, Message, Origin};
@@ -36,11 +37,21 @@ pub(crate) fn route(cx: &mut Cx<'_>, id: &StepId, outcome: &Outcome) -> Effects 
         Status::Parked => failure::parked(cx, &mut effects, (id, step), outcome),
         Status::Suspect => failure::suspected(cx, &mut effects, (id, step), outcome),
     }
+    // A trigger's outputs are recorded one by one: each begins an execution.
+    if step.role == Role::Action && is_recorded_part(outcome) {
+        effects.emitted = Some(Part::of(cx, outcome));
+    }
     trace::end(cx, &mut effects, (id, step), outcome);
     if step.role == Role::Polling {
         end_tick(cx, &mut effects, id, outcome);
     }
     effects
+}
+
+/// Whether an outcome tells a part of a run that history records in full.
+fn is_recorded_part(outcome: &Outcome) -> bool {
+    let is_part = outcome.status == Status::Partial || outcome.offset > 0;
+    is_part && outcome.execution.is_some() && Notes::read(outcome.context.as_deref()).recorded
 }
 
 /// Everything that follows from an operator's replay of a message to step `id`.
@@ -170,8 +181,14 @@ fn note_trigger(
     });
 }
 
+/// Outputs as a JSON list.
 fn outputs_text(outputs: &[Output]) -> String {
-    let mut text = String::from("[");
+    format!("[{}]", items_text(outputs))
+}
+
+/// Outputs as the items of a JSON list.
+pub(crate) fn items_text(outputs: &[Output]) -> String {
+    let mut text = String::new();
     for (index, output) in outputs.iter().enumerate() {
         let comma = if index > 0 { "," } else { "" };
         let headers: &RawValue =
@@ -180,7 +197,7 @@ fn outputs_text(outputs: &[Output]) -> String {
         text +=
             &format!(r#"{comma}{{"port":{port},"headers":{},"body":{}}}"#, headers.get(), output.body.get());
     }
-    text + "]"
+    text
 }
 
 /// A tick ends with its last outcome: when it was done, and when nothing more will come of it.

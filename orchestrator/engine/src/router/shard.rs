@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
 use super::effects::{ALONE, Effects, Parked, Send, TickEnd, counters};
+use super::emitted::Emitted;
 use super::failure::retry_record;
 use super::lanes::{Fate, Lanes, Parcel};
 use super::returns;
@@ -51,6 +52,7 @@ struct Shard {
     context: ShardContext,
     consumer: Box<dyn Consumer>,
     window: Window,
+    emitted: Emitted,
     lanes: Lanes,
     storing: FuturesUnordered<BoxFuture<'static, u64>>,
     /// Deliveries that are not acknowledged.
@@ -101,6 +103,7 @@ pub(crate) async fn run(number: u8, context: ShardContext, stop: CancellationTok
         context,
         consumer,
         window: Window::new(WINDOW),
+        emitted: Emitted::default(),
         lanes,
         storing: FuturesUnordered::new(),
         deliveries: HashMap::new(),
@@ -206,10 +209,16 @@ impl Shard {
         if effects.suspects > 0 {
             self.context.recorder.meters().suspects.add(effects.suspects);
         }
-        let Effects { sends, dead, tick, runs, parked, answers, spans, .. } = effects;
+        let Effects { sends, dead, tick, mut runs, parked, answers, spans, emitted, .. } = effects;
         for found in parked {
             // Nobody has to read it: then the next run finds it out again.
             self.context.parked.send(found).ok();
+        }
+        if let Some(part) = emitted
+            && let Some(all) = self.emitted.take(&part)
+            && let Some(run) = runs.iter_mut().find(|run| run.id == part.input)
+        {
+            run.output = Some(all);
         }
         self.context.recorder.record(runs);
         self.context.recorder.trace(spans, self.context.ports.clock.now());
