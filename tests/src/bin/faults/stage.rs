@@ -220,6 +220,13 @@ impl Run {
         crash::dead(&self.world, Some("waiting")).await
     }
 
+    /// Lets the source begin nothing more.
+    pub(crate) fn enough(&self) {
+        if let Some(sources) = &self.sources {
+            sources.enough();
+        }
+    }
+
     /// Waits until everything is accepted and accounted for.
     pub(crate) async fn drained(&mut self) -> Result<()> {
         if let Some(sources) = self.sources.take() {
