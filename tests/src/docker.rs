@@ -55,3 +55,13 @@ pub async fn container_log(name: &str) -> Result<String> {
     }
     Ok(format!("{out}{err}"))
 }
+
+/// Removes the containers and the network of an installation. Waits, so that it can be called while something is dropped.
+pub(crate) fn remove_installation(name: &str) {
+    let label = format!("label=io.sluice.installation={name}");
+    let host = engine().map_or_else(String::new, |host| format!("export DOCKER_HOST={host}; "));
+    let script = format!(
+        "{host}docker ps -aq --filter {label} | xargs -r docker rm -f >/dev/null 2>&1; docker network rm sluice-{name} >/dev/null 2>&1",
+    );
+    std::process::Command::new("sh").arg("-c").arg(script).status().ok();
+}

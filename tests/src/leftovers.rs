@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::Broker;
-use crate::docker;
+use crate::docker::remove_installation;
 
 const OWNER: &str = "a test of process ";
 
@@ -37,20 +37,10 @@ async fn clear_all(broker: &Broker) -> Result<()> {
         for user in broker.users(&format!("sluice-{name}-")).await? {
             broker.call("DELETE", &["users", &user], None).await.ok();
         }
-        remove_containers(name).await;
+        remove_installation(name);
         broker.call("DELETE", &["vhosts", name], None).await.ok();
     }
     Ok(())
-}
-
-/// Removes the containers and the network of an installation. Those that are not there are as good.
-async fn remove_containers(name: &str) {
-    let label = format!("label=io.sluice.installation={name}");
-    let containers = docker(&["ps", "--all", "--quiet", "--filter", &label]).await.unwrap_or_default();
-    for container in containers.lines() {
-        docker(&["rm", "--force", container]).await.ok();
-    }
-    docker(&["network", "rm", &format!("sluice-{name}")]).await.ok();
 }
 
 fn is_left(host: &Value) -> bool {

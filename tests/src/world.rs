@@ -9,6 +9,7 @@ use rand::Rng;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::docker::remove_installation;
 use crate::launcher::SERVER;
 use crate::orchestrator::first_token;
 use crate::{Api, Broker, Launcher, Orchestrator, docker, engine, eventually, unique};
@@ -328,18 +329,8 @@ impl World {
             self.broker.call("DELETE", &["users", &user], None).await?;
         }
         self.broker.remove().await?;
-        self.remove_containers();
+        remove_installation(&self.name);
         Ok(())
-    }
-
-    fn remove_containers(&self) {
-        let label = format!("label=io.sluice.installation={}", self.name);
-        let host = engine().map_or_else(String::new, |host| format!("export DOCKER_HOST={host}; "));
-        let script = format!(
-            "{host}docker ps -aq --filter {label} | xargs -r docker rm -f >/dev/null 2>&1; docker network rm sluice-{} >/dev/null 2>&1",
-            self.name
-        );
-        std::process::Command::new("sh").arg("-c").arg(script).status().ok();
     }
 }
 
@@ -352,7 +343,7 @@ impl Drop for World {
         }
         // Killed before its containers go, which it would make again.
         drop(self.orchestrator.take());
-        self.remove_containers();
+        remove_installation(&self.name);
     }
 }
 

@@ -21,9 +21,9 @@ const MEMORY_MIB: u64 = 128;
 const NANO_CPUS: i64 = 1_000_000_000;
 const PIDS: i64 = 128;
 const OPEN_FILES: i64 = 1024;
-/// What keeps allocators from holding on to memory, since a container has a bound: mimalloc, that of components, takes no
-/// pages of 2 MiB and gives back in 5 ms what is free, not in a second, and the C library's (mallopt(3)) little for each thread. All that a container's environment has; never
-/// anything that belongs to somebody.
+/// What keeps allocators from holding on to memory, since a container has a bound. mimalloc, that of components, takes no
+/// pages of 2 MiB, and gives back what is free after 5 ms instead of a second; the C library's (mallopt(3)) keeps little
+/// for each thread. All that a container's environment has; never anything that belongs to somebody.
 const ALLOCATOR: [&str; 4] =
     ["MIMALLOC_ALLOW_THP=0", "MIMALLOC_PURGE_DELAY=5", "MALLOC_ARENA_MAX=4", "MALLOC_TRIM_THRESHOLD_=262144"];
 /// The kernel takes components before the broker and the orchestrator when the machine is short of memory.
