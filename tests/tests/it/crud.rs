@@ -71,21 +71,45 @@ struct Ledger {
     ids: BTreeSet<String>,
 }
 
+impl Ledger {
+    /// Notes a message, unless it is one that came before.
+    fn note(&mut self, id: String, body: &[u8]) {
+        if !self.ids.insert(id) {
+            return;
+        }
+        let contact: Value = serde_json::from_slice(body).unwrap_or_default();
+        let id = contact["id"].as_u64().unwrap_or_default();
+        let version = contact["updated_at"].as_str().unwrap_or_default().to_owned();
+        *self.contacts.entry((id, version)).or_default() += 1;
+    }
+}
+
 /// Takes messages from the sink until `count` different ones came in all.
 async fn arrived(world: &World, ledger: &mut Ledger, count: usize) -> Result<()> {
     let amqp = world.broker.connect().await?;
     let take = amqp.drain(SINK, |id, body| {
-        if !ledger.ids.insert(id) {
-            return false;
-        }
-        let contact: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let id = contact["id"].as_u64().unwrap_or_default();
-        let version = contact["updated_at"].as_str().unwrap_or_default().to_owned();
-        *ledger.contacts.entry((id, version)).or_default() += 1;
+        ledger.note(id, &body);
         ledger.contacts.len() >= count
     });
     let in_time = tokio::time::timeout(Duration::from_secs(120), take).await;
-    in_time.with_context(|| format!("{} of {count} came", ledger.contacts.len()))?
+    in_time.with_context(|| format!("{} of {count} came", ledger.contacts.len()))??;
+    // What this one got and did not take lies in the queue again.
+    amqp.close().await
+}
+
+/// Takes what lies at the sink now.
+async fn rest(world: &World, ledger: &mut Ledger) -> Result<()> {
+    let amqp = world.broker.connect().await?;
+    let mut left = amqp.depth(SINK).await?;
+    if left > 0 {
+        let take = amqp.drain(SINK, |id, body| {
+            ledger.note(id, &body);
+            left -= 1;
+            left == 0
+        });
+        tokio::time::timeout(Duration::from_secs(120), take).await.context("what lies at the sink")??;
+    }
+    amqp.close().await
 }
 
 async fn invoke(world: &World, action: &str, input: Value) -> Result<Value> {
@@ -142,8 +166,8 @@ async fn each_record_of_a_crud_api_comes_once_over_changes_and_restarts() -> Res
         Ok((succeeded >= before.as_u64().unwrap_or_default() + 2).then_some(()))
     })
     .await?;
-    let amqp = world.broker.connect().await?;
-    assert_eq!(amqp.depth(SINK).await?, 0, "nothing comes twice");
+    // A message may come again after the kill, with its id; a record that came as a second message came twice.
+    rest(&world, &mut ledger).await?;
     let twice: Vec<_> = ledger.contacts.iter().filter(|(_, count)| **count > 1).take(3).collect();
     assert!(twice.is_empty(), "{twice:?}");
     assert_eq!(ledger.contacts.len(), RECORDS + 41);
