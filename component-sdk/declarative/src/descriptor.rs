@@ -41,6 +41,7 @@ impl Manifest {
                     config: schema(trigger.config()),
                     output: schema(trigger.output()),
                     ports: Vec::new(),
+                    closes_with: None,
                 };
                 (name.clone(), trigger)
             })

@@ -60,4 +60,6 @@ pub enum FunctionKind {
     Schema,
     /// It tells which values a field of another function's config may have.
     Options,
+    /// It runs the hook `shutdown` of a trigger.
+    Shutdown,
 }

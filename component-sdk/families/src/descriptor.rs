@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use sluice_protocol::FunctionName;
 
 use crate::discovery::DiscoveryError;
-use crate::{Foreign, FunctionKind, fields, lookups, schemas};
+use crate::{Family, Foreign, FunctionKind, fields, lookups, schemas};
 
 /// The setting of an instance that names hosts which the component may reach.
 pub const ALLOWED_HOSTS: &str = "allowed_hosts";
@@ -24,11 +24,11 @@ pub(crate) struct Described {
     pub(crate) parsed: Vec<String>,
 }
 
-/// Reads a `component.json`. `questions` says whether its library answers some; `files` are the schemas that it names by
-/// their path.
+/// Reads a `component.json` for a library, which may answer questions and know hooks; `files` are the schemas that it names
+/// by their path.
 pub(crate) fn describe(
     (name, version): (&str, &semver::Version),
-    (component, questions): (&Value, bool),
+    (component, family): (&Value, &dyn Family),
     files: &BTreeMap<String, String>,
     notes: &mut Vec<String>,
 ) -> Result<Described, DiscoveryError> {
@@ -48,18 +48,23 @@ pub(crate) fn describe(
         }
         all
     };
-    let triggers = described(FunctionKind::Polling, notes);
+    let mut triggers = described(FunctionKind::Polling, notes);
     let mut actions = described(FunctionKind::Action, notes);
     if triggers.is_empty() && actions.is_empty() {
         return Err(DiscoveryError::Empty);
     }
-    let test = if questions {
+    let test = if family.questions() {
         lookups::add(&mut actions, &mut functions, lookups::verifies(files), |name, kind| {
             ours(name, kind, &mut taken)
         })
     } else {
         None
     };
+    if family.hooks() {
+        lookups::add_closing((&mut triggers, &mut actions), &mut functions, |name, kind| {
+            ours(name, kind, &mut taken)
+        });
+    }
     let empty = Map::new();
     let credentials = component["credentials"]["fields"].as_object().unwrap_or(&empty);
     let (secret, plain): (Vec<_>, Vec<_>) =
@@ -220,6 +225,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::FamilyName;
 
     #[test]
     fn fields_beside_the_functions_belong_to_each_of_them() {
@@ -229,13 +235,27 @@ mod tests {
             "triggers": { "start": {} },
         });
         let version = semver::Version::new(1, 0, 0);
-        let described =
-            describe(("code", &version), (&component, false), &BTreeMap::new(), &mut Vec::new()).unwrap();
+        let describe = |family: FamilyName, of: &str| {
+            let library = family.family(Some(&of.parse().unwrap()));
+            let (files, mut notes) = (BTreeMap::new(), Vec::new());
+            describe(("code", &version), (&component, &*library), &files, &mut notes).unwrap()
+        };
+        let described = describe(FamilyName::Ferryman, "2.4.7");
         let config = |path: &str| described.descriptor.pointer(path).unwrap().clone();
         assert_eq!(config("/triggers/start/config/required"), json!(["code"]));
         assert_eq!(config("/actions/run/config/required"), json!(["code", "mode"]));
         assert_eq!(config("/actions/run/config/properties/mode/title"), "How");
         assert_eq!(config("/actions/run/config/properties/_passthrough/type"), "boolean");
+        // Libraries that know hooks can shut a trigger down.
+        let closes = |family, of| {
+            let described = describe(family, of);
+            let text = described.descriptor.to_string();
+            let read = sluice_protocol::Descriptor::from_json(&text).unwrap();
+            read.triggers.values().next().unwrap().closes_with.clone().map(|action| action.to_string())
+        };
+        assert_eq!(closes(FamilyName::Sailor, "2.7.8").as_deref(), Some("shutdown"));
+        assert_eq!(closes(FamilyName::Sailor, "1.3.0"), None);
+        assert_eq!(closes(FamilyName::Ferryman, "2.4.7"), None);
     }
 
     #[test]

@@ -102,9 +102,10 @@ pub fn discover(facts: &ImageFacts, name: Option<&str>) -> Result<Discovered, Di
         .map_or_else(|| "component".to_owned(), component_name);
     let own_version = component["version"].as_str().unwrap_or(&package.version);
     let own_version = own_version.parse().unwrap_or_else(|_| semver::Version::new(0, 0, 1));
-    let questions = family.family(version.as_ref()).questions();
-    let described = describe((&name, &own_version), (&component, questions), &facts.files, &mut notes)?;
-    if !questions && described.functions.values().any(|one| one.dynamic || !one.options.is_empty()) {
+    let library = family.family(version.as_ref());
+    let described = describe((&name, &own_version), (&component, &*library), &facts.files, &mut notes)?;
+    if !library.questions() && described.functions.values().any(|one| one.dynamic || !one.options.is_empty())
+    {
         notes.push(
             "what its functions would tell of themselves cannot be asked: its library does not answer"
                 .to_owned(),
@@ -236,10 +237,10 @@ mod tests {
             ("splitter-component", "1.4.2".to_owned())
         );
         let names: Vec<&str> = descriptor.actions.keys().map(FunctionNameText::text).collect();
-        assert_eq!(names, ["get_meta_model", "reassemble", "split_on_jsonata"]);
+        assert_eq!(names, ["get_meta_model", "reassemble", "shutdown", "split_on_jsonata"]);
         assert_eq!(descriptor.settings.unwrap()["required"], json!(["user"]));
         assert_eq!(descriptor.secrets.unwrap()["required"], json!(["password"]));
-        let split = descriptor.actions.values().nth(2).unwrap();
+        let split = descriptor.actions.values().nth(3).unwrap();
         assert_eq!(split.input, Some(json!({ "type": "object" })));
         assert_eq!((found.notes.len(), descriptor.test), (0, None), "{:?}", found.notes);
     }

@@ -1,7 +1,8 @@
-//! What can be asked of a component: whether its credentials are good, which values a field may have, what its schemas are.
+//! What can be asked of a component: whether its credentials are good, which values a field may have, what its schemas are,
+//! and that it shuts a trigger down.
 //!
 //! On their platform a person's browser asks. Here each is an action that can be invoked on an instance; that of the
-//! credentials is the test of the connector.
+//! credentials is the test of the connector, and that which shuts down is called when a flow ends.
 
 use std::collections::BTreeMap;
 
@@ -73,4 +74,39 @@ pub(crate) fn add(
         });
         add("verifyCredentials", FunctionKind::Verify, described)
     })
+}
+
+/// Adds the action that runs the hook `shutdown` of the triggers, and names it at each of them.
+pub(crate) fn add_closing(
+    (triggers, actions): (&mut Map<String, Value>, &mut Map<String, Value>),
+    functions: &mut BTreeMap<FunctionName, Foreign>,
+    mut ours: impl FnMut(&str, FunctionKind) -> FunctionName,
+) {
+    if triggers.is_empty() {
+        return;
+    }
+    let (name, kind) = ("shutdown", FunctionKind::Shutdown);
+    let ours = ours(name, kind);
+    let names: Vec<&String> = triggers.keys().collect();
+    let described = json!({
+        "title": "Shut a trigger down",
+        "description": "Runs the hook `shutdown` of a trigger with what its hook `startup` returned. Sluice does so when its flow ends.",
+        "input": {
+            "type": "object",
+            "required": ["trigger", "opened", "flow", "step"],
+            "properties": {
+                "trigger": { "enum": names, "title": "Trigger" },
+                "config": { "type": "object", "title": "Config of its step" },
+                "opened": { "title": "What `startup` returned" },
+                "flow": { "type": "string", "title": "Id of the flow" },
+                "step": { "type": "string", "title": "Id of the step" },
+            },
+        },
+    });
+    for trigger in triggers.values_mut() {
+        trigger["closes_with"] = ours.to_string().into();
+    }
+    actions.insert(ours.to_string(), described);
+    let foreign = Foreign { name: name.to_owned(), kind, options: BTreeMap::new(), dynamic: false };
+    functions.insert(ours, foreign);
 }

@@ -15,6 +15,10 @@ use crate::{Egress, EgressFault, Port};
 /// The image label that holds the descriptor as JSON.
 pub const IMAGE_LABEL: &str = "io.sluice.component";
 
+/// The member of a polling trigger's cursor that holds what it opened elsewhere, such as a registration: when its flow ends,
+/// the member is taken out of the cursor and handed to the action that [closes](Trigger::closes_with) it.
+pub const OPENED: &str = "_opened";
+
 /// Most bytes of a descriptor: 256 KiB.
 const DESCRIPTOR_BYTES: usize = 256 * 1024;
 
@@ -71,6 +75,9 @@ pub struct Trigger {
     /// Its ports; `out` alone when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,
+    /// The action that closes what a polling trigger has [`OPENED`], called when its flow ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closes_with: Option<FunctionName>,
 }
 
 /// How a trigger gets its work.
@@ -123,6 +130,9 @@ pub enum DescriptorError {
     /// The test is no action.
     #[error("`test` names `{0}`, which is no action")]
     UnknownTest(FunctionName),
+    /// What closes a trigger is no action, or the trigger is none that polls.
+    #[error("`closes_with` of the trigger `{0}` names no action, or the trigger does not poll")]
+    Closing(FunctionName),
     /// A trigger and an action share a name.
     #[error("`{0}` is both a trigger and an action")]
     Ambiguous(FunctionName),
@@ -152,6 +162,13 @@ impl Descriptor {
         }
         if let Some(test) = descriptor.test.as_ref().filter(|test| !descriptor.actions.contains_key(*test)) {
             return Err(DescriptorError::UnknownTest(test.clone()));
+        }
+        let closes = |trigger: &Trigger| match &trigger.closes_with {
+            Some(action) => trigger.kind == TriggerKind::Polling && descriptor.actions.contains_key(action),
+            None => true,
+        };
+        if let Some((name, _)) = descriptor.triggers.iter().find(|(_, trigger)| !closes(trigger)) {
+            return Err(DescriptorError::Closing(name.clone()));
         }
         let webhook = |(_, trigger): &(&FunctionName, &Trigger)| trigger.kind == TriggerKind::Webhook;
         if let Some((name, _)) = descriptor.triggers.iter().find(webhook) {
@@ -290,6 +307,12 @@ mod tests {
             r#"{"name":"a","version":"1.0.0","title":"","triggers":{"x":{"title":"","kind":"webhook"}}}"#,
             "only declarative connectors",
         );
+        for (kind, action) in [("polling", "y"), ("listener", "z")] {
+            let text = format!(
+                r#"{{"name":"a","version":"1.0.0","title":"","actions":{{"z":{{"title":""}}}},"triggers":{{"x":{{"title":"","kind":"{kind}","closes_with":"{action}"}}}}}}"#
+            );
+            check(&text, "`closes_with` of the trigger `x`");
+        }
         check(
             r#"{"name":"a","version":"1.0.0","title":"","actions":{"x":{"title":""}},"egress":{"hosts":["x"]}}"#,
             "`egress` cannot be used",

@@ -21,8 +21,8 @@ mod step_key;
 mod trace;
 
 pub use descriptor::{
-    Action, ComponentName, Descriptor, DescriptorError, FunctionName, IMAGE_LABEL, NameError, Trigger,
-    TriggerKind,
+    Action, ComponentName, Descriptor, DescriptorError, FunctionName, IMAGE_LABEL, NameError, OPENED,
+    Trigger, TriggerKind,
 };
 pub use egress::{Egress, EgressFault, HostRule, HostRuleError, Reach};
 pub use envelope::{Envelope, Headers};

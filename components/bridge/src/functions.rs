@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sluice_families::{Adoption, Errand, Foreign, FunctionKind};
 use sluice_sdk::{Action, Component, Context, Error, Outputs, Polled, PollingTrigger};
 
-use crate::hooks::{self, Hooks};
+use crate::hooks::{self, Shutdown};
 use crate::pool::{Pool, Remembered};
 use crate::run;
 
@@ -26,6 +26,7 @@ pub(crate) fn component(descriptor: String, adoption: Adoption) -> Component {
             FunctionKind::Verify | FunctionKind::Schema | FunctionKind::Options => {
                 component.action(name, Lookup { pool, foreign })
             }
+            FunctionKind::Shutdown => component.action(name, Shutdown(pool)),
         };
     }
     component
@@ -52,32 +53,13 @@ impl PollingTrigger for Function {
 
     async fn poll(&self, cx: &Context, config: &Value, state: Option<Value>) -> Result<Polled, Error> {
         let (snapshot, startup) = hooks::split(state.clone());
-        let hooks = Hooks::of(config)?;
-        if hooks == Hooks::Shutdown {
-            return self.shut_down(cx, config, (snapshot, startup)).await;
-        }
-        let remembered = Remembered { snapshot, startup, hooked: hooks == Hooks::Started };
+        let hooked = hooks::has_hooks(cx, config)?;
+        let remembered = Remembered { snapshot, startup, hooked };
         let child = self.pool.child(cx, &self.foreign, config, remembered).await?;
         run::run(cx, &child, None).await?;
         let cursor = hooks::joined(child.snapshot(), child.startup());
         let polled = Polled::new(Outputs::none());
         Ok(if state.as_ref() == Some(&cursor) { polled } else { polled.state(cursor) })
-    }
-}
-
-impl Function {
-    /// Runs the hook `shutdown` with what `startup` returned, and forgets that.
-    async fn shut_down(
-        &self,
-        cx: &Context,
-        config: &Value,
-        (snapshot, startup): (Option<Value>, Option<Value>),
-    ) -> Result<Polled, Error> {
-        let Some(startup) = startup else { return Ok(Polled::new(Outputs::none())) };
-        self.pool.end(cx, &self.foreign).await;
-        let remembered = Remembered { snapshot: snapshot.clone(), startup: Some(startup), hooked: false };
-        self.pool.errand(cx, &self.foreign, (config, remembered), Errand::Shutdown).await?;
-        Ok(Polled::new(Outputs::none()).state(snapshot.unwrap_or_else(hooks::nothing)))
     }
 }
 
@@ -120,10 +102,13 @@ impl Action for Lookup {
                 let method = of.options.get(&field).ok_or_else(|| unknown("field"))?;
                 Errand::Options { function: &of.name, method }
             }
-            FunctionKind::Verify | FunctionKind::Polling | FunctionKind::Action => Errand::Verify,
+            FunctionKind::Verify | FunctionKind::Polling | FunctionKind::Action | FunctionKind::Shutdown => {
+                Errand::Verify
+            }
         };
         let with = (&Value::Object(config), Remembered::default());
-        let told = self.pool.errand(cx, &self.foreign, with, errand).await?.unwrap_or_default();
+        let step = self.pool.step(cx, &self.foreign, with.0);
+        let told = self.pool.errand(cx, step, with, errand).await?.unwrap_or_default();
         let reason = |told: &Value, field: &str| {
             told[field].as_str().unwrap_or("the component gave no reason").to_owned()
         };

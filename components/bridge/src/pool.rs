@@ -114,21 +114,29 @@ impl Pool {
     pub(crate) async fn errand(
         self: &Arc<Self>,
         cx: &Context,
-        foreign: &Foreign,
+        step: Step,
         (config, remembered): (&Value, Remembered),
         errand: Errand<'_>,
     ) -> Result<Option<Value>, Error> {
         let _turn = self.errands.acquire().await.ok();
         let (wanted, secrets) = self.wanted(cx, config).await?;
-        let step = self.step(cx, foreign, config);
         let start = self.start((cx, step), wanted, (remembered.snapshot, remembered.startup), secrets)?;
         Child::run_errand(cx, start, errand).await
     }
 
-    /// Ends the process that serves a step, and forgets it.
-    pub(crate) async fn end(&self, cx: &Context, foreign: &Foreign) {
-        if let Some(child) = self.place(cx, foreign).lock().await.take() {
-            child.leave();
+    /// Ends the processes that serve a step, of all versions of its flow, and forgets them.
+    pub(crate) async fn end(&self, step: &Step) {
+        let (begins, ends) = (format!("{}/", step.flow), format!("/{} {}", step.step, step.function));
+        let places: Vec<Place> = {
+            let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_step =
+                places.iter().filter(|(name, _)| name.starts_with(&begins) && name.ends_with(&ends));
+            of_step.map(|(_, place)| Arc::clone(place)).collect()
+        };
+        for place in places {
+            if let Some(child) = place.lock().await.take() {
+                child.leave();
+            }
         }
     }
 
@@ -179,12 +187,18 @@ impl Pool {
         secrets
     }
 
-    fn step(&self, cx: &Context, foreign: &Foreign, config: &Value) -> Step {
+    /// What a process is told of the step of a run.
+    pub(crate) fn step(&self, cx: &Context, foreign: &Foreign, config: &Value) -> Step {
         let parts: Vec<&str> = cx.step().as_str().split('/').collect();
-        let (flow, step) = match parts.as_slice() {
+        let at = match parts.as_slice() {
             [flow, _, step] => (*flow, *step),
             _ => ("flow", cx.step().as_str()),
         };
+        self.step_of(at, foreign, config)
+    }
+
+    /// What a process is told of a step of a flow.
+    pub(crate) fn step_of(&self, (flow, step): (&str, &str), foreign: &Foreign, config: &Value) -> Step {
         Step {
             flow: flow.to_owned(),
             step: step.to_owned(),

@@ -66,6 +66,9 @@ pub struct CompiledStep {
     pub concurrency: u32,
     /// What happens to an input that failed for good.
     pub on_error: ErrorRoute,
+    /// What closes that which the trigger opened, when the flow ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closes_with: Option<FunctionName>,
 }
 
 impl CompiledStep {

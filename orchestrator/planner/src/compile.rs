@@ -116,6 +116,7 @@ fn step(
         timeout: step.timeout,
         concurrency: step.concurrency,
         on_error: step.on_error.clone(),
+        closes_with: resolved.function.closes_with().cloned(),
     })
 }
 

@@ -60,6 +60,14 @@ impl<'c> Function<'c> {
         }
     }
 
+    /// The action that closes what it opened.
+    pub(crate) fn closes_with(self) -> Option<&'c FunctionName> {
+        match self {
+            Self::Trigger(trigger) => trigger.closes_with.as_ref(),
+            Self::Action(_) => None,
+        }
+    }
+
     /// Its ports; `out` alone when it names none.
     pub(crate) fn ports(self) -> Vec<Port> {
         let ports = match self {

@@ -151,6 +151,7 @@ fn compiled_step(flow: FlowId, component: &str, function: &str, role: Role) -> C
         timeout: Delay::seconds(60),
         concurrency: 1,
         on_error: ErrorRoute::DeadLetter,
+        closes_with: None,
     }
 }
 

@@ -8,6 +8,7 @@ mod authoring;
 mod browser;
 mod calls;
 mod canaries;
+mod closings;
 mod containers;
 mod contracts;
 mod crashes;

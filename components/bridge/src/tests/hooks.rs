@@ -1,6 +1,7 @@
 //! The hooks of triggers.
 
 use serde_json::{Value, json};
+use sluice_sdk::testing::Harness;
 
 use super::body;
 use super::probe::harness;
@@ -20,8 +21,8 @@ impl Journal {
         text.lines().map(str::to_owned).collect()
     }
 
-    fn config(&self, hooks: &Value) -> Value {
-        json!({ "_hooks": hooks, "journal": self.0.display().to_string() })
+    fn config(&self) -> Value {
+        json!({ "_hooks": true, "journal": self.0.display().to_string() })
     }
 }
 
@@ -31,26 +32,57 @@ impl Drop for Journal {
     }
 }
 
+/// The probe on a library, in a step that uses an instance.
+fn bound(library: &str) -> Harness {
+    harness(library).settings(json!({}))
+}
+
+/// What is asked of the action that shuts down.
+fn ended(config: &Value, opened: &Value) -> Value {
+    json!({ "trigger": "hooked", "config": config, "opened": opened, "flow": "f1", "step": "s1" })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_is_started_up_once_and_shut_down_once() {
     for library in LIBRARIES {
         let journal = Journal::new();
-        let (on, off) = (journal.config(&json!(true)), journal.config(&json!("shutdown")));
-        let first = harness(library);
-        let one = first.poll("hooked", on.clone(), None).await.unwrap();
+        let config = journal.config();
+        let first = bound(library);
+        let one = first.poll("hooked", config.clone(), None).await.unwrap();
         assert_eq!(body(&one.outputs[0]), json!({ "count": 1, "initialised": true }), "{library}");
-        let cursor = json!({ "_startup": { "subscription": 7 }, "_snapshot": { "count": 1 } });
+        let cursor = json!({ "_opened": { "subscription": 7 }, "_snapshot": { "count": 1 } });
         assert_eq!(one.state, Some(cursor.clone()), "{library}");
         assert_eq!(journal.lines(), ["startup", "init"], "{library}");
         // Another container: what was started stays started.
-        let two = harness(library).poll("hooked", on, Some(cursor)).await.unwrap();
+        let two = bound(library).poll("hooked", config.clone(), Some(cursor)).await.unwrap();
         assert_eq!(body(&two.outputs[0])["count"], 2, "{library}");
         assert_eq!(journal.lines(), ["startup", "init", "init"], "{library}");
-        let ended = harness(library).poll("hooked", off.clone(), two.state).await.unwrap();
-        assert_eq!((ended.outputs.len(), &ended.state), (0, &Some(json!({ "count": 2 }))), "{library}");
+        let opened = two.state.unwrap()["_opened"].clone();
+        bound(library).action("shutdown", json!({}), ended(&config, &opened)).await.unwrap();
         assert_eq!(journal.lines()[3..], ["shutdown {\"subscription\":7}"], "{library}");
-        let again = harness(library).poll("hooked", off, ended.state).await.unwrap();
-        assert_eq!((again.outputs.len(), again.state, journal.lines().len()), (0, None, 4), "{library}");
+        // What is left of the cursor when the flow has ended: the snapshot. The next life begins with a startup.
+        let left = Some(json!({ "_snapshot": { "count": 2 } }));
+        let three = bound(library).poll("hooked", config, left).await.unwrap();
+        assert_eq!(body(&three.outputs[0])["count"], 3, "{library}");
+        assert_eq!(journal.lines()[4..], ["startup", "init"], "{library}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_serves_the_step_does_not_outlive_its_shutdown() {
+    for library in LIBRARIES {
+        let journal = Journal::new();
+        let config = journal.config();
+        let harness = bound(library);
+        let one = harness.poll("hooked", config.clone(), None).await.unwrap();
+        let state = one.state.unwrap();
+        let mut order = ended(&config, &state["_opened"]);
+        (order["flow"], order["step"]) = (json!("flow_test"), json!("step"));
+        harness.action("shutdown", json!({}), order).await.unwrap();
+        let left = Some(json!({ "_snapshot": state["_snapshot"] }));
+        harness.poll("hooked", config, left).await.unwrap();
+        let lines = ["startup", "init", "shutdown {\"subscription\":7}", "startup", "init"];
+        assert_eq!(journal.lines(), lines, "{library}");
     }
 }
 
@@ -58,25 +90,31 @@ async fn a_trigger_is_started_up_once_and_shut_down_once() {
 async fn hooks_that_fail_say_so() {
     for library in LIBRARIES {
         let journal = Journal::new();
-        let mut config = journal.config(&json!(true));
+        let mut config = journal.config();
         config["refuse"] = true.into();
-        let fault = harness(library).poll("hooked", config, None).await.unwrap_err();
+        let fault = bound(library).poll("hooked", config, None).await.unwrap_err();
         assert_eq!(fault.code, "component_not_started", "{library}");
         assert!(fault.message.contains("it cannot be started"), "{library}: {fault:?}");
-        let mut config = journal.config(&json!("shutdown"));
+        let mut config = journal.config();
         config["stuck"] = true.into();
-        let started = json!({ "_startup": {}, "_snapshot": {} });
-        let fault = harness(library).poll("hooked", config, Some(started)).await.unwrap_err();
+        let order = ended(&config, &json!({}));
+        let fault = bound(library).action("shutdown", json!({}), order).await.unwrap_err();
         assert!(fault.message.contains("it cannot be shut down"), "{library}: {fault:?}");
         assert_eq!(journal.lines(), Vec::<String>::new(), "{library}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hooks_are_refused_where_the_library_knows_none() {
+async fn hooks_are_refused_where_nothing_could_run_them() {
+    let config = Journal::new().config();
     for library in ["sailor-1.3.0", "ferryman-1.1.3", "ferryman-2.4.7"] {
-        let config = Journal::new().config(&json!(true));
-        let fault = harness(library).poll("hooked", config, None).await.unwrap_err();
+        let fault = bound(library).poll("hooked", config.clone(), None).await.unwrap_err();
         assert_eq!((fault.code.as_str(), fault.retryable), ("not_offered", false), "{library}: {fault:?}");
+    }
+    for (harness, config) in
+        [(harness(LIBRARIES[0]), config), (bound(LIBRARIES[0]), json!({ "_hooks": "shutdown" }))]
+    {
+        let fault = harness.poll("hooked", config, None).await.unwrap_err();
+        assert_eq!((fault.code.as_str(), fault.retryable), ("bad_config", false), "{fault:?}");
     }
 }

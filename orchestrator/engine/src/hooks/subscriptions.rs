@@ -4,6 +4,8 @@
 //! Level-triggered: what is wanted is compared with what the store knows, after every change and again later. A subscription
 //! is noted before its sender is called, so that none is forgotten when the process dies meanwhile; then the sender may be
 //! told twice. A new one is made before the old one of the same step ends, so that nothing falls between them.
+//!
+//! What polling triggers opened by themselves ends in the same way: see [`close`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use sluice_declarative::{Hook as Called, WebhookCall};
 use sluice_domain::{FlowId, InstanceName, Intent, StepId};
 use sluice_ports::store::Subscription;
 use sluice_ports::{Fault, PortError, SealedSecret};
+use sluice_protocol::{FunctionName, OPENED};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -26,6 +29,7 @@ use tracing::{info, warn};
 use super::{open, steps};
 use crate::core::Core;
 use crate::gateway::hex;
+use crate::table::LiveFlow;
 use crate::{CommandError, Engine};
 
 /// Senders that are called at a time.
@@ -55,9 +59,12 @@ struct Said {
     url: String,
     secret: String,
     config: Value,
-    /// What `subscribe` gave.
+    /// What `subscribe` gave, or a trigger opened by itself.
     #[serde(default)]
     given: Value,
+    /// That trigger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trigger: Option<FunctionName>,
 }
 
 /// What went wrong lately, by subscription.
@@ -121,6 +128,7 @@ pub(crate) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
 /// Does once what has to be done.
 async fn settle(engine: &Engine) -> Result<(), PortError> {
     let core = &engine.core;
+    close_stopped(core).await?;
     let wanted = wanted(core).await?;
     let kept = core.ports.store.subscriptions().await?;
     let kept: BTreeMap<Key, Subscription> =
@@ -150,6 +158,64 @@ async fn settle(engine: &Engine) -> Result<(), PortError> {
         }
     }
     futures_util::stream::iter(calls).buffer_unordered(CALLS).collect::<()>().await;
+    Ok(())
+}
+
+/// Lets end what the triggers of stopped flows opened, once nothing of them is under way.
+async fn close_stopped(core: &Core) -> Result<(), PortError> {
+    let snapshot = core.snapshot();
+    for flow in snapshot.flows.values().filter(|flow| flow.intent == Intent::Stop) {
+        let Some(live) = snapshot.current(flow.id) else { continue };
+        if snapshot.versions_of(flow.id).all(|(key, _)| snapshot.released.contains(key)) {
+            close(core, live, |_| true, true).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets end what the polling triggers among these steps opened: [`OPENED`] is taken out of their cursors and becomes a
+/// subscription that nobody wants. It is kept before it is taken out, so that none is forgotten when the process dies
+/// meanwhile; then it may end twice. Nothing of the steps must be under way. `may_tick` says whether they stay, so that their
+/// flow may be started at the same time.
+pub(crate) async fn close(
+    core: &Core,
+    live: &LiveFlow,
+    of: impl Fn(&StepId) -> bool,
+    may_tick: bool,
+) -> Result<(), PortError> {
+    let (store, flow) = (&core.ports.store, live.compiled.id);
+    for (id, step) in live.compiled.steps.iter().filter(|(id, _)| of(id)) {
+        let (Some(action), Some(instance)) = (&step.closes_with, &step.instance) else { continue };
+        let state = store.tick_state(flow, id).await?;
+        let Some(seen) = state.cursor else { continue };
+        let mut left = seen.clone();
+        let Some(opened) = left.as_object_mut().and_then(|fields| fields.remove(OPENED)) else { continue };
+        let mut hash = Sha256::new();
+        hash.update(json!([instance, action, step.config, opened]).to_string());
+        let key = (flow, id.clone(), hex(&hash.finalize()[..16]));
+        let said = Said {
+            url: String::new(),
+            secret: String::new(),
+            config: step.config.clone(),
+            given: opened,
+            trigger: Some(step.function.clone()),
+        };
+        let one = Subscription {
+            flow,
+            step: id.clone(),
+            fingerprint: key.2.clone(),
+            instance: instance.clone(),
+            unsubscribe: Some(json!(Called::Action(action.to_string())).to_string()),
+            confirmed: true,
+            sealed: seal(core, &key, &said)?,
+            created_at: core.ports.clock.now(),
+        };
+        store.put_subscription(&one).await?;
+        if !store.replace_cursor(flow, id, &seen, &left).await? && may_tick {
+            // The flow runs again.
+            store.remove_subscription(flow, id, &key.2).await?;
+        }
+    }
     Ok(())
 }
 
@@ -211,6 +277,7 @@ async fn subscribe(engine: &Engine, key: &Key, one: &Wanted, kept: Option<&Subsc
                 secret: hex(&core.ports.entropy.secret()),
                 config: one.config.clone(),
                 given: Value::Null,
+                trigger: None,
             },
         };
         let unsubscribe = one.unsubscribe.as_ref().map(|hook| json!(hook).to_string());
@@ -261,10 +328,17 @@ async fn unsubscribe(engine: &Engine, key: &Key, one: &Subscription) {
             warn!(flow.id = %key.0, step.id = %key.1, instance.name = %one.instance, "the instance is gone, so its service goes on calling a URL that is none");
             return Ok(());
         }
-        let input = json!({
-            "url": said.url, "config": said.config, "subscription": said.given,
-            "flow": key.0.to_string(), "step": key.1,
-        });
+        let mut input = json!({ "config": said.config, "flow": key.0.to_string(), "step": key.1 });
+        match said.trigger {
+            Some(trigger) => {
+                input["trigger"] = trigger.to_string().into();
+                input["opened"] = said.given;
+            }
+            None => {
+                input["url"] = said.url.into();
+                input["subscription"] = said.given;
+            }
+        }
         engine.invoke_hook(&one.instance, &hook, input).await.map(|_| ())
     };
     if let Err(error) = ended.await {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sluice_domain::compiled::CompiledStep;
 use sluice_domain::topology::{self, LaneName};
-use sluice_domain::{DeploymentId, Flow, FlowId, FlowVersion, Intent};
+use sluice_domain::{DeploymentId, Flow, FlowId, FlowVersion, Intent, StepId};
 use sluice_ports::runtime::Container;
 use sluice_ports::{PortError, failpoint};
 use tracing::{info, warn};
@@ -15,6 +15,7 @@ use tracing::{info, warn};
 use super::Declared;
 use super::lanes::has_lane;
 use crate::core::Core;
+use crate::hooks::subscriptions::close;
 use crate::table::{LiveFlow, Snapshot};
 
 /// A version of a flow.
@@ -157,7 +158,16 @@ async fn leave(core: &Core, declared: &mut Declared, some: Vec<Leave>) -> Result
 
 async fn remove_records(core: &Core, gone: Vec<Leave>, removed: &mut Vec<Leave>) -> Result<(), PortError> {
     let store = &core.ports.store;
+    let snapshot = core.snapshot();
     for one in gone {
+        // What the triggers opened that go now has to be closed elsewhere.
+        let stays = |step: &StepId| {
+            let current = snapshot.current(one.flow).filter(|_| !one.whole);
+            current.is_some_and(|live| live.compiled.steps.contains_key(step))
+        };
+        for live in one.versions.iter().filter_map(|key| snapshot.versions.get(key)) {
+            close(core, live, |step| !stays(step), false).await?;
+        }
         if one.whole {
             store.remove_flow(one.flow).await?;
             info!(flow.id = %one.flow, "the flow is gone");

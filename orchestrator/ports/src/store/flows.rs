@@ -96,4 +96,12 @@ pub trait FlowStore: Send + Sync {
         tick: MessageId,
         cursor: Option<&Value>,
     ) -> Result<(), PortError>;
+    /// Replaces a cursor by what is left of it, when it still is `seen` and no tick is pending. Says whether it did.
+    async fn replace_cursor(
+        &self,
+        flow: FlowId,
+        step: &StepId,
+        seen: &Value,
+        left: &Value,
+    ) -> Result<bool, PortError>;
 }

@@ -111,6 +111,17 @@ impl FlowStore for SqliteStore {
         let ended = self.finish_tick(Tick { flow, step, id: tick }, cursor).await;
         ended.map_err(|failure| failure.of(format!("end a tick of {flow}/{step}")))
     }
+
+    async fn replace_cursor(
+        &self,
+        flow: FlowId,
+        step: &StepId,
+        seen: &Value,
+        left: &Value,
+    ) -> Result<bool, PortError> {
+        let replaced = self.swap_cursor((flow, step), seen, left).await;
+        replaced.map_err(|failure| failure.of(format!("replace the cursor of {flow}/{step}")))
+    }
 }
 
 impl SqliteStore {

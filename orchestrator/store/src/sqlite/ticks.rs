@@ -58,4 +58,34 @@ impl SqliteStore {
         .await?;
         Ok(write.commit().await?)
     }
+
+    /// Replaces the cursor of a trigger without a pending tick, when it still is `seen`. Says whether it did.
+    pub(super) async fn swap_cursor(
+        &self,
+        (flow, step): (FlowId, &StepId),
+        seen: &Value,
+        left: &Value,
+    ) -> Outcome<bool> {
+        let mut write = self.begin().await?;
+        let found = sqlx::query("SELECT cursor FROM ticks WHERE flow = ? AND step = ? AND tick IS NULL")
+            .bind(flow.to_string())
+            .bind(step.as_str())
+            .fetch_optional(&mut *write)
+            .await?;
+        let cursor: Option<Value> = match &found {
+            Some(row) => maybe_json(row, "cursor")?,
+            None => None,
+        };
+        if cursor.as_ref() != Some(seen) {
+            return Ok(false);
+        }
+        sqlx::query("UPDATE ticks SET cursor = ? WHERE flow = ? AND step = ?")
+            .bind(to_json(left)?)
+            .bind(flow.to_string())
+            .bind(step.as_str())
+            .execute(&mut *write)
+            .await?;
+        write.commit().await?;
+        Ok(true)
+    }
 }

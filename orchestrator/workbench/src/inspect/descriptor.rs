@@ -21,7 +21,7 @@ const ROOT: [&str; 10] = [
     "actions",
 ];
 const ACTION: [&str; 6] = ["title", "description", "config", "input", "output", "ports"];
-const TRIGGER: [&str; 6] = ["title", "description", "kind", "config", "output", "ports"];
+const TRIGGER: [&str; 7] = ["title", "description", "kind", "config", "output", "ports", "closes_with"];
 
 /// Reads a descriptor, and says everything that is wrong with it. There is one exactly when nothing is an error.
 #[must_use]
@@ -85,7 +85,25 @@ impl Walk {
             self.say(FindingCode::SameName, &place, format!("`{name}` is both a trigger and an action"));
         }
         self.test(members.get("test"), &actions);
+        self.closings(members.get("triggers"), &actions);
         self.egress(members);
+    }
+
+    fn closings(&mut self, triggers: Option<&Value>, actions: &[String]) {
+        for (name, trigger) in triggers.and_then(Value::as_object).into_iter().flatten() {
+            let Some(closes) = trigger.get("closes_with") else { continue };
+            let place = format!("/triggers/{}/closes_with", escape(name));
+            match closes.as_str() {
+                Some(_) if trigger["kind"] != "polling" => {
+                    self.wrong(&place, "only a trigger that polls has something that closes it");
+                }
+                Some(action) if actions.iter().any(|known| known == action) => {}
+                Some(action) => {
+                    self.wrong(&place, format!("`{action}` is no action{}", hint(action, actions)))
+                }
+                None => self.wrong(&place, "it is no text"),
+            }
+        }
     }
 
     fn egress(&mut self, members: &Map<String, Value>) {
@@ -280,7 +298,12 @@ mod tests {
             "name": "Log", "version": "1", "titel": "Log", "test": "writ",
             "settings": { "type": "objekt" },
             "actions": { "write": { "title": 7, "ports": ["out", "Out"] }, "Up": { "title": "", "input": [] } },
-            "triggers": { "write": { "title": "", "kind": "webhook" }, "poll": { "kind": "push" } }
+            "triggers": {
+                "write": { "title": "", "kind": "webhook" }, "poll": { "kind": "push" },
+                "hear": { "title": "", "kind": "listener", "closes_with": "write" },
+                "look": { "title": "", "kind": "polling", "closes_with": "writ" },
+                "see": { "title": "", "kind": "polling", "closes_with": [] }
+            }
         }"#;
         check(
             text,
@@ -299,6 +322,9 @@ mod tests {
                 ("C0208", "/actions/Up/input"),
                 ("C0205", "/triggers/write"),
                 ("C0204", "/test"),
+                ("C0202", "/triggers/hear/closes_with"),
+                ("C0202", "/triggers/look/closes_with"),
+                ("C0202", "/triggers/see/closes_with"),
             ],
         );
     }

@@ -155,6 +155,18 @@ async fn a_tick_begins_and_ends(harness: &dyn StoreHarness) {
     ok(store.begin_tick(id, &tick, first, at(3)).await);
     ok(store.end_tick(id, &tick, first, Some(&Value::Null)).await);
     assert_eq!(ok(store.tick_state(id, &tick).await).cursor, Some(Value::Null), "null is a cursor");
+    let (seen, left) = (json!({ "b": [1.5], "a": { "_opened": "ü" } }), json!({ "a": 1 }));
+    assert!(!ok(store.replace_cursor(id, &tick, &seen, &left).await), "another cursor stands there");
+    ok(store.begin_tick(id, &tick, second, at(4)).await);
+    ok(store.end_tick(id, &tick, second, Some(&seen)).await);
+    ok(store.begin_tick(id, &tick, first, at(5)).await);
+    assert!(!ok(store.replace_cursor(id, &tick, &seen, &left).await), "a tick is under way");
+    ok(store.end_tick(id, &tick, first, None).await);
+    let other = json!({ "b": [1.5], "a": { "_opened": "u" } });
+    assert!(!ok(store.replace_cursor(id, &tick, &other, &left).await));
+    assert!(ok(store.replace_cursor(id, &tick, &seen, &left).await));
+    assert_eq!(ok(store.tick_state(id, &tick).await).cursor, Some(left.clone()));
+    assert!(!ok(store.replace_cursor(id, &step("none"), &seen, &left).await));
 }
 
 async fn removing_a_flow_leaves_its_dead_letters_only(harness: &dyn StoreHarness) {

@@ -157,4 +157,20 @@ impl FlowStore for MemoryStore {
         }
         Ok(())
     }
+
+    async fn replace_cursor(
+        &self,
+        flow: FlowId,
+        step: &StepId,
+        seen: &Value,
+        left: &Value,
+    ) -> Result<bool, PortError> {
+        let mut state = self.write(format!("replace the cursor of {flow}/{step}"))?;
+        let Some(ticks) = state.ticks.get_mut(&(flow, step.clone())) else { return Ok(false) };
+        let same = ticks.pending.is_none() && ticks.cursor.as_ref() == Some(seen);
+        if same {
+            ticks.cursor = Some(left.clone());
+        }
+        Ok(same)
+    }
 }
