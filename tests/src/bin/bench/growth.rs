@@ -1,5 +1,7 @@
 //! What a message costs as the work grows: larger bodies, more steps, more flows, at the same number of messages.
 
+use std::io::Write as _;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 use sluice_tests::workload::order;
@@ -15,39 +17,43 @@ const RATE: usize = 5000;
 /// How long such a run takes.
 const SECONDS: usize = 20;
 
-/// Measures each kind of growth by itself.
+/// Measures each kind of growth by itself. A run that does not come to its end is told of in its row.
 pub(crate) async fn run(count: usize) -> Result<Value> {
-    let (mut bytes, mut steps, mut flows) = (Vec::new(), Vec::new(), Vec::new());
+    let mut report = json!({ "messages": count });
+    let mut rows = Vec::new();
     for size in [256, 1024, 4 * 1024, 32 * 1024, 256 * 1024] {
         let load = Load { count: count.min(MOST_BYTES / size), body: body(size), ..Load::orders(count) };
-        let mut report = flow(&load).await?;
-        report["bytes"] = json!(size);
-        report["mib_per_second"] =
-            json!(report["per_second"].as_f64().unwrap_or(0.0) * float(size) / 1_048_576.0);
-        bytes.push(report);
+        let mut row = measured(("bytes", size), &load).await;
+        let rate = row["per_second"].as_f64().unwrap_or(0.0);
+        row["mib_per_second"] = json!(rate * float(size) / 1_048_576.0);
+        rows.push(row);
     }
-    for number in [1, 4, 16] {
-        let mut report = flow(&Load { count: count / number, steps: number, ..Load::orders(count) }).await?;
-        report["steps"] = json!(number);
-        report["step_runs_per_second"] = json!(report["per_second"].as_f64().unwrap_or(0.0) * float(number));
-        steps.push(report);
+    report["by_bytes"] = std::mem::take(&mut rows).into();
+    for steps in [1, 4, 16] {
+        let load = Load { count: count / steps, steps, ..Load::orders(count) };
+        let mut row = measured(("steps", steps), &load).await;
+        row["step_runs_per_second"] = json!(row["per_second"].as_f64().unwrap_or(0.0) * float(steps));
+        rows.push(row);
     }
-    for number in [1, 10, 100, 1000] {
-        let mut report = flow(&Load { flows: number, ..Load::orders(count) }).await?;
-        report["flows"] = json!(number);
-        flows.push(report);
+    report["by_steps"] = std::mem::take(&mut rows).into();
+    for flows in [1, 10, 100, 1000] {
+        rows.push(measured(("flows", flows), &Load { flows, ..Load::orders(count) }).await);
     }
-    let mut paced = Vec::new();
-    for number in [1, 10, 100, 1000] {
-        let load = Load { count: RATE * SECONDS, flows: number, rate: RATE, ..Load::orders(count) };
-        let mut report = flow(&load).await?;
-        report["flows"] = json!(number);
-        paced.push(report);
+    report["by_flows"] = std::mem::take(&mut rows).into();
+    for flows in [1, 10, 100, 1000] {
+        let load = Load { count: RATE * SECONDS, flows, rate: RATE, ..Load::orders(count) };
+        rows.push(measured(("flows", flows), &load).await);
     }
-    Ok(json!({
-        "messages": count, "by_bytes": bytes, "by_steps": steps, "by_flows": flows,
-        "by_flows_at_the_same_rate": paced,
-    }))
+    report["by_flows_at_the_same_rate"] = rows.into();
+    Ok(report)
+}
+
+/// The row of a run. It is shown at once as well: all of them take a while.
+async fn measured((what, number): (&str, usize), load: &Load<'_>) -> Value {
+    let mut row = flow(load).await.unwrap_or_else(|error| json!({ "error": format!("{error:#}") }));
+    row[what] = json!(number);
+    writeln!(std::io::stderr(), "{row}").ok();
+    row
 }
 
 /// Orders of about this many bytes together, each different.
