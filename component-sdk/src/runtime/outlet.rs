@@ -1,6 +1,7 @@
 //! Where outputs go before a run ends: partial outcomes of a run, and the messages of a listener.
 //!
-//! Both are bounded in bytes, so that a fast source waits for the broker instead of filling the memory.
+//! Each is bounded in bytes, and so are all of a process together: a fast source waits for the broker instead of filling the
+//! memory, and so do a hundred of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -31,8 +32,8 @@ fn room() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(ROOM_KIB as usize))
 }
 
-async fn enter(room: &Arc<Semaphore>, bytes: usize) -> Result<Room, Error> {
-    Arc::clone(room).acquire_many_owned(cost(bytes)).await.map(Arc::new).map_err(|_| ended())
+async fn enter(publisher: &Publisher, room: &Arc<Semaphore>, bytes: usize) -> Result<Room, Error> {
+    publisher.enter(room, cost(bytes)).await.map_err(|_| ended())
 }
 
 fn ended() -> Error {
@@ -76,7 +77,8 @@ impl Sink for PartialSink {
         let base = answer(&self.envelope, Status::Partial);
         let echoed = base.context.as_ref().map_or(0, |context| context.get().len());
         let outputs = outcome::split(vec![output], echoed)?.remove(0);
-        let room = enter(self.room.get_or_init(room), outputs[0].body.get().len() + echoed).await?;
+        let bytes = outputs[0].body.get().len() + echoed;
+        let room = enter(&self.publisher, self.room.get_or_init(room), bytes).await?;
         let offset = self.offset.fetch_add(1, Ordering::AcqRel);
         let record = outcome::line(&Outcome { outputs, offset, ..base });
         // Nobody waits for the one record: `close` waits until all room is free again.
@@ -125,7 +127,7 @@ impl Outlet for ListenerOutlet {
         let room = tokio::select! {
             biased;
             () = self.stopped.cancelled() => return Err(ended()),
-            room = enter(&self.room, bytes) => room?,
+            room = enter(&self.publisher, &self.room, bytes) => room?,
         };
         let confirmations: Vec<_> = records
             .into_iter()
@@ -146,6 +148,7 @@ impl Outlet for ListenerOutlet {
 mod tests {
     use std::time::Duration;
 
+    use super::super::publisher::ALL_KIB;
     use super::*;
 
     /// A listener takes the next message before it looks at the confirms of the earlier ones.
@@ -169,5 +172,33 @@ mod tests {
         for confirm in confirms {
             confirm.await.unwrap();
         }
+    }
+
+    /// A hundred listeners in one container have no more under way than three.
+    #[tokio::test(start_paused = true)]
+    async fn all_listeners_together_wait_for_the_broker() {
+        let (publisher, mut broker) = Publisher::manual();
+        let accepted = Arc::new(AtomicU64::new(0));
+        for listener in 0..100_u64 {
+            let (publisher, accepted) = (publisher.clone(), Arc::clone(&accepted));
+            tokio::spawn(async move {
+                let step: StepKey = format!("flow_{listener}/1/listen").parse().unwrap();
+                let outlet = ListenerOutlet::new(publisher, step, "01".into(), CancellationToken::new());
+                for number in 0..200 {
+                    let output = crate::Output::new(number.to_string());
+                    let id = MessageId::from_bits(u128::from(listener * 1000 + number));
+                    drop(outlet.accept(id, output.into()).await.unwrap());
+                    accepted.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        // The clock moves when nothing else can.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let most = u64::from(ALL_KIB / LEAST_KIB);
+        assert_eq!(accepted.load(Ordering::SeqCst), most);
+        for _ in 0..20_000 {
+            broker.recv().await.unwrap().waiter.tell();
+        }
+        assert_eq!(accepted.load(Ordering::SeqCst), 20_000);
     }
 }

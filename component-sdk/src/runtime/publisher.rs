@@ -14,7 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel, Confirmation};
 use sluice_protocol::{batch, encode_id};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{AcquireError, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{debug, warn};
@@ -27,6 +27,8 @@ use crate::error::chain;
 
 /// How many batches may wait for their confirms at a time.
 const OUTSTANDING: usize = 8;
+/// What all runs and listeners may have under way together, in KiB: a container serves hundreds of flows in 256 MiB.
+pub(crate) const ALL_KIB: u32 = 48 * 1024;
 /// AMQP's delivery mode for a message that is written to disk.
 const PERSISTENT: u8 = 2;
 
@@ -74,13 +76,31 @@ impl Waiter {
 
 /// Hands records to the publisher. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Publisher(mpsc::UnboundedSender<Pending>);
+pub(crate) struct Publisher {
+    records: mpsc::UnboundedSender<Pending>,
+    /// What all runs and listeners of the process may have under way together.
+    all: Arc<Semaphore>,
+}
 
 impl Publisher {
     pub(crate) fn start(link: Arc<Link>) -> Self {
         let (sender, incoming) = mpsc::unbounded_channel();
         tokio::spawn(Task { link, incoming, queue: Queue::default() }.run());
-        Self(sender)
+        Self::to(sender)
+    }
+
+    fn to(records: mpsc::UnboundedSender<Pending>) -> Self {
+        Self { records, all: Arc::new(Semaphore::new(ALL_KIB as usize)) }
+    }
+
+    /// Waits until `own` and all runs and listeners together have room for so many KiB.
+    ///
+    /// # Errors
+    /// When there is no room any more at all: the component ends.
+    pub(crate) async fn enter(&self, own: &Arc<Semaphore>, kib: u32) -> Result<Room, AcquireError> {
+        let own = Arc::clone(own).acquire_many_owned(kib).await?;
+        let all = Arc::clone(&self.all).acquire_many_owned(kib).await?;
+        Ok(Arc::new((own, all)))
     }
 
     /// Resolves once the broker has stored the record; fails only when the component ends.
@@ -108,14 +128,14 @@ impl Publisher {
 
     fn push(&self, key: Arc<str>, record: Bytes, waiter: Waiter, room: Option<Room>) {
         // A failed send drops the waiter, which a task notices; deliveries stay unacknowledged and come again.
-        drop(self.0.send(Pending { key, record, since: Instant::now(), waiter, _room: room }));
+        drop(self.records.send(Pending { key, record, since: Instant::now(), waiter, _room: room }));
     }
 
     /// A publisher whose broker is the test.
     #[cfg(test)]
     pub(crate) fn manual() -> (Self, mpsc::UnboundedReceiver<Pending>) {
         let (sender, incoming) = mpsc::unbounded_channel();
-        (Self(sender), incoming)
+        (Self::to(sender), incoming)
     }
 }
 

@@ -22,8 +22,9 @@ const PLENTY_RECORDS: usize = 50;
 /// From this many bytes on a batch does not wait.
 const PLENTY_BYTES: usize = 64 * 1024;
 
-/// Room that a record takes until the broker has it; records that belong together share it.
-pub(crate) type Room = Arc<OwnedSemaphorePermit>;
+/// Room that a record takes until the broker has it, of its run or listener and of the process; records that belong together
+/// share it.
+pub(crate) type Room = Arc<(OwnedSemaphorePermit, OwnedSemaphorePermit)>;
 
 /// One record to be stored by the broker.
 pub(crate) struct Pending {
