@@ -52,6 +52,10 @@ async fn a_flow_at_rest_has_neither_queues_nor_containers_and_the_next_message_w
         .await?;
         let view = world.api.get("/api/v1/flows/quiet").await?;
         ensure!(view["status"] == "running", "it runs, though nothing is to be done: {view}");
+        // Whoever watches over containers is not to be woken by one that sleeps.
+        let metrics = world.metrics().await?;
+        let down = |line: &str| line.starts_with("sluice_deployment_up{") && line.ends_with(" 0");
+        ensure!(!metrics.lines().any(down), "{metrics}");
         world.api.call("POST", "/api/v1/flows/quiet/trigger", None).await?;
     }
     reached(&world, "quiet", "second", 3).await?;

@@ -288,7 +288,9 @@ impl Engine {
         let labels = |spec: &sluice_domain::DeploymentSpec| {
             vec![("component", spec.component.to_string()), ("deployment", spec.id.to_string())]
         };
-        let up = specs.iter().map(|(spec, status)| {
+        // One that sleeps because nothing is to be done is neither up nor down.
+        let awake = specs.iter().filter(|(_, status)| *status != DeploymentStatus::Idle);
+        let up = awake.map(|(spec, status)| {
             let up = matches!(status, DeploymentStatus::Running | DeploymentStatus::Attached);
             (labels(spec), float(u64::from(up)))
         });
@@ -297,7 +299,7 @@ impl Engine {
         vec![
             labelled(
                 "sluice_deployment_up",
-                "1 when the deployment's container, or a process in its place, runs and has asked for work.",
+                "1 when the deployment's container, or a process in its place, runs and has asked for work. Absent while it is idle.",
                 MetricKind::Gauge,
                 up,
             ),
