@@ -4,6 +4,7 @@
 //! a process that dies between storing a flow and its keys leaves no hole.
 
 mod bench;
+pub(crate) mod closing;
 mod compiled;
 mod judge;
 mod key;

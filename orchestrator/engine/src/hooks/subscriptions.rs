@@ -5,7 +5,7 @@
 //! is noted before its sender is called, so that none is forgotten when the process dies meanwhile; then the sender may be
 //! told twice. A new one is made before the old one of the same step ends, so that nothing falls between them.
 //!
-//! What polling triggers opened by themselves ends in the same way: see [`close`].
+//! What polling triggers opened by themselves ends in the same way: see [`closing`](super::closing).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,15 +21,15 @@ use sluice_declarative::{Hook as Called, WebhookCall};
 use sluice_domain::{FlowId, InstanceName, Intent, StepId};
 use sluice_ports::store::Subscription;
 use sluice_ports::{Fault, PortError, SealedSecret};
-use sluice_protocol::{FunctionName, OPENED};
+use sluice_protocol::FunctionName;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::closing::close_stopped;
 use super::{open, steps};
 use crate::core::Core;
 use crate::gateway::hex;
-use crate::table::LiveFlow;
 use crate::{CommandError, Engine};
 
 /// Senders that are called at a time.
@@ -42,7 +42,7 @@ const ATTEMPTS: u32 = 28;
 const LOOK: Duration = Duration::from_secs(60);
 
 /// Which subscription: the flow, the step and the fingerprint.
-type Key = (FlowId, StepId, String);
+pub(super) type Key = (FlowId, StepId, String);
 
 /// A subscription that should be.
 struct Wanted {
@@ -55,16 +55,16 @@ struct Wanted {
 
 /// What was said and answered. It is stored sealed.
 #[derive(Serialize, Deserialize)]
-struct Said {
-    url: String,
-    secret: String,
-    config: Value,
+pub(super) struct Said {
+    pub(super) url: String,
+    pub(super) secret: String,
+    pub(super) config: Value,
     /// What `subscribe` gave, or a trigger opened by itself.
     #[serde(default)]
-    given: Value,
+    pub(super) given: Value,
     /// That trigger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    trigger: Option<FunctionName>,
+    pub(super) trigger: Option<FunctionName>,
 }
 
 /// What went wrong lately, by subscription.
@@ -105,12 +105,13 @@ impl Troubles {
 /// Makes and ends subscriptions until `stop`.
 pub(crate) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     let mut changes = engine.core.table.changes();
+    let mut closed = BTreeSet::new();
     loop {
         changes.mark_unchanged();
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            done = settle(&engine) => if let Err(error) = done {
+            done = settle(&engine, &mut closed) => if let Err(error) = done {
                 warn!(error = crate::chain(&error), "cannot see to the subscriptions of webhooks");
             }
         }
@@ -120,15 +121,15 @@ pub(crate) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = changes.changed() => {}
             () = engine.core.hooks.changed.notified() => {}
-            () = tokio::time::sleep_until(next.min(Instant::now() + LOOK)) => {}
+            () = tokio::time::sleep_until(next.min(Instant::now() + LOOK)) => closed.clear(),
         }
     }
 }
 
 /// Does once what has to be done.
-async fn settle(engine: &Engine) -> Result<(), PortError> {
+async fn settle(engine: &Engine, closed: &mut BTreeSet<FlowId>) -> Result<(), PortError> {
     let core = &engine.core;
-    close_stopped(core).await?;
+    close_stopped(core, closed).await?;
     let wanted = wanted(core).await?;
     let kept = core.ports.store.subscriptions().await?;
     let kept: BTreeMap<Key, Subscription> =
@@ -158,64 +159,6 @@ async fn settle(engine: &Engine) -> Result<(), PortError> {
         }
     }
     futures_util::stream::iter(calls).buffer_unordered(CALLS).collect::<()>().await;
-    Ok(())
-}
-
-/// Lets end what the triggers of stopped flows opened, once nothing of them is under way.
-async fn close_stopped(core: &Core) -> Result<(), PortError> {
-    let snapshot = core.snapshot();
-    for flow in snapshot.flows.values().filter(|flow| flow.intent == Intent::Stop) {
-        let Some(live) = snapshot.current(flow.id) else { continue };
-        if snapshot.versions_of(flow.id).all(|(key, _)| snapshot.released.contains(key)) {
-            close(core, live, |_| true, true).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Lets end what the polling triggers among these steps opened: [`OPENED`] is taken out of their cursors and becomes a
-/// subscription that nobody wants. It is kept before it is taken out, so that none is forgotten when the process dies
-/// meanwhile; then it may end twice. Nothing of the steps must be under way. `may_tick` says whether they stay, so that their
-/// flow may be started at the same time.
-pub(crate) async fn close(
-    core: &Core,
-    live: &LiveFlow,
-    of: impl Fn(&StepId) -> bool,
-    may_tick: bool,
-) -> Result<(), PortError> {
-    let (store, flow) = (&core.ports.store, live.compiled.id);
-    for (id, step) in live.compiled.steps.iter().filter(|(id, _)| of(id)) {
-        let (Some(action), Some(instance)) = (&step.closes_with, &step.instance) else { continue };
-        let state = store.tick_state(flow, id).await?;
-        let Some(seen) = state.cursor else { continue };
-        let mut left = seen.clone();
-        let Some(opened) = left.as_object_mut().and_then(|fields| fields.remove(OPENED)) else { continue };
-        let mut hash = Sha256::new();
-        hash.update(json!([instance, action, step.config, opened]).to_string());
-        let key = (flow, id.clone(), hex(&hash.finalize()[..16]));
-        let said = Said {
-            url: String::new(),
-            secret: String::new(),
-            config: step.config.clone(),
-            given: opened,
-            trigger: Some(step.function.clone()),
-        };
-        let one = Subscription {
-            flow,
-            step: id.clone(),
-            fingerprint: key.2.clone(),
-            instance: instance.clone(),
-            unsubscribe: Some(json!(Called::Action(action.to_string())).to_string()),
-            confirmed: true,
-            sealed: seal(core, &key, &said)?,
-            created_at: core.ports.clock.now(),
-        };
-        store.put_subscription(&one).await?;
-        if !store.replace_cursor(flow, id, &seen, &left).await? && may_tick {
-            // The flow runs again.
-            store.remove_subscription(flow, id, &key.2).await?;
-        }
-    }
     Ok(())
 }
 
@@ -379,7 +322,7 @@ fn place(key: &Key) -> [String; 4] {
     ["subscription".to_owned(), key.0.to_string(), key.1.to_string(), key.2.clone()]
 }
 
-fn seal(core: &Core, key: &Key, said: &Said) -> Result<SealedSecret, PortError> {
+pub(super) fn seal(core: &Core, key: &Key, said: &Said) -> Result<SealedSecret, PortError> {
     let text = serde_json::to_string(said).expect("it is plain JSON");
     let place = place(key);
     let sealed = core.ports.vault.seal(

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::Declared;
 use super::lanes::has_lane;
 use crate::core::Core;
-use crate::hooks::subscriptions::close;
+use crate::hooks::closing::close;
 use crate::table::{LiveFlow, Snapshot};
 
 /// A version of a flow.
