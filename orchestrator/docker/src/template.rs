@@ -22,10 +22,14 @@ const NANO_CPUS: i64 = 1_000_000_000;
 const PIDS: i64 = 128;
 const OPEN_FILES: i64 = 1024;
 /// What keeps allocators from holding on to memory, since a container has a bound. mimalloc, that of components, takes no
-/// pages of 2 MiB, and gives back what is free after 5 ms instead of a second; the C library's (mallopt(3)) keeps little
+/// pages of 2 MiB, and gives back what is free after 50 ms instead of a second; the C library's (mallopt(3)) keeps little
 /// for each thread. All that a container's environment has; never anything that belongs to somebody.
-const ALLOCATOR: [&str; 4] =
-    ["MIMALLOC_ALLOW_THP=0", "MIMALLOC_PURGE_DELAY=5", "MALLOC_ARENA_MAX=4", "MALLOC_TRIM_THRESHOLD_=262144"];
+const ALLOCATOR: [&str; 4] = [
+    "MIMALLOC_ALLOW_THP=0",
+    "MIMALLOC_PURGE_DELAY=50",
+    "MALLOC_ARENA_MAX=4",
+    "MALLOC_TRIM_THRESHOLD_=262144",
+];
 /// The kernel takes components before the broker and the orchestrator when the machine is short of memory.
 const OOM_SCORE_ADJ: i64 = 500;
 
@@ -147,7 +151,7 @@ mod tests {
     fn the_template_asks_for_nothing_more() {
         let expect = json!({
             "User": "10001:10001", "AttachStdin": true, "Tty": false, "OpenStdin": true, "StdinOnce": true,
-            "Env": ["MIMALLOC_ALLOW_THP=0", "MIMALLOC_PURGE_DELAY=5", "MALLOC_ARENA_MAX=4", "MALLOC_TRIM_THRESHOLD_=262144"],
+            "Env": ["MIMALLOC_ALLOW_THP=0", "MIMALLOC_PURGE_DELAY=50", "MALLOC_ARENA_MAX=4", "MALLOC_TRIM_THRESHOLD_=262144"],
             "Healthcheck": { "Test": ["NONE"] }, "Image": "sha256:1", "StopSignal": "SIGTERM",
             "Labels": {
                 "io.sluice.installation": "main",

@@ -172,8 +172,10 @@ impl Shard {
         self.next += 1;
         let number = self.next;
         let (mut open, mut counts) = (Open::new(tag), Counts::new());
+        // One time for all of them: a look at the clock costs more than the books of a record.
+        let now = self.context.ports.clock.now();
         for record in routed {
-            self.accept_record((number, &mut open), record, &mut counts);
+            self.accept_record((number, &mut open), record, &mut counts, now);
         }
         for (flow, counts) in counts {
             self.context.recorder.count(flow, &counts);
@@ -183,7 +185,13 @@ impl Shard {
         self.finish(number, 1).await;
     }
 
-    fn accept_record(&mut self, (number, open): (u64, &mut Open), record: Routed, counts: &mut Counts) {
+    fn accept_record(
+        &mut self,
+        (number, open): (u64, &mut Open),
+        record: Routed,
+        counts: &mut Counts,
+        now: DateTime<Utc>,
+    ) {
         let Routed { key, live, address, effects } = record;
         let known = key.and_then(|key| self.by_key.get(&key)).copied();
         if let Some(earlier) = known.and_then(|earlier| self.deliveries.get_mut(&earlier)) {
@@ -199,7 +207,6 @@ impl Shard {
             return;
         }
         if let (Some(live), Some(address)) = (&live, &address) {
-            let now = self.context.ports.clock.now();
             live.note(effects.balance, now);
             self.note_end(live, address, &effects, now);
             for (step, more) in &effects.counts {
@@ -221,7 +228,7 @@ impl Shard {
             run.output = Some(all);
         }
         self.context.recorder.record(runs);
-        self.context.recorder.trace(spans, self.context.ports.clock.now());
+        self.context.recorder.trace(spans, now);
         let stores = usize::from(!dead.is_empty() || tick.is_some());
         let left = sends.len() + stores;
         // A reply is nothing that is stored, so it waits for nothing.
@@ -239,7 +246,7 @@ impl Shard {
             }
         }
         for send in sends {
-            self.lanes.push((number, self.placed(send)));
+            self.lanes.push((number, self.placed(send, now)));
         }
         if stores > 0 {
             self.storing.push(Box::pin(store(self.context.ports.clone(), number, dead, tick)));
@@ -299,10 +306,9 @@ impl Shard {
     }
 
     /// The message with the lane that carries the inputs of its step now.
-    fn placed(&self, mut send: Send) -> Send {
+    fn placed(&self, mut send: Send, now: DateTime<Utc>) -> Send {
         if let Target::Lane(lane) = &mut send.target {
-            let now = self.context.ports.clock.now().timestamp_millis();
-            *lane = self.context.table.placements().send(lane, now);
+            *lane = self.context.table.placements().send(lane, now.timestamp_millis());
         }
         send
     }

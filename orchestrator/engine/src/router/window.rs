@@ -54,7 +54,9 @@ impl Window {
 
     pub(crate) fn insert(&mut self, key: Key) {
         if self.young.len() >= self.capacity {
-            self.old = std::mem::take(&mut self.young);
+            // The table of the forgotten ones is large enough for the next.
+            std::mem::swap(&mut self.old, &mut self.young);
+            self.young.clear();
         }
         self.young.insert(key);
     }
