@@ -33,11 +33,7 @@ pub(crate) fn add(
     let (fields, schemas) = (with(|one| !one.options.is_empty()), with(|one| one.dynamic));
     let mut add = |name: &str, kind: FunctionKind, described: Value| {
         let ours = ours(name, kind);
-        actions.insert(ours.to_string(), described);
-        functions.insert(
-            ours.clone(),
-            Foreign { name: name.to_owned(), kind, options: BTreeMap::new(), dynamic: false },
-        );
+        insert((actions, functions), &ours, (name, kind), described);
         ours
     };
     let input = |functions: Vec<Value>, more: &[&str]| {
@@ -106,7 +102,17 @@ pub(crate) fn add_closing(
     for trigger in triggers.values_mut() {
         trigger["closes_with"] = ours.to_string().into();
     }
+    insert((actions, functions), &ours, (name, kind), described);
+}
+
+/// Adds an action by which the library is asked.
+fn insert(
+    (actions, functions): (&mut Map<String, Value>, &mut BTreeMap<FunctionName, Foreign>),
+    ours: &FunctionName,
+    (name, kind): (&str, FunctionKind),
+    described: Value,
+) {
     actions.insert(ours.to_string(), described);
     let foreign = Foreign { name: name.to_owned(), kind, options: BTreeMap::new(), dynamic: false };
-    functions.insert(ours, foreign);
+    functions.insert(ours.clone(), foreign);
 }
