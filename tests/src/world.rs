@@ -14,6 +14,9 @@ use crate::launcher::SERVER;
 use crate::orchestrator::first_token;
 use crate::{Api, Broker, Launcher, Orchestrator, docker, engine, eventually, unique};
 
+/// How long a container may take to come up, or back.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 /// A virtual host, a container network, a data directory and an orchestrator.
 pub struct World {
     /// The name that tells its containers, network and virtual host from others.
@@ -296,13 +299,36 @@ impl World {
     /// # Errors
     /// When there is none in time.
     pub async fn container(&self, component: &str) -> Result<String> {
-        eventually(&format!("a container of {component}"), Duration::from_secs(90), || async {
+        eventually(&format!("a container of {component}"), PATIENCE, || async {
             let deployments = self.api.get("/api/v1/deployments").await?;
             let list =
                 deployments["items"].as_array().or_else(|| deployments.as_array()).context("no list")?;
             let of = |deployment: &&Value| deployment["component"] == component;
             let name = list.iter().filter(of).find_map(|deployment| deployment["container"]["name"].as_str());
             Ok(name.map(str::to_owned))
+        })
+        .await
+    }
+
+    /// Sends a signal that ends it to the container of a component, and waits until it was started again. A container
+    /// that is on its way down or up from before is waited for: it can take no signal.
+    ///
+    /// # Errors
+    /// When no container of it takes the signal, or none comes back.
+    pub async fn end_container(&self, component: &str, signal: &str) -> Result<()> {
+        let state = |container: String| async move {
+            docker(&["inspect", "--format", "{{.State.Running}} {{.State.StartedAt}}", &container]).await
+        };
+        let before = eventually(&format!("{component} to take {signal}"), PATIENCE, || async {
+            let container = self.container(component).await?;
+            let before = state(container.clone()).await?;
+            docker(&["kill", "--signal", signal, &container]).await?;
+            Ok(Some(before))
+        })
+        .await?;
+        eventually(&format!("{component} to run after {signal}"), PATIENCE, || async {
+            let now = state(self.container(component).await?).await?;
+            Ok((now.starts_with("true") && now != before).then_some(()))
         })
         .await
     }

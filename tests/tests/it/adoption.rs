@@ -20,7 +20,7 @@ async fn nothing_is_lost_when_parts_are_killed_and_containers_are_adopted() -> R
     let publishing =
         tokio::spawn(async move { source.publish_all("", SOURCE, &workload::orders(total)).await });
     moved(&world, 500).await?;
-    docker(&["kill", &world.container("rabbitmq").await?]).await?;
+    world.end_container("rabbitmq", "KILL").await?;
     moved(&world, 1500).await?;
     let before = world.container("rabbitmq").await?;
     let started = docker(&["inspect", "--format", "{{.State.StartedAt}}", &before]).await?;
@@ -74,7 +74,7 @@ async fn nothing_is_lost_when_containers_are_told_to_end() -> Result<()> {
     workload::deploy(&world).await?;
     for count in [500, 2000, 3500] {
         moved(&world, count).await?;
-        docker(&["kill", "--signal", "TERM", &world.container("rabbitmq").await?]).await?;
+        world.end_container("rabbitmq", "TERM").await?;
     }
     let mut ledger = Ledger::new();
     let drained = amqp.drain(SINK, |id, _| {

@@ -228,9 +228,14 @@ async fn a_broker_that_is_elsewhere_is_reached_by_the_proxy_without_a_rule_of_an
         Ok(counters["emitted"].as_u64().is_some_and(|emitted| emitted >= 2).then_some(()))
     })
     .await?;
-    let metrics = world.metrics().await?;
-    let tunnels = metrics.lines().find_map(|line| line.strip_prefix("sluice_egress_tunnels "));
     // Each of the two containers has a connection to publish and one to consume.
-    ensure!(tunnels.is_some_and(|count| count.parse::<f64>().is_ok_and(|count| count >= 4.0)), "{tunnels:?}");
+    eventually("four connections by the proxy", Duration::from_secs(90), || async {
+        let metrics = world.metrics().await?;
+        let tunnels = metrics.lines().find_map(|line| line.strip_prefix("sluice_egress_tunnels "));
+        let enough = tunnels.is_some_and(|count| count.parse::<f64>().is_ok_and(|count| count >= 4.0));
+        ensure!(enough, "{tunnels:?}");
+        Ok(Some(()))
+    })
+    .await?;
     world.stop().await
 }

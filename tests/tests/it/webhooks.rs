@@ -184,17 +184,18 @@ async fn five_providers_are_believed_when_they_sign_right_and_only_then() -> Res
     world.stop().await
 }
 
-/// Sends deliveries `numbers` one after another, each until it is accepted, as providers do.
+/// Sends deliveries `numbers` one after another, each until it is accepted, as providers do; at most fifty a second.
 async fn persist(
     client: reqwest::Client,
     url: String,
     numbers: Vec<usize>,
     accepted: Arc<Mutex<BTreeSet<usize>>>,
 ) {
+    let mut naps = tokio::time::interval(Duration::from_millis(20));
+    naps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for n in numbers {
         let id = format!("burst-{n}");
         let text = body(&id, n);
-        let mut naps = tokio::time::interval(Duration::from_millis(20));
         loop {
             naps.tick().await;
             let headers = sign("github", &id, 0, &text);
