@@ -159,6 +159,16 @@ impl<const N: usize> Default for Tally<N> {
 
 impl<const N: usize> Tally<N> {
     pub(crate) fn add(&self, labels: [&str; N]) {
+        self.count(labels, 1);
+    }
+
+    /// Shows 0 for these labels from now on, if nothing was counted yet: who watches how a counter grows sees the first one
+    /// too.
+    pub(crate) fn expect(&self, labels: [&str; N]) {
+        self.count(labels, 0);
+    }
+
+    fn count(&self, labels: [&str; N], more: u64) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = labels.map(str::to_owned);
         let key = if counts.len() < PLACES || counts.contains_key(&key) {
@@ -166,7 +176,7 @@ impl<const N: usize> Tally<N> {
         } else {
             std::array::from_fn(|_| OTHER.to_owned())
         };
-        *counts.entry(key).or_default() += 1;
+        *counts.entry(key).or_default() += more;
     }
 
     pub(crate) fn read(&self) -> BTreeMap<[String; N], u64> {
@@ -187,6 +197,16 @@ mod tests {
         let (so_far, count, micros) = timer.read();
         assert_eq!((so_far[0], so_far[1], so_far[2], so_far[3], so_far[14]), (1, 2, 2, 3, 3));
         assert_eq!((count, micros), (4, 70_004_000));
+    }
+
+    #[test]
+    fn what_is_expected_is_there_before_it_is_counted() {
+        let tally = Tally::default();
+        tally.expect(["http"]);
+        assert_eq!(tally.read()[&["http".to_owned()]], 0);
+        tally.add(["http"]);
+        tally.expect(["http"]);
+        assert_eq!(tally.read()[&["http".to_owned()]], 1);
     }
 
     #[test]

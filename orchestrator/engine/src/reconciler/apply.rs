@@ -249,6 +249,7 @@ async fn begin(core: &Core, start: &Start) -> Result<(), PortError> {
                 state.starts += 1;
                 let (meters, component) = (core.recorder.meters(), [spec.component.as_str()]);
                 meters.starts.add(component);
+                meters.restarts.expect(component);
                 if state.starts > 1 || state.failures > 0 {
                     meters.restarts.add(component);
                 }

@@ -1,6 +1,7 @@
 //! `sluice flow`.
 
 mod hooks;
+mod said;
 mod show;
 
 pub(super) use show::duration;
@@ -37,7 +38,7 @@ pub(crate) enum Flow {
     Delete(Delete),
     /// Fire a trigger at once, or send a message as if a trigger had emitted it.
     Trigger(Trigger),
-    /// Show what the containers of a flow wrote.
+    /// Show what the containers of a flow wrote; with `-o json` each line as it was written.
     Logs {
         /// Its name or id.
         flow: String,

@@ -2,6 +2,7 @@
 
 use sluice_http::dto;
 
+use super::said::said;
 use crate::failure::Failure;
 use crate::output::{Out, Table, age, pairs};
 
@@ -103,7 +104,7 @@ pub(in crate::cli) fn duration(micros: u64) -> String {
 
 pub(super) fn log_line(line: &dto::LogLine) -> String {
     let at = line.at.map(|at| at.format("%H:%M:%S%.3f ").to_string()).unwrap_or_default();
-    format!("{at}{}  {}", line.component, line.text)
+    format!("{at}{}  {}", line.component, said(&line.text))
 }
 
 pub(super) fn run_line(run: &dto::StepRun) -> String {
