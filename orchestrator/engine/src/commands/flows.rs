@@ -131,6 +131,9 @@ impl Engine {
                 "instance {instance} has to be authorised (`sluice instance authorize {instance}`); inputs wait until then"
             ));
         }
+        if !matches!(status, FlowStatus::Paused | FlowStatus::Stopped) {
+            reasons.extend(self.broker_trouble());
+        }
         if crowded {
             reasons.push("too much waits in its lanes, so its triggers pause".to_owned());
         }

@@ -9,13 +9,7 @@ impl Engine {
     /// Whether Sluice can do its work, and what is missing otherwise.
     pub async fn readiness(&self) -> Readiness {
         let mut reasons = Vec::new();
-        match self.core.ports.broker.health() {
-            Health::Up => {}
-            Health::Blocked(reason) => reasons.push(format!("the broker blocks publishing: {reason}")),
-            Health::Down { reason, since } => {
-                reasons.push(format!("the broker is away for {} s: {reason}", since.as_secs()));
-            }
-        }
+        reasons.extend(self.broker_trouble());
         if let Err(error) = self.core.ports.runtime.version().await {
             reasons.push(format!("the container engine is away: {}", crate::chain(&error)));
         }
@@ -23,5 +17,16 @@ impl Engine {
             reasons.push(format!("the store does not answer: {}", crate::chain(&error)));
         }
         Readiness { ready: reasons.is_empty(), reasons }
+    }
+
+    /// What keeps the broker from taking messages, if anything does.
+    pub(super) fn broker_trouble(&self) -> Option<String> {
+        match self.core.ports.broker.health() {
+            Health::Up => None,
+            Health::Blocked(reason) => Some(format!("the broker blocks publishing: {reason}")),
+            Health::Down { reason, since } => {
+                Some(format!("the broker is away for {} s: {reason}", since.as_secs()))
+            }
+        }
     }
 }

@@ -1,5 +1,11 @@
 //! The resources, as an operator uses them.
 
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Request;
+use sluice_ports::broker::Health;
+
 use crate::harness::{FLOW, Server, apply};
 
 #[tokio::test]
@@ -126,4 +132,28 @@ async fn health_tells_reasons_only_to_callers_with_a_token() {
     let server = Server::start().await;
     assert_eq!(server.call("GET", "/healthz", None).await.json()["status"], "live");
     assert_eq!(server.call("GET", "/readyz", None).await.status, 200);
+    server.broker.set_health(away());
+    let told = server.call("GET", "/readyz", None).await;
+    let reason = "the broker is away for 7 s: nobody listens";
+    assert_eq!((told.status, told.json()["reasons"][0].as_str()), (503, Some(reason)), "{}", told.text);
+    let stranger = server.send(Request::get("/readyz").body(Body::empty()).unwrap()).await;
+    assert!(stranger.status == 503 && !stranger.text.contains("nobody listens"), "{}", stranger.text);
+}
+
+#[tokio::test]
+async fn a_flow_that_is_to_run_tells_that_the_broker_is_away() {
+    let server = Server::start().await;
+    server.deploy().await;
+    server.broker.set_health(away());
+    let told = async || {
+        let flow = server.call("GET", "/api/v1/flows/demo", None).await;
+        flow.json()["reasons"].to_string().contains("the broker is away for 7 s: nobody listens")
+    };
+    assert!(told().await);
+    server.call("POST", "/api/v1/flows/demo/pause", None).await;
+    assert!(!told().await, "a paused flow waits for its operator");
+}
+
+fn away() -> Health {
+    Health::Down { reason: "nobody listens".to_owned(), since: Duration::from_secs(7) }
 }
