@@ -38,7 +38,9 @@ pub(crate) enum Flow {
     Delete(Delete),
     /// Fire a trigger at once, or send a message as if a trigger had emitted it.
     Trigger(Trigger),
-    /// Show what the containers of a flow wrote; with `-o json` each line as it was written.
+    /// Show what the containers of a flow wrote.
+    ///
+    /// In the order of time, unless it goes on with new lines. `-o json` gives each line as it was written.
     Logs {
         /// Its name or id.
         flow: String,
@@ -150,11 +152,22 @@ async fn send(out: &Out, client: &Client, trigger: Trigger) -> Result<(), Failur
 async fn logs(out: &Out, client: &Client, flow: &str, tail: u32, follow: bool) -> Result<(), Failure> {
     let query = [("tail", tail.to_string()), ("follow", follow.to_string())];
     let mut lines = client.stream::<dto::LogLine>(&["api", "v1", "flows", flow, "logs"], &query).await?;
+    let show = |line: &dto::LogLine| out.item(line, || show::log_line(line));
+    // What was written before comes container by container. With new lines to come it is shown as it comes.
+    let (mut past, mut ended) = (Vec::new(), Ok(()));
     while let Some(line) = lines.next().await {
-        let line = line?;
-        out.item(&line, || show::log_line(&line));
+        match line {
+            Ok(line) if follow => show(&line),
+            Ok(line) => past.push(line),
+            Err(failure) => {
+                ended = Err(failure);
+                break;
+            }
+        }
     }
-    Ok(())
+    past.sort_by_key(|line| line.at);
+    past.iter().for_each(show);
+    ended
 }
 
 async fn tail(out: &Out, client: &Client, flow: Option<&str>) -> Result<(), Failure> {

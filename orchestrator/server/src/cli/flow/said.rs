@@ -10,16 +10,17 @@ const TIMES: [&str; 5] = ["timestamp", "time", "ts", "@timestamp", "date"];
 /// What each line of a process says alike.
 const ALIKE: [&str; 6] = ["target", "v", "pid", "hostname", "name", "logger"];
 
-/// A line as people read it: its level where that is not `info`, its message, and its other fields. What is no JSON object
-/// with a message stays as it is.
+/// A line as people read it: its level where that is not `info`, its message, and its other fields. What the component `log`
+/// writes has the input in the place of a message. What is no JSON object with either stays as it is.
 pub(super) fn said(line: &str) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(line) else { return line.to_owned() };
-    let text = |name: &'static str| Some((name, fields.get(name)?.as_str()?));
-    let Some((place, message)) = text("message").or_else(|| text("msg")) else { return line.to_owned() };
-    let mut said = match level(&fields) {
-        Some(level) if level != "info" => format!("{}: {message}", level.to_uppercase()),
-        _ => message.to_owned(),
-    };
+    let text = |name: &'static str| Some((name, fields.get(name)?.as_str()?.to_owned()));
+    let input = || Some(("input", fields.get("input")?.to_string()));
+    let message = text("message").or_else(|| text("msg"));
+    let Some((place, mut said)) = message.or_else(input) else { return line.to_owned() };
+    if let Some(level) = level(&fields).filter(|level| level != "info") {
+        said = format!("{}: {said}", level.to_uppercase());
+    }
     let others =
         |name: &str| name != place && name != "level" && !TIMES.contains(&name) && !ALIKE.contains(&name);
     for (name, value) in fields.iter().filter(|(name, _)| others(name)) {
@@ -66,6 +67,8 @@ mod tests {
         assert_eq!(said(line), r#"Hello 1  step.id=note  n=[1]  who="Ada L""#);
         let line = r#"{"timestamp":1,"level":"warn","target":"sluice","message":"no broker"}"#;
         assert_eq!(said(line), "WARN: no broker");
+        let line = r#"{"level":"error","step.id":"note","input":{"who":"Ada"}}"#;
+        assert_eq!(said(line), r#"ERROR: {"who":"Ada"}  step.id=note"#);
     }
 
     #[test]
