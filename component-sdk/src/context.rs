@@ -18,6 +18,7 @@ use crate::calls::Calls;
 use crate::credentials::{CredentialCache, Credentials};
 use crate::egress::Egress;
 use crate::emitter::Outlet;
+use crate::state::Keeper;
 use crate::{Emitter, Error, Output};
 
 /// How long a call of another instance may take.
@@ -58,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) trace: bool,
     pub(crate) calls: Arc<dyn Calls>,
+    pub(crate) keeper: Arc<dyn Keeper>,
     pub(crate) depth: u8,
     pub(crate) egress: Egress,
 }
@@ -177,6 +179,26 @@ impl Context {
         if let Some(instance) = self.instance() {
             self.run.credentials.forget(instance).await;
         }
+    }
+
+    /// What the step keeps ([`put_state`](Self::put_state)); none at first, and in a run that is no step of a flow. Each call asks
+    /// the gateway. For what an action has to know of earlier inputs; a polling trigger has its cursor.
+    ///
+    /// # Errors
+    /// When the gateway cannot be asked (retryable).
+    pub async fn state(&self) -> Result<Option<Value>, Error> {
+        self.run.keeper.state(self.step()).await
+    }
+
+    /// Keeps a value for later runs of the step, also over restarts, in new versions of its flow, and until the flow is deleted.
+    /// It has at most [`STATE_BYTES`](sluice_protocol::limits::STATE_BYTES). The last one that is put stays: where runs read and
+    /// then put, give the step the concurrency 1. It is kept once this returns, whatever becomes of the run; the input may
+    /// come again all the same. Not true in a run that is no step of a flow: there nothing is kept.
+    ///
+    /// # Errors
+    /// When it is larger than that (fatal), or the gateway cannot be asked (retryable).
+    pub async fn put_state(&self, value: &Value) -> Result<bool, Error> {
+        self.run.keeper.put_state(self.step(), value).await
     }
 
     /// The way out of the container: whatever connects to others goes by it, or does not get out.

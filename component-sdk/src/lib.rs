@@ -52,6 +52,7 @@ mod function;
 mod output;
 pub mod retry_after;
 mod runtime;
+mod state;
 pub mod testing;
 mod tls;
 

@@ -3,6 +3,8 @@
 //! A harness checks what the orchestrator and the router would check: the descriptor against the implementations,
 //! settings, secrets, configs and inputs against their JSON Schemas.
 
+mod doubles;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,18 +12,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
-use sluice_protocol::gateway::{self, InvokeRequest};
+use sluice_protocol::gateway;
 use sluice_protocol::{ErrorInfo, Headers, MessageId, Output, StepKey};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::calls::Calls;
 use crate::component::Checked;
 use crate::context::{Context, Inner, Sink};
-use crate::credentials::{CredentialCache, CredentialSource};
+use crate::credentials::CredentialCache;
 use crate::emitter::Outlet;
 use crate::function::{Finished, Function, RawInput};
+use crate::state::Keeper;
 use crate::{Component, Emitter, Error, Outputs};
+use doubles::{Fixed, Others, Refresh, State};
 
 /// The instance that a harness with settings or secrets has.
 const INSTANCE: &str = "inst_test";
@@ -42,6 +45,7 @@ pub struct Harness {
     /// What actions of other instances give, by `alias.action`.
     others: BTreeMap<String, Result<Value, Error>>,
     depth: u8,
+    state: Arc<State>,
 }
 
 /// What a poll gave.
@@ -73,6 +77,7 @@ impl Harness {
                 trace: false,
                 others: BTreeMap::new(),
                 depth: 0,
+                state: Arc::default(),
             },
             Err(faults) => {
                 let lines: Vec<String> = faults.iter().map(|fault| crate::chain(fault)).collect();
@@ -158,6 +163,19 @@ impl Harness {
     pub fn depth(mut self, depth: u8) -> Self {
         self.depth = depth;
         self
+    }
+
+    /// What the step keeps ([`Context::state`]).
+    #[must_use]
+    pub fn state(self, value: Value) -> Self {
+        *self.state.lock() = Some(value);
+        self
+    }
+
+    /// What the step keeps by now.
+    #[must_use]
+    pub fn kept(&self) -> Option<Value> {
+        self.state.lock().clone()
     }
 
     /// Runs an action.
@@ -275,6 +293,7 @@ impl Harness {
             sink: sink.map(|sink| sink as Arc<dyn Sink>),
             trace: self.trace,
             calls: Arc::new(Others(self.others.clone())),
+            keeper: Arc::clone(&self.state) as Arc<dyn Keeper>,
             depth: self.depth,
             egress: crate::Egress::default(),
         })
@@ -284,57 +303,6 @@ impl Harness {
 impl std::fmt::Debug for Harness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Harness").field("component", &self.component.descriptor.name).finish_non_exhaustive()
-    }
-}
-
-/// What actions of other instances give.
-struct Others(BTreeMap<String, Result<Value, Error>>);
-
-#[async_trait]
-impl Calls for Others {
-    async fn invoke(&self, _: &str, request: &InvokeRequest) -> Result<Value, Error> {
-        let name = format!("{}.{}", request.alias, request.function);
-        let unknown = || Err(Error::fatal("not_bound", format_args!("the test knows no `{name}`")));
-        let mut result = self.0.get(&name).cloned().unwrap_or_else(unknown)?;
-        if let Value::Object(members) = &mut result {
-            members.insert("input".to_owned(), request.input.clone());
-        }
-        Ok(result)
-    }
-}
-
-/// What a refresh leads to.
-#[derive(Clone)]
-enum Refresh {
-    Nothing,
-    NeedsReauth,
-    Secrets(Map<String, Value>),
-}
-
-/// Credentials that change by refreshes only.
-struct Fixed {
-    current: Mutex<gateway::Credentials>,
-    refresh: Refresh,
-}
-
-#[async_trait]
-impl CredentialSource for Fixed {
-    async fn fetch(&self, _: &str) -> Result<gateway::Credentials, Error> {
-        Ok(self.current.lock().unwrap_or_else(PoisonError::into_inner).clone())
-    }
-
-    async fn refresh(&self, _: &str, _: u64) -> Result<Option<gateway::Credentials>, Error> {
-        let secrets = match &self.refresh {
-            Refresh::Nothing => return Ok(None),
-            Refresh::NeedsReauth => {
-                return Err(Error::parked(gateway::NEEDS_REAUTH, "the instance has to be authorised again"));
-            }
-            Refresh::Secrets(secrets) => secrets.clone(),
-        };
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current.version += 1;
-        current.secrets = secrets;
-        Ok(Some(current.clone()))
     }
 }
 

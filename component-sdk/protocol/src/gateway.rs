@@ -10,6 +10,8 @@
 //! | `POST /gateway/v1/credentials/{instance}` | [`Credentials`]; 409 when a person has to authorise the instance |
 //! | `POST /gateway/v1/credentials/{instance}/refresh` with [`RefreshRequest`] | [`Credentials`]; 409 as above |
 //! | `POST /gateway/v1/invoke/{instance}` with [`InvokeRequest`] | [`InvokeAnswer`] |
+//! | `POST /gateway/v1/state` with [`StateRequest`] | [`StepState`]; 204 when the step has none; 404 when the container serves no such step |
+//! | `PUT /gateway/v1/state` with [`StepState`] | 204; 404 as above |
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -201,6 +203,23 @@ pub enum InvokeAnswer {
     Result(Value),
     /// Why it failed, or was not run at all.
     Error(ErrorInfo),
+}
+
+/// Asks for what a step keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateRequest {
+    /// The step: one that the container serves.
+    pub step: StepKey,
+}
+
+/// What a step keeps from run to run. It belongs to the step of the flow, whichever version of it asks, and goes with the flow.
+/// The last one that is put stays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepState {
+    /// The step: one that the container serves.
+    pub step: StepKey,
+    /// At most [`STATE_BYTES`](crate::limits::STATE_BYTES) as JSON.
+    pub value: Value,
 }
 
 /// The code of the refusal (409), and of the error that it becomes, where a person has to authorise an instance again.

@@ -21,5 +21,8 @@ pub const ERROR_CODE_CHARS: usize = 64;
 /// Most characters of an error message; a longer one is cut.
 pub const ERROR_MESSAGE_CHARS: usize = 2000;
 
+/// Most bytes of what a step keeps from run to run, as JSON: 1 MiB, as a cursor, which travels in a record.
+pub const STATE_BYTES: usize = RECORD_BYTES;
+
 /// Most headers of one message.
 pub const HEADERS: usize = 100;

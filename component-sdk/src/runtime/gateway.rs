@@ -10,13 +10,15 @@ use serde_json::Value;
 use sluice_protocol::ErrorInfo;
 use sluice_protocol::gateway::{
     Assignments, Boot, Credentials, InvokeAnswer, InvokeRequest, NEEDS_REAUTH, RefreshRequest, Session,
-    SessionRequest,
+    SessionRequest, StateRequest, StepState,
 };
+use sluice_protocol::{StepKey, limits};
 
 use crate::Error;
 use crate::calls::Calls;
 use crate::credentials::CredentialSource;
 use crate::error::chain;
+use crate::state::Keeper;
 
 /// How long the gateway may hold an unchanged answer back.
 const WAIT: Duration = Duration::from_secs(25);
@@ -151,6 +153,31 @@ impl Calls for Gateway {
             Some(InvokeAnswer::Result(result)) => Ok(result),
             Some(InvokeAnswer::Error(info)) => Err(of_other(&info)),
             None => Err(Error::retryable("call_failed", "the gateway gave no answer")),
+        }
+    }
+}
+
+#[async_trait]
+impl Keeper for Gateway {
+    async fn state(&self, step: &StepKey) -> Result<Option<Value>, Error> {
+        let question = StateRequest { step: step.clone() };
+        match self.ask::<_, StepState>(Method::POST, "state", Some(&question), PATIENCE).await {
+            Ok(known) => Ok(known.map(|known| known.value)),
+            Err(GatewayError::Refused(StatusCode::NOT_FOUND)) => Ok(None),
+            Err(error) => Err(Error::retryable("state_unavailable", chain(&error))),
+        }
+    }
+
+    async fn put_state(&self, step: &StepKey, value: &Value) -> Result<bool, Error> {
+        let state = StepState { step: step.clone(), value: value.clone() };
+        match self.ask::<_, Value>(Method::PUT, "state", Some(&state), PATIENCE).await {
+            Ok(_) => Ok(true),
+            Err(GatewayError::Refused(StatusCode::NOT_FOUND)) => Ok(false),
+            Err(GatewayError::Refused(StatusCode::PAYLOAD_TOO_LARGE)) => Err(Error::fatal(
+                "state_too_large",
+                format_args!("what a step keeps has at most {} bytes", limits::STATE_BYTES),
+            )),
+            Err(error) => Err(Error::retryable("state_unavailable", chain(&error))),
         }
     }
 }

@@ -78,6 +78,7 @@ async fn run_once(assignment: &Assignment, listen: &Listen, runner: &Runner, sto
         sink: None,
         trace: false,
         calls: Arc::clone(&runner.calls),
+        keeper: Arc::clone(&runner.keeper),
         depth: 0,
         egress: runner.egress.clone(),
     });

@@ -33,6 +33,7 @@ use crate::calls::Calls;
 use crate::context::{Context, Inner};
 use crate::credentials::CredentialCache;
 use crate::function::{Finished, RawInput};
+use crate::state::Keeper;
 use crate::{Egress, Error, Outputs};
 
 /// What every run shares.
@@ -43,6 +44,7 @@ pub(crate) struct Runner {
     pub(crate) window: Arc<Window>,
     pub(crate) credentials: Arc<CredentialCache>,
     pub(crate) calls: Arc<dyn Calls>,
+    pub(crate) keeper: Arc<dyn Keeper>,
     pub(crate) egress: Egress,
     /// Every record between its start and its settled deliveries.
     pub(crate) running: TaskTracker,
@@ -161,6 +163,7 @@ impl Runner {
             sink: Some(Arc::clone(&run.sink) as Arc<_>),
             trace: envelope.invocation.as_ref().is_some_and(|invocation| invocation.trace),
             calls: Arc::clone(&self.calls),
+            keeper: Arc::clone(&self.keeper),
             depth: envelope.invocation.as_ref().map_or(0, |invocation| invocation.depth),
             egress: self.egress.clone(),
         });

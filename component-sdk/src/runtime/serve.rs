@@ -63,6 +63,7 @@ pub(crate) async fn serve(component: Checked, boot: Boot, work: Handle) -> u8 {
         runs: Runs::default(),
         credentials: Arc::new(CredentialCache::new(Arc::new(gateway.clone()))),
         calls: Arc::new(gateway.clone()),
+        keeper: Arc::new(gateway.clone()),
         egress,
         running: TaskTracker::new(),
         abort: CancellationToken::new(),

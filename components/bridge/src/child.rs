@@ -47,6 +47,8 @@ pub(crate) struct Child {
     pub(crate) config: Value,
     pub(crate) broker: Broker,
     snapshot: Mutex<Value>,
+    /// The snapshot that the orchestrator keeps of an action. (That of a trigger is its cursor.)
+    kept: Option<tokio::sync::Mutex<Value>>,
     runs: Mutex<Runs>,
     /// A run has ended.
     quiet: Notify,
@@ -153,6 +155,41 @@ impl Child {
         self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Has the orchestrator keep the snapshot of an action, if it has changed. Runs that wait for their turn find it kept.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub(crate) async fn keep_snapshot(&self, cx: &Context) -> Result<(), Error> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let mut kept = kept.lock().await;
+        let snapshot = self.snapshot();
+        if *kept != snapshot {
+            cx.put_state(&snapshot).await?;
+            *kept = snapshot;
+        }
+        Ok(())
+    }
+
+    /// Has the orchestrator keep a snapshot that came after the run that it is of.
+    fn keep_late(self: &Arc<Self>) {
+        let cx = self.asking.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(cx) = cx.filter(|_| self.kept.is_some()) else { return };
+        let child = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = child.keep_snapshot(&cx).await {
+                warn!(step.id = child.step.step, %error, "a late snapshot is not kept yet");
+            }
+        });
+    }
+
+    /// The snapshot that the orchestrator keeps of an action, as far as is known.
+    pub(crate) async fn kept(&self) -> Option<Value> {
+        match &self.kept {
+            Some(kept) => Some(kept.lock().await.clone()),
+            None => None,
+        }
+    }
+
     /// Since when it has had no run; none while it has one.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let runs = self.runs();
@@ -178,7 +215,7 @@ impl Child {
         Ok(Run { child: Arc::clone(self), delivery: input.delivery.to_owned(), told })
     }
 
-    fn take(&self, happened: Happened) {
+    fn take(self: &Arc<Self>, happened: Happened) {
         match happened {
             Happened::Consuming => {}
             Happened::Settled { delivery, done } => {
@@ -205,9 +242,12 @@ impl Child {
         named.or_else(only).cloned()
     }
 
-    fn pass(&self, delivery: Option<&str>, kind: EventKind, confirm: Confirm) {
+    fn pass(self: &Arc<Self>, delivery: Option<&str>, kind: EventKind, confirm: Confirm) {
         if let EventKind::Snapshot { value, merge } = kind {
             self.remember(value, merge);
+            if self.runs().by_delivery.is_empty() {
+                self.keep_late();
+            }
             return confirm.taken();
         }
         if kind == EventKind::Nothing {

@@ -43,8 +43,10 @@ impl Action for Function {
 
     async fn run(&self, cx: &Context, config: &Value, input: Box<RawValue>) -> Result<Outputs, Error> {
         let child = self.pool.child(cx, &self.foreign, config, Remembered::default()).await?;
-        run::run(cx, &child, Some(&input)).await?;
-        Ok(Outputs::none())
+        let end = run::run(cx, &child, Some(&input)).await;
+        // What it wants to be remembered counts, however the run ended.
+        child.keep_snapshot(cx).await?;
+        end.map(|()| Outputs::none())
     }
 }
 
@@ -54,7 +56,7 @@ impl PollingTrigger for Function {
     async fn poll(&self, cx: &Context, config: &Value, state: Option<Value>) -> Result<Polled, Error> {
         let (snapshot, startup) = hooks::split(state.clone());
         let hooked = hooks::has_hooks(cx, config)?;
-        let remembered = Remembered { snapshot, startup, hooked };
+        let remembered = Remembered { snapshot, startup, hooked, ..Remembered::default() };
         let child = self.pool.child(cx, &self.foreign, config, remembered).await?;
         run::run(cx, &child, None).await?;
         let cursor = hooks::joined(child.snapshot(), child.startup());

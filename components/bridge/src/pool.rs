@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sluice_families::{Adoption, CARRY, Errand, EventKind, Family, Foreign, Step};
+use sluice_families::{Adoption, CARRY, Errand, EventKind, Family, Foreign, FunctionKind, Step};
 use sluice_sdk::{Context, Error};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -41,6 +41,8 @@ pub(crate) struct Pool {
 #[derive(Debug, Default)]
 pub(crate) struct Remembered {
     pub(crate) snapshot: Option<Value>,
+    /// The snapshot that the orchestrator keeps, of an action.
+    pub(crate) kept: Option<Value>,
     /// What its hook `startup` returned.
     pub(crate) startup: Option<Value>,
     /// Whether `startup` is to be run, unless it was.
@@ -72,7 +74,7 @@ impl Pool {
         cx: &Context,
         foreign: &Foreign,
         config: &Value,
-        remembered: Remembered,
+        mut remembered: Remembered,
     ) -> Result<Arc<Child>, Error> {
         let pool = Arc::clone(self);
         self.sweeping.call_once(move || drop(tokio::spawn(pool.sweep())));
@@ -96,12 +98,18 @@ impl Pool {
             info!(step.id = %cx.step(), "the config or the credentials changed; the component starts anew");
             Arc::clone(known).leave();
         }
-        let Remembered { snapshot, startup, hooked } = remembered;
-        let snapshot = child.as_ref().map(|known| known.snapshot()).or(snapshot);
-        let startup = child.as_ref().and_then(|known| known.startup()).or(startup);
+        if let Some(known) = child.as_ref() {
+            remembered.snapshot = Some(known.snapshot());
+            remembered.kept = known.kept().await;
+            remembered.startup = known.startup().or(remembered.startup);
+        } else if foreign.kind == FunctionKind::Action {
+            let kept = cx.state().await?.unwrap_or_else(|| Value::Object(Map::new()));
+            remembered.snapshot = Some(kept.clone());
+            remembered.kept = Some(kept);
+        }
         let mut step = self.step(cx, foreign, config);
-        step.startup = hooked && startup.is_none();
-        let started = Child::start(self.start((cx, step), wanted, (snapshot, startup), secrets)?).await?;
+        step.startup = remembered.hooked && remembered.startup.is_none();
+        let started = Child::start(self.start((cx, step), wanted, remembered, secrets)?).await?;
         started.note(cx);
         *child = Some(Arc::clone(&started));
         Ok(started)
@@ -120,7 +128,7 @@ impl Pool {
     ) -> Result<Option<Value>, Error> {
         let _turn = self.errands.acquire().await.ok();
         let (wanted, secrets) = self.wanted(cx, config).await?;
-        let start = self.start((cx, step), wanted, (remembered.snapshot, remembered.startup), secrets)?;
+        let start = self.start((cx, step), wanted, remembered, secrets)?;
         Child::run_errand(cx, start, errand).await
     }
 
@@ -157,15 +165,16 @@ impl Pool {
         self: &'a Arc<Self>,
         (cx, step): (&Context, Step),
         config: Value,
-        (snapshot, startup): (Option<Value>, Option<Value>),
+        remembered: Remembered,
         secrets: Value,
     ) -> Result<Start<'a>, Error> {
         Ok(Start {
             adoption: &self.adoption,
             step,
             config,
-            snapshot: snapshot.unwrap_or_else(|| Value::Object(Map::new())),
-            startup,
+            snapshot: remembered.snapshot.unwrap_or_else(|| Value::Object(Map::new())),
+            kept: remembered.kept,
+            startup: remembered.startup,
             late: late(cx)?,
             proxy: cx.egress().proxy_url(),
             hidden: texts(&secrets),

@@ -45,6 +45,9 @@ pub enum GatewayError {
     /// The deployment uses no such instance.
     #[error("the deployment uses no such instance")]
     NotFound,
+    /// The deployment serves no such step.
+    #[error("the deployment serves no such step")]
+    NoStep,
     /// Something that is needed is away.
     #[error("the answer cannot be had now")]
     Unavailable(#[source] CommandError),

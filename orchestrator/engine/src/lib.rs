@@ -36,6 +36,7 @@ mod router;
 mod scheduler;
 mod secrets;
 mod settings;
+mod states;
 mod survey;
 mod table;
 mod task;

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use sluice_engine::{Engine, GatewayError};
 use sluice_protocol::gateway::{
     Credentials, InvokeAnswer, InvokeRequest, NEEDS_REAUTH, RefreshRequest, Session, SessionRequest,
+    StateRequest, StepState,
 };
 use sluice_protocol::limits;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -27,6 +28,8 @@ use crate::{guard, request_id};
 const BODY: usize = 64 * 1024;
 /// Most bytes of a call of another instance: an input, and some for what is around it.
 const CALL: usize = limits::RECORD_BYTES + BODY;
+/// Most bytes of what a step keeps, and some for what is around it.
+const STATE: usize = limits::STATE_BYTES + BODY;
 /// How long a component may let itself be kept waiting. Less than the bound of every request.
 const WAIT: u64 = 50;
 
@@ -39,6 +42,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/gateway/v1/credentials/{instance}", post(credentials))
         .route("/gateway/v1/credentials/{instance}/refresh", post(refresh))
         .route("/gateway/v1/invoke/{instance}", post(invoke).layer(DefaultBodyLimit::max(CALL)))
+        .route("/gateway/v1/state", post(state).put(put_state).layer(DefaultBodyLimit::max(STATE)))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(axum::middleware::from_fn(guard::encoding))
         .layer(CatchPanicLayer::custom(guard::panicked))
@@ -113,6 +117,32 @@ async fn invoke(
     Ok(Json(engine.gateway_invoke(token(&headers)?, instance, request).await?))
 }
 
+async fn state(
+    State(engine): State<Arc<Engine>>,
+    headers: HeaderMap,
+    Body(request): Body<StateRequest>,
+) -> Answer<Response> {
+    let step = request.step;
+    match engine.gateway_state(token(&headers)?, &step).await? {
+        Some(value) => Ok(Json(StepState { step, value }).into_response()),
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
+}
+
+async fn put_state(
+    State(engine): State<Arc<Engine>>,
+    headers: HeaderMap,
+    Body(state): Body<StepState>,
+) -> Answer<StatusCode> {
+    let token = token(&headers)?;
+    if state.value.to_string().len() > limits::STATE_BYTES {
+        let text = format!("what a step keeps has at most {} bytes", limits::STATE_BYTES);
+        return Err(Refusal::new(ErrorCode::TooLarge, text));
+    }
+    engine.gateway_put_state(token, &state.step, &state.value).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 fn token(headers: &HeaderMap) -> Answer<&str> {
     bearer(headers).ok_or_else(unauthorized)
 }
@@ -127,6 +157,7 @@ impl From<GatewayError> for Refusal {
             GatewayError::NotFound => {
                 Self::new(ErrorCode::NotFound, "this container does not use such an instance")
             }
+            GatewayError::NoStep => Self::new(ErrorCode::NotFound, "this container serves no such step"),
             GatewayError::Unavailable(error) => error.into(),
         }
     }

@@ -25,6 +25,8 @@ mod losses;
 mod metrics;
 #[path = "api/resources.rs"]
 mod resources;
+#[path = "api/states.rs"]
+mod states;
 #[path = "api/tenants.rs"]
 mod tenants;
 #[path = "api/ticks.rs"]

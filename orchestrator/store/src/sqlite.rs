@@ -20,6 +20,7 @@ mod prune;
 mod record;
 mod releases;
 mod sessions;
+mod states;
 mod step_runs;
 mod subscriptions;
 mod templates;

@@ -119,3 +119,66 @@ async fn components_of_other_platforms_run_in_flows_beside_ours() -> Result<()> 
     ensure!(outputs[0]["body"] == json!({ "before": true }), "{outputs}");
     world.stop().await
 }
+
+/// A flow whose step does what its messages say, and posts what came of it.
+fn obeying(url: &str) -> String {
+    format!(
+        r#"
+sluice: 1
+kind: template
+name: obeying
+version: 1.0.0
+steps:
+  - {{ id: tick, use: timer/tick, schedule: {{ every: 1h }} }}
+  - {{ id: act, use: probe-sailor/act, when: = $exists(body.do), input: = body }}
+  - {{ id: post, use: http/request, config: {{ method: POST, url: "{url}/act" }} }}
+"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_action_remembers_outlives_its_container_and_its_version() -> Result<()> {
+    probes().await?;
+    let world = World::start("families", &["timer", "http", "probe-sailor"]).await?;
+    let sink = HttpSink::start().await?;
+    let template = obeying(&sink.url(&world.host));
+    world.api.apply(&template, json!({})).await?;
+    // What the step answers to what it is told, once its run has ended.
+    let told = async |what: Value| {
+        let done = async || -> Result<u64> {
+            Ok(world.api.counters("obeying", "act").await?["succeeded"].as_u64().unwrap_or_default())
+        };
+        let (before, done_before) = (sink.count(), done().await?);
+        world.api.call("POST", "/api/v1/flows/obeying/trigger", Some(json!({ "body": what }))).await?;
+        eventually("the answer of the step, and the end of its run", PATIENCE, || async {
+            let ended = done().await? > done_before;
+            Ok(sink.received().get(before).filter(|_| ended).map(|answer| answer.body.clone()))
+        })
+        .await
+    };
+    let remembers = async |expected: Value| {
+        let said = told(json!({ "do": "echo" })).await?;
+        ensure!(said["snapshot"] == expected, "it remembers {said}, not {expected}");
+        Ok(())
+    };
+    remembers(json!({})).await?;
+    told(json!({ "do": "remember", "what": { "a": 1 } })).await?;
+    docker(&["kill", &world.container("probe-sailor").await?]).await?;
+    remembers(json!({ "a": 1 })).await?;
+    told(json!({ "do": "remember", "what": { "b": 2 } })).await?;
+    let changed = template
+        .replace("version: 1.0.0", "version: 1.1.0")
+        .replace("input: = body", "input: = body, timeout: 50s");
+    world.api.apply(&changed, json!({})).await?;
+    remembers(json!({ "a": 1, "b": 2 })).await?;
+    // A flow that is made again begins with nothing.
+    world.api.call("DELETE", "/api/v1/flows/obeying", None).await?;
+    eventually("the end of the flow", PATIENCE, || async {
+        let flows = world.api.get("/api/v1/flows").await?;
+        Ok(flows["items"].as_array().is_some_and(Vec::is_empty).then_some(()))
+    })
+    .await?;
+    world.api.apply(&changed, json!({})).await?;
+    remembers(json!({})).await?;
+    world.stop().await
+}

@@ -76,3 +76,37 @@ async fn no_content_means_that_nothing_can_be_refreshed() {
     let (gateway, _) = once("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
     assert!(gateway.refresh("inst_1", 1).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_step_keeps_what_it_puts() {
+    let step: StepKey = "flow_1/2/step".parse().unwrap();
+    let (gateway, asked) = once(http!("200 OK", r#"{"step":"flow_1/2/step","value":{"n":null}}"#)).await;
+    assert_eq!(gateway.state(&step).await.unwrap(), Some(serde_json::json!({ "n": null })));
+    let asked = asked.await.unwrap();
+    assert_eq!(asked, ("/gateway/v1/state".to_owned(), r#"{"step":"flow_1/2/step"}"#.to_owned()));
+    let (gateway, asked) = once(http!("204 No Content", "")).await;
+    assert!(gateway.put_state(&step, &Value::Null).await.unwrap());
+    let asked = asked.await.unwrap();
+    assert_eq!(asked.1, r#"{"step":"flow_1/2/step","value":null}"#);
+}
+
+#[tokio::test]
+async fn a_run_that_is_no_step_keeps_nothing() {
+    let step: StepKey = "inv_1".parse().unwrap();
+    for answer in [http!("204 No Content", ""), http!("404 Not Found", "")] {
+        let (gateway, _) = once(answer).await;
+        assert_eq!(gateway.state(&step).await.unwrap(), None);
+    }
+    let (gateway, _) = once(http!("404 Not Found", "")).await;
+    assert!(!gateway.put_state(&step, &Value::Null).await.unwrap());
+    for (answer, code, retryable) in [
+        (http!("413 Payload Too Large", ""), "state_too_large", false),
+        (http!("503 Service Unavailable", ""), "state_unavailable", true),
+    ] {
+        let (gateway, _) = once(answer).await;
+        let error = gateway.put_state(&step, &Value::Null).await.unwrap_err();
+        assert_eq!((error.code(), error.is_retryable()), (code, retryable));
+    }
+    let (gateway, _) = once(http!("503 Service Unavailable", "")).await;
+    assert!(gateway.state(&step).await.unwrap_err().is_retryable());
+}

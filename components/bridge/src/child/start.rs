@@ -33,6 +33,8 @@ pub(crate) struct Start<'a> {
     pub(crate) step: Step,
     pub(crate) config: Value,
     pub(crate) snapshot: Value,
+    /// The snapshot that the orchestrator keeps, of an action.
+    pub(crate) kept: Option<Value>,
     /// What its hook `startup` returned once.
     pub(crate) startup: Option<Value>,
     pub(crate) late: Late,
@@ -105,7 +107,8 @@ impl Child {
 
     /// Gives a process that is yet to be started its broker and its platform.
     pub(super) async fn prepare(start: Start<'_>) -> Result<Prepared, Error> {
-        let Start { adoption, step, config, snapshot, startup, late, secrets, mut hidden, proxy } = start;
+        let Start { adoption, step, config, snapshot, kept, startup, late, secrets, mut hidden, proxy } =
+            start;
         let (told, happened) = mpsc::unbounded_channel();
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let (password, key) = (secret(), secret());
@@ -127,6 +130,7 @@ impl Child {
             step,
             config,
             broker,
+            kept: kept.map(tokio::sync::Mutex::new),
             snapshot: Mutex::new(snapshot),
             runs: Mutex::default(),
             quiet: Notify::new(),

@@ -44,6 +44,30 @@ async fn an_action_remembers_over_the_end_of_its_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_action_remembers_is_kept_for_the_next_container() {
+    of_each(async |library| {
+        let harness = harness(library).state(json!({ "before": true }));
+        let out = acted(&harness, json!({ "do": "echo" })).await.unwrap();
+        assert_eq!(out[0]["snapshot"], json!({ "before": true }), "{library}");
+        acted(&harness, json!({ "do": "remember", "event": "snapshot", "what": { "a": 1 } })).await.unwrap();
+        assert_eq!(harness.kept(), Some(json!({ "a": 1 })), "{library}");
+        // Another container.
+        let next = super::probe::harness(library).state(json!({ "a": 1 }));
+        let out = acted(&next, json!({ "do": "echo" })).await.unwrap();
+        assert_eq!(out[0]["snapshot"], json!({ "a": 1 }), "{library}");
+        assert_eq!(next.kept(), Some(json!({ "a": 1 })), "{library}: nothing changed");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_keeps_nothing_but_its_cursor() {
+    let harness = harness("sailor-2.7.8");
+    harness.poll("count", json!({}), None).await.unwrap();
+    assert_eq!(harness.kept(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn operators_in_a_change_of_a_snapshot_change_nothing() {
     of_each(async |library| {
         let harness = harness(library);

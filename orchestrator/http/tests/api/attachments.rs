@@ -9,9 +9,9 @@ use sluice_testkit::eventually;
 
 use crate::harness::Server;
 
-const PATH: &str = "/api/v1/attachments";
+pub(crate) const PATH: &str = "/api/v1/attachments";
 
-async fn developers() -> Server {
+pub(crate) async fn developers() -> Server {
     let server = Server::start_with(Settings { attach: true, ..Settings::default() }).await;
     server.deploy().await;
     until("a container", async || containers(&server).await == 1).await;
@@ -26,7 +26,7 @@ async fn containers(server: &Server) -> usize {
     server.runtime.list().await.unwrap().len()
 }
 
-async fn call(server: &Server, method: &str, path: &str, body: Value) -> (u16, Value) {
+pub(crate) async fn call(server: &Server, method: &str, path: &str, body: Value) -> (u16, Value) {
     let answer = server.call(method, path, Some(&body.to_string())).await;
     assert!(answer.status < 400 || answer.is_problem(), "{}", answer.text);
     (answer.status, if answer.text.is_empty() { Value::Null } else { answer.json() })
@@ -41,7 +41,7 @@ async fn status_of_deployment(server: &Server) -> Value {
 }
 
 /// Attaches, and waits until a process may begin: the path of the attachment, and the deployment.
-async fn attached(server: &Server) -> (String, Value) {
+pub(crate) async fn attached(server: &Server) -> (String, Value) {
     let (status, made) = call(server, "POST", PATH, json!({ "descriptor": descriptor(server).await })).await;
     assert_eq!(status, 201, "{made}");
     let path = format!("{PATH}/{}", made["id"].as_str().unwrap());

@@ -1,4 +1,4 @@
-//! Flows, their versions, and the cursors and ticks of their triggers.
+//! Flows, their versions, the cursors and ticks of their triggers, and what their steps keep.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -57,7 +57,7 @@ pub trait FlowStore: Send + Sync {
     async fn flows(&self) -> Result<Vec<Flow>, PortError>;
     /// Changes what the operator wants. Not found when there is no such flow.
     async fn set_intent(&self, id: FlowId, intent: Intent, now: DateTime<Utc>) -> Result<(), PortError>;
-    /// Removes a flow with its versions, cursors, counters and history. Its dead letters stay. Idempotent.
+    /// Removes a flow with its versions, cursors, states, counters and history. Its dead letters stay. Idempotent.
     async fn remove_flow(&self, id: FlowId) -> Result<(), PortError>;
 
     /// One version of a flow.
@@ -104,4 +104,9 @@ pub trait FlowStore: Send + Sync {
         seen: &Value,
         left: &Value,
     ) -> Result<bool, PortError>;
+
+    /// What a step keeps from run to run; none when it keeps nothing.
+    async fn step_state(&self, flow: FlowId, step: &StepId) -> Result<Option<Value>, PortError>;
+    /// Keeps it in the place of what was kept. Not found when there is no such flow.
+    async fn put_step_state(&self, flow: FlowId, step: &StepId, value: &Value) -> Result<(), PortError>;
 }

@@ -1,4 +1,4 @@
-//! Flows; their versions and ticks are in files of their own.
+//! Flows; their versions, ticks and states are in files of their own.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -122,6 +122,16 @@ impl FlowStore for SqliteStore {
         let replaced = self.swap_cursor((flow, step), seen, left).await;
         replaced.map_err(|failure| failure.of(format!("replace the cursor of {flow}/{step}")))
     }
+
+    async fn step_state(&self, flow: FlowId, step: &StepId) -> Result<Option<Value>, PortError> {
+        let operation = || format!("read what {flow}/{step} keeps");
+        self.find_state(flow, step).await.map_err(|failure| failure.of(operation()))
+    }
+
+    async fn put_step_state(&self, flow: FlowId, step: &StepId, value: &Value) -> Result<(), PortError> {
+        let kept = self.replace_state(flow, step, value).await;
+        kept.map_err(|failure| failure.of(format!("keep what {flow}/{step} is to keep")))
+    }
 }
 
 impl SqliteStore {
@@ -143,7 +153,7 @@ impl SqliteStore {
 
     async fn delete_flow(&self, id: FlowId) -> Outcome<()> {
         let mut write = self.begin().await?;
-        // Versions and ticks go with the flow; history has no such tie.
+        // Versions, ticks and states go with the flow; history has no such tie.
         for statement in [
             "DELETE FROM flows WHERE id = ?",
             "DELETE FROM counters WHERE flow = ?",

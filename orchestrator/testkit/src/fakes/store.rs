@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sluice_domain::compiled::CompiledFlow;
 use sluice_domain::topology::LaneName;
 use sluice_domain::{
@@ -63,6 +64,7 @@ struct State {
     versions: BTreeMap<(FlowId, FlowVersion), Version>,
     lanes: BTreeSet<LaneName>,
     ticks: BTreeMap<(FlowId, StepId), TickState>,
+    states: BTreeMap<(FlowId, StepId), Value>,
     counters: BTreeMap<(FlowId, StepId), StepCounters>,
     executions: BTreeMap<ExecutionId, Execution>,
     /// In the order in which they were first noted.

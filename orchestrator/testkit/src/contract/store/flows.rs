@@ -22,6 +22,7 @@ pub(super) async fn suite(harness: &dyn StoreHarness) {
     activity_moves_forward_only(harness).await;
     a_lane_is_noted_and_forgotten(harness).await;
     a_tick_begins_and_ends(harness).await;
+    a_step_keeps_the_last_of_what_it_put(harness).await;
     removing_a_flow_leaves_its_dead_letters_only(harness).await;
 }
 
@@ -169,6 +170,25 @@ async fn a_tick_begins_and_ends(harness: &dyn StoreHarness) {
     assert!(!ok(store.replace_cursor(id, &step("none"), &seen, &left).await));
 }
 
+async fn a_step_keeps_the_last_of_what_it_put(harness: &dyn StoreHarness) {
+    let store = harness.store().await;
+    let flow = flow(1, "a", 1);
+    let (one, other) = (step("one"), step("other"));
+    let early = store.put_step_state(flow.id, &one, &json!(1)).await;
+    assert_eq!(fault_of(early), Fault::NotFound, "there is no such flow yet");
+    put(&store, &flow, None).await;
+    assert_eq!(ok(store.step_state(flow.id, &one).await), None);
+    for value in [json!({ "b": [1.5, "ü"], "a": null }), json!("x".repeat(1 << 20)), Value::Null] {
+        ok(store.put_step_state(flow.id, &one, &value).await);
+        assert_eq!(ok(store.step_state(flow.id, &one).await), Some(value));
+    }
+    ok(store.put_step_state(flow.id, &other, &json!(2)).await);
+    assert_eq!(ok(store.step_state(flow.id, &one).await), Some(Value::Null), "each step has its own");
+    let changed = Flow { version: FlowVersion(2), ..flow };
+    put(&store, &changed, Some(1)).await;
+    assert_eq!(ok(store.step_state(changed.id, &other).await), Some(json!(2)), "versions come and go");
+}
+
 async fn removing_a_flow_leaves_its_dead_letters_only(harness: &dyn StoreHarness) {
     let store = harness.store().await;
     let (gone, kept) = (flow(1, "a", 1), flow(2, "b", 1));
@@ -177,6 +197,7 @@ async fn removing_a_flow_leaves_its_dead_letters_only(harness: &dyn StoreHarness
         let seen = Activity { flow: flow.id, version: flow.version, seen_at: at(0) };
         ok(store.note_activity(&[seen]).await);
         ok(store.begin_tick(flow.id, &step("tick"), MessageId::from_bits(1), at(1)).await);
+        ok(store.put_step_state(flow.id, &step("push"), &json!(1)).await);
     }
     let one = run(1, 1, RunStatus::Queued);
     let two = StepRun { flow: kept.id, ..run(2, 2, RunStatus::Queued) };
@@ -192,6 +213,8 @@ async fn removing_a_flow_leaves_its_dead_letters_only(harness: &dyn StoreHarness
     assert_eq!(ok(store.activity().await).len(), 1);
     assert_eq!(ok(store.tick_state(gone.id, &step("tick")).await), TickState::default());
     assert!(ok(store.tick_state(kept.id, &step("tick")).await).pending.is_some());
+    assert_eq!(ok(store.step_state(gone.id, &step("push")).await), None);
+    assert_eq!(ok(store.step_state(kept.id, &step("push")).await), Some(json!(1)));
     assert_eq!(ok(store.counters(gone.id).await), Counters::default());
     assert_eq!(ok(store.counters(kept.id).await).steps.len(), 1);
     assert!(ok(store.execution(one.execution).await).is_none());

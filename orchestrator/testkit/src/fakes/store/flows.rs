@@ -60,6 +60,7 @@ impl FlowStore for MemoryStore {
         state.flows.remove(&id);
         state.versions.retain(|key, _| key.0 != id);
         state.ticks.retain(|key, _| key.0 != id);
+        state.states.retain(|key, _| key.0 != id);
         state.counters.retain(|key, _| key.0 != id);
         state.hook_keys.retain(|key| key.flow != id);
         state.hook_deliveries.retain(|key, _| key.0 != id);
@@ -172,5 +173,19 @@ impl FlowStore for MemoryStore {
             ticks.cursor = Some(left.clone());
         }
         Ok(same)
+    }
+
+    async fn step_state(&self, flow: FlowId, step: &StepId) -> Result<Option<Value>, PortError> {
+        Ok(self.read(format!("read what {flow}/{step} keeps"))?.states.get(&(flow, step.clone())).cloned())
+    }
+
+    async fn put_step_state(&self, flow: FlowId, step: &StepId, value: &Value) -> Result<(), PortError> {
+        let operation = format!("keep what {flow}/{step} is to keep");
+        let mut state = self.write(&operation)?;
+        if !state.flows.contains_key(&flow) {
+            return Err(PortError::not_found(operation));
+        }
+        state.states.insert((flow, step.clone()), value.clone());
+        Ok(())
     }
 }
