@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sluice_families::{Adoption, Errand, Foreign, FunctionKind};
 use sluice_sdk::{Action, Component, Context, Error, Outputs, Polled, PollingTrigger};
 
-use crate::hooks::{self, Shutdown};
+use crate::hooks::{self, Opened, Shutdown};
 use crate::pool::{Pool, Remembered};
 use crate::run;
 
@@ -54,12 +54,15 @@ impl PollingTrigger for Function {
     type Config = Value;
 
     async fn poll(&self, cx: &Context, config: &Value, state: Option<Value>) -> Result<Polled, Error> {
-        let (snapshot, startup) = hooks::split(state.clone());
+        let (snapshot, opened) = hooks::split(state.clone())?;
         let hooked = hooks::has_hooks(cx, config)?;
+        let opened = hooks::still_open(&self.pool, cx, (&self.foreign, config), opened).await?;
+        let startup = opened.map(|opened| opened.returned);
         let remembered = Remembered { snapshot, startup, hooked, ..Remembered::default() };
         let child = self.pool.child(cx, &self.foreign, config, remembered).await?;
         run::run(cx, &child, None).await?;
-        let cursor = hooks::joined(child.snapshot(), child.startup());
+        let opened = child.startup().map(|returned| Opened { returned, config: config.clone() });
+        let cursor = hooks::joined(child.snapshot(), opened);
         let polled = Polled::new(Outputs::none());
         Ok(if state.as_ref() == Some(&cursor) { polled } else { polled.state(cursor) })
     }

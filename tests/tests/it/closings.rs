@@ -106,17 +106,27 @@ async fn what_a_trigger_opened_is_closed_when_its_flow_ends() -> Result<()> {
     more_counts(&service).await?;
     ensure!((count(&service, "startup"), count(&service, "shutdown")) == (1, 0), "{:?}", hooks(&service));
 
+    // Another config begins anew: what was started up with the one before is shut down.
+    let changed = files(&world, &service)
+        .replace("version: 1.0.0", "version: 1.1.0")
+        .replace("_hooks: true,", "_hooks: true, list: 2,");
+    world.api.apply(&changed, json!({})).await?;
+    called(&service, "startup", 2).await?;
+    ensure!(count(&service, "shutdown") >= 1, "{:?}", hooks(&service));
+    more_counts(&service).await?;
+
     // Stopped, it is shut down with what it was started up with, as the step that it is.
+    let ended = count(&service, "shutdown");
     world.api.call("POST", "/api/v1/flows/hooked/stop", None).await?;
-    called(&service, "shutdown", 1).await?;
+    called(&service, "shutdown", ended + 1).await?;
     let last = hooks(&service).pop().unwrap_or_default();
     ensure!(last["hook"] == r#"shutdown {"subscription":7}"#, "{last}");
     ensure!((&last["flow"], &last["step"]) == (&first[0]["flow"], &first[0]["step"]), "{last} {first:?}");
 
     // Started again, it begins anew, and goes on counting where it was.
-    let before = counted(&service);
+    let (before, begun) = (counted(&service), count(&service, "startup"));
     world.api.call("POST", "/api/v1/flows/hooked/start", None).await?;
-    called(&service, "startup", 2).await?;
+    called(&service, "startup", begun + 1).await?;
     eventually("the next count", PATIENCE, async || Ok((counted(&service) > before).then_some(()))).await?;
 
     // Deleted while the service is away and the orchestrator dies: it is told as soon as it is back.
@@ -135,6 +145,6 @@ async fn what_a_trigger_opened_is_closed_when_its_flow_ends() -> Result<()> {
         Ok((now > refused).then_some(()))
     })
     .await?;
-    ensure!(count(&service, "shutdown") >= 1, "{:?}", hooks(&service));
+    ensure!(count(&service, "shutdown") >= 3, "{:?}", hooks(&service));
     world.stop().await
 }

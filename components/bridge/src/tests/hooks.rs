@@ -38,8 +38,8 @@ fn bound(library: &str) -> Harness {
 }
 
 /// What is asked of the action that shuts down.
-fn ended(config: &Value, opened: &Value) -> Value {
-    json!({ "trigger": "hooked", "config": config, "opened": opened, "flow": "f1", "step": "s1" })
+fn ended(opened: &Value) -> Value {
+    json!({ "trigger": "hooked", "config": {}, "opened": opened, "flow": "f1", "step": "s1" })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,7 +50,8 @@ async fn a_trigger_is_started_up_once_and_shut_down_once() {
         let first = bound(library);
         let one = first.poll("hooked", config.clone(), None).await.unwrap();
         assert_eq!(body(&one.outputs[0]), json!({ "count": 1, "initialised": true }), "{library}");
-        let cursor = json!({ "_opened": { "subscription": 7 }, "_snapshot": { "count": 1 } });
+        let opened = json!({ "returned": { "subscription": 7 }, "config": config });
+        let cursor = json!({ "_opened": opened, "_snapshot": { "count": 1 } });
         assert_eq!(one.state, Some(cursor.clone()), "{library}");
         assert_eq!(journal.lines(), ["startup", "init"], "{library}");
         // Another container: what was started stays started.
@@ -58,7 +59,7 @@ async fn a_trigger_is_started_up_once_and_shut_down_once() {
         assert_eq!(body(&two.outputs[0])["count"], 2, "{library}");
         assert_eq!(journal.lines(), ["startup", "init", "init"], "{library}");
         let opened = two.state.unwrap()["_opened"].clone();
-        bound(library).action("shutdown", json!({}), ended(&config, &opened)).await.unwrap();
+        bound(library).action("shutdown", json!({}), ended(&opened)).await.unwrap();
         assert_eq!(journal.lines()[3..], ["shutdown {\"subscription\":7}"], "{library}");
         // What is left of the cursor when the flow has ended: the snapshot. The next life begins with a startup.
         let left = Some(json!({ "_snapshot": { "count": 2 } }));
@@ -76,13 +77,43 @@ async fn a_process_that_serves_the_step_does_not_outlive_its_shutdown() {
         let harness = bound(library);
         let one = harness.poll("hooked", config.clone(), None).await.unwrap();
         let state = one.state.unwrap();
-        let mut order = ended(&config, &state["_opened"]);
+        let mut order = ended(&state["_opened"]);
         (order["flow"], order["step"]) = (json!("flow_test"), json!("step"));
         harness.action("shutdown", json!({}), order).await.unwrap();
         let left = Some(json!({ "_snapshot": state["_snapshot"] }));
         harness.poll("hooked", config, left).await.unwrap();
         let lines = ["startup", "init", "shutdown {\"subscription\":7}", "startup", "init"];
         assert_eq!(journal.lines(), lines, "{library}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_config_shuts_down_what_the_one_before_started_up() {
+    for library in LIBRARIES {
+        let (before, after) = (Journal::new(), Journal::new());
+        let harness = bound(library);
+        let one = harness.poll("hooked", before.config(), None).await.unwrap();
+        let two = harness.poll("hooked", after.config(), one.state.clone()).await.unwrap();
+        assert_eq!(body(&two.outputs[0])["count"], 2, "{library}: what it remembers stays");
+        let first = ["startup", "init", "shutdown {\"subscription\":7}"];
+        assert_eq!(before.lines(), first, "{library}: with the config that it was started up with");
+        assert_eq!(after.lines(), ["startup", "init"], "{library}");
+        let state = two.state.unwrap();
+        assert_eq!(state["_opened"]["config"], after.config(), "{library}");
+        // Without hooks from now on.
+        let mut none = after.config();
+        none["_hooks"] = false.into();
+        let three = harness.poll("hooked", none, Some(state)).await.unwrap();
+        assert_eq!(three.state, Some(json!({ "count": 3 })), "{library}");
+        assert_eq!(after.lines()[2..], ["shutdown {\"subscription\":7}", "init"], "{library}");
+
+        // One that cannot be shut down is not forgotten.
+        let mut stuck = one.state.unwrap();
+        stuck["_opened"]["config"]["stuck"] = true.into();
+        let fault = harness.poll("hooked", before.config(), Some(stuck)).await.unwrap_err();
+        assert_eq!((fault.code.as_str(), fault.retryable), ("shutdown_failed", true), "{library}");
+        assert!(fault.message.contains("it cannot be shut down"), "{library}: {fault:?}");
+        assert_eq!(before.lines().len(), 3, "{library}");
     }
 }
 
@@ -97,7 +128,7 @@ async fn hooks_that_fail_say_so() {
         assert!(fault.message.contains("it cannot be started"), "{library}: {fault:?}");
         let mut config = journal.config();
         config["stuck"] = true.into();
-        let order = ended(&config, &json!({}));
+        let order = ended(&json!({ "returned": {}, "config": config }));
         let fault = bound(library).action("shutdown", json!({}), order).await.unwrap_err();
         assert!(fault.message.contains("it cannot be shut down"), "{library}: {fault:?}");
         assert_eq!(journal.lines(), Vec::<String>::new(), "{library}");
