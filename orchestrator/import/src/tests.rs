@@ -7,7 +7,7 @@ mod oih;
 use chrono::DateTime;
 use serde_json::Value;
 use sluice_domain::{Connector, PinnedImage, Source};
-use sluice_planner::{Catalogue, Diagnostic, Documents, InstanceFacts, SourceFile};
+use sluice_planner::{Catalogue, Diagnostic, Documents, SourceFile};
 use sluice_protocol::Descriptor;
 
 use crate::{Imported, Options, Platform, Severity, import};
@@ -90,16 +90,7 @@ fn found(imported: &Imported) -> Vec<Diagnostic> {
     connectors.push(connector(include_str!("../../../components/timer/component.json")));
     connectors.push(connector(include_str!("../../../components/rest/component.json")));
     connectors.extend(documents.connectors.iter().map(|doc| doc.connector(DateTime::UNIX_EPOCH)));
-    let instances = documents.instances.iter().map(|doc| {
-        let facts = InstanceFacts {
-            connector: doc.connector.clone(),
-            settings: doc.settings.clone(),
-            secret_fields: doc.secrets.keys().cloned().collect(),
-            uses: doc.instances.clone(),
-            granted: None,
-        };
-        (doc.name.clone(), facts)
-    });
+    let instances = documents.instances.iter().map(|doc| (doc.name.clone(), doc.facts()));
     let catalogue = Catalogue { connectors, instances: instances.collect(), ..Catalogue::default() };
     let mut found = Vec::new();
     for doc in &documents.instances {

@@ -10,7 +10,7 @@ use sluice_domain::{
 };
 use sluice_protocol::ComponentName;
 
-use crate::Places;
+use crate::{InstanceFacts, Places};
 
 /// The documents of some files. A document with faults is here too as far as it could be read; the report that came
 /// with it has the errors.
@@ -81,6 +81,20 @@ pub struct InstanceDoc {
     pub places: Places,
     /// The file.
     pub file: String,
+}
+
+impl InstanceDoc {
+    /// What a flow needs to know about it. What it was granted is not in the file.
+    #[must_use]
+    pub fn facts(&self) -> InstanceFacts {
+        InstanceFacts {
+            connector: self.connector.clone(),
+            settings: self.settings.clone(),
+            secret_fields: self.secrets.keys().cloned().collect(),
+            uses: self.instances.clone(),
+            granted: None,
+        }
+    }
 }
 
 /// Where a secret comes from. Whoever applies the file reads it; files never hold secrets.

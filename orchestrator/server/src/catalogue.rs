@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::DateTime;
 use sluice_domain::{Connector, PinnedImage, Source};
-use sluice_planner::{Catalogue, Documents, InstanceFacts};
+use sluice_planner::{Catalogue, Documents};
 use sluice_protocol::Descriptor;
 
 use crate::failure::{Code, Failure};
@@ -29,16 +29,7 @@ pub(crate) fn offline(folder: Option<&Path>, documents: &Documents) -> Result<Ca
         connectors.push(connector(&text, &path.display().to_string())?);
     }
     connectors.extend(documents.connectors.iter().map(|doc| doc.connector(DateTime::UNIX_EPOCH)));
-    let instances = documents.instances.iter().map(|doc| {
-        let facts = InstanceFacts {
-            connector: doc.connector.clone(),
-            settings: doc.settings.clone(),
-            secret_fields: doc.secrets.keys().cloned().collect(),
-            uses: doc.instances.clone(),
-            granted: None,
-        };
-        (doc.name.clone(), facts)
-    });
+    let instances = documents.instances.iter().map(|doc| (doc.name.clone(), doc.facts()));
     Ok(Catalogue { connectors, instances: instances.collect(), ..Catalogue::default() })
 }
 

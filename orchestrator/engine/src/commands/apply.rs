@@ -155,10 +155,7 @@ impl Engine {
             let known = instances.remove(&doc.name);
             let facts = InstanceFacts {
                 granted: known.and_then(|known: InstanceFacts| known.granted),
-                connector: doc.connector.clone(),
-                settings: doc.settings.clone(),
-                secret_fields: doc.secrets.keys().cloned().collect(),
-                uses: doc.instances.clone(),
+                ..doc.facts()
             };
             instances.insert(doc.name.clone(), facts);
         }

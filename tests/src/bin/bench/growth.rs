@@ -12,6 +12,9 @@ use super::plane::{Load, flow};
 /// Most bytes of bodies in one run.
 const MOST_BYTES: usize = 1024 * 1024 * 1024;
 
+/// Least messages of a flow, in the runs at full load.
+const EACH: usize = 1600;
+
 /// Messages a second, over all flows, of the runs at the same rate.
 const RATE: usize = 5000;
 /// How long such a run takes.
@@ -37,7 +40,9 @@ pub(crate) async fn run(count: usize) -> Result<Value> {
     }
     report["by_steps"] = std::mem::take(&mut rows).into();
     for flows in [1, 10, 100, 1000] {
-        rows.push(measured(("flows", flows), &Load { flows, ..Load::orders(count) }).await);
+        // So many that most are not done before the last flow has begun.
+        let count = count.max(flows * EACH);
+        rows.push(measured(("flows", flows), &Load { count, flows, ..Load::orders(count) }).await);
     }
     report["by_flows"] = std::mem::take(&mut rows).into();
     for flows in [1, 10, 100, 1000] {
@@ -61,8 +66,9 @@ fn body(bytes: usize) -> Value {
     if bytes < 1024 {
         return json!({ "note": "handle with care ".repeat(bytes / 17) });
     }
-    // The source has the body in its configuration, which may have 10,000 nodes.
-    let orders: Vec<Value> = (0..(bytes / 1024).min(64)).map(order).collect();
-    let text: Vec<String> = (64..bytes / 1024).map(|number| order(number).to_string()).collect();
+    // The source has the body in its configuration, which may have 10,000 nodes: so most orders are texts, in bodies of each size.
+    let orders = bytes / 1024;
+    let text: Vec<String> = (orders.div_ceil(4)..orders).map(|number| order(number).to_string()).collect();
+    let orders: Vec<Value> = (0..orders.div_ceil(4)).map(order).collect();
     json!({ "orders": orders, "more": text })
 }

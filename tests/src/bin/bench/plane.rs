@@ -9,7 +9,10 @@ use super::float;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sluice_tests::workload::order;
-use sluice_tests::{Broker, Orchestrator, World, unique};
+use sluice_tests::{Broker, Orchestrator, World, eventually, unique};
+
+/// How long the first container may take to start.
+const START: Duration = Duration::from_secs(60);
 
 /// A mapping that only picks: ten fields, one of them a list.
 const PICKS: &str = "
@@ -151,8 +154,8 @@ pub(crate) async fn flow(load: &Load<'_>) -> Result<Value> {
     let flows: String = names.iter().map(flow).collect();
     world.api.apply(&(load.template() + &flows), json!({})).await?;
     let (mut samples, begun): (Vec<Sample>, _) = (Vec::new(), Instant::now());
-    world.running(&names[0]).await?;
-    let pids = pids(&world).await?;
+    // Not until a flow is said to run: where much waits, its source may be held back.
+    let pids = eventually("the component", START, || async { pids(&world).await.map(Some) }).await?;
     loop {
         let overview = world.api.get("/api/v1/overview").await?;
         let mut done = 0;
