@@ -13,7 +13,7 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use sluice_protocol::batch::{self, BatchError, Encoding};
 use sluice_protocol::{Envelope, ErrorInfo, Status};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -24,7 +24,7 @@ use super::invocation;
 use super::runner::Runner;
 use super::step::{CATCH_UP, Job, Steps};
 use super::ticket::Ticket;
-use super::window::{Admission, Key};
+use super::window::{Admission, Key, Sent};
 use crate::component::Checked;
 use crate::error::chain;
 
@@ -64,6 +64,14 @@ impl Heritage {
             }
         }
     }
+}
+
+/// What each delivery of a consumer needs.
+struct Inlet {
+    /// Kept by each ticket: whoever waits for the last one waits for these.
+    tickets: mpsc::Sender<()>,
+    /// Where records come from that are to be judged anew.
+    returns: UnboundedSender<Sent>,
 }
 
 /// A channel with a consumer on it.
@@ -113,12 +121,15 @@ impl Lane {
     /// Takes deliveries until the consumer ends.
     async fn consume(&self, mut open: Open, heritage: &mut Heritage) {
         let (tickets, mut all_settled) = mpsc::channel(1);
+        let (returns, mut returned) = mpsc::unbounded_channel();
+        let inlet = Inlet { tickets, returns };
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
+                Some(sent) = returned.recv() => self.admit_again(sent, &inlet.returns).await,
                 next = open.consumer.next() => match next {
-                    Some(Ok(delivery)) => self.take(delivery, heritage, &tickets).await,
+                    Some(Ok(delivery)) => self.take(delivery, heritage, &inlet).await,
                     Some(Err(error)) => warn!(queue = self.queue, %error, "the consumer failed"),
                     None => {
                         warn!(queue = self.queue, "the consumer ended, it is opened again");
@@ -127,26 +138,42 @@ impl Lane {
                 },
             }
         }
-        self.wind_up(&mut open, heritage, &tickets).await;
-        drop(tickets);
-        // Nothing is ever sent: this resolves when the last ticket is gone. Only then may the channel close.
-        all_settled.recv().await;
+        self.wind_up(&mut open, heritage, &inlet).await;
+        self.settle_all(inlet, (&mut all_settled, &mut returned)).await;
         drop(open);
     }
 
     /// Cancels the consumer and answers for what had arrived before. The channel stays open for acknowledgements.
-    async fn wind_up(&self, open: &mut Open, heritage: &mut Heritage, tickets: &mpsc::Sender<()>) {
+    async fn wind_up(&self, open: &mut Open, heritage: &mut Heritage, inlet: &Inlet) {
         let cancel = open.channel.basic_cancel(open.consumer.tag(), BasicCancelOptions::default());
         if let Err(error) = answered(cancel).await {
             warn!(queue = self.queue, error = chain(&error), "the consumer could not be cancelled");
             return;
         }
         while let Some(Ok(delivery)) = open.consumer.next().await {
-            self.take(delivery, heritage, tickets).await;
+            self.take(delivery, heritage, inlet).await;
         }
     }
 
-    async fn take(&self, delivery: Delivery, heritage: &mut Heritage, tickets: &mpsc::Sender<()>) {
+    /// Waits until every delivery is answered. Only then may the channel close.
+    async fn settle_all(
+        &self,
+        inlet: Inlet,
+        (all_settled, returned): (&mut mpsc::Receiver<()>, &mut UnboundedReceiver<Sent>),
+    ) {
+        let Inlet { tickets, returns } = inlet;
+        // From here on the tickets alone hold it: it ends with the last of them, and nothing is ever sent.
+        drop(tickets);
+        loop {
+            tokio::select! {
+                biased;
+                Some(sent) = returned.recv() => self.admit_again(sent, &returns).await,
+                _ = all_settled.recv() => return,
+            }
+        }
+    }
+
+    async fn take(&self, delivery: Delivery, heritage: &mut Heritage, inlet: &Inlet) {
         let Delivery { acker, data, properties, redelivered, .. } = delivery;
         let encoding = properties.content_encoding().as_ref().map(|text| text.as_str());
         let records = match unpack(data, encoding) {
@@ -162,11 +189,14 @@ impl Lane {
             return;
         }
         let back = heritage.judge(redelivered);
-        let ticket = Arc::new(Ticket::new(acker, records.len(), tickets.clone()));
+        let ticket = Arc::new(Ticket::new(acker, records.len(), inlet.tickets.clone()));
         let deadline = Instant::now() + CATCH_UP;
         for record in records {
             match serde_json::from_slice::<Envelope>(&record) {
-                Ok(envelope) => self.admit(envelope, back, &ticket, deadline).await,
+                Ok(envelope) => {
+                    let sent = Sent { envelope: Arc::new(envelope), ticket: Arc::clone(&ticket) };
+                    self.admit(sent, back, &inlet.returns, deadline).await;
+                }
                 Err(error) => {
                     error!(queue = self.queue, kind = ?error.classify(), "a record cannot be read and is dropped");
                     ticket.settle().await;
@@ -175,14 +205,22 @@ impl Lane {
         }
     }
 
-    async fn admit(&self, envelope: Envelope, back: Back, ticket: &Arc<Ticket>, deadline: Instant) {
-        let job = Job { key: Key::from(&envelope), envelope: Arc::new(envelope) };
-        if job.envelope.invocation.as_deref().is_some_and(invocation::is_expired) {
-            warn!(message.id = %job.envelope.id, "an invocation came too late and is dropped");
-            ticket.settle().await;
+    /// Judges a record anew that came while another sending of it was held.
+    async fn admit_again(&self, sent: Sent, returns: &UnboundedSender<Sent>) {
+        self.admit(sent, Back::Never, returns, Instant::now() + CATCH_UP).await;
+    }
+
+    async fn admit(&self, sent: Sent, back: Back, returns: &UnboundedSender<Sent>, deadline: Instant) {
+        if sent.envelope.invocation.as_deref().is_some_and(invocation::is_expired) {
+            warn!(message.id = %sent.envelope.id, "an invocation came too late and is dropped");
+            sent.ticket.settle().await;
             return;
         }
-        match self.runner.window.admit(job.key, back != Back::Never, ticket) {
+        let key = Key::from(&*sent.envelope);
+        let admission = self.runner.window.admit((key, &sent), back != Back::Never, returns);
+        let Sent { envelope, ticket } = sent;
+        let job = Job { key, envelope };
+        match admission {
             Admission::Run => self.start(job, deadline).await,
             Admission::Suspect if back == Back::FromTheBroker => self.start(job, deadline).await,
             Admission::Attached => {}
