@@ -14,11 +14,10 @@ use sluice_protocol::{ExecutionId, FunctionName, Headers, MessageId, StepKey, Tr
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
-use crate::calls::Calls;
 use crate::credentials::{CredentialCache, Credentials};
 use crate::egress::Egress;
 use crate::emitter::Outlet;
-use crate::state::Keeper;
+use crate::orchestrator::Orchestrator;
 use crate::{Emitter, Error, Output};
 
 /// How long a call of another instance may take.
@@ -58,8 +57,7 @@ pub(crate) struct Inner {
     pub(crate) credentials: Arc<CredentialCache>,
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) trace: bool,
-    pub(crate) calls: Arc<dyn Calls>,
-    pub(crate) keeper: Arc<dyn Keeper>,
+    pub(crate) orchestrator: Arc<dyn Orchestrator>,
     pub(crate) depth: u8,
     pub(crate) egress: Egress,
 }
@@ -187,7 +185,7 @@ impl Context {
     /// # Errors
     /// When the gateway cannot be asked (retryable).
     pub async fn state(&self) -> Result<Option<Value>, Error> {
-        self.run.keeper.state(self.step()).await
+        self.run.orchestrator.state(self.step()).await
     }
 
     /// Keeps a value for later runs of the step, also over restarts, in new versions of its flow, and until the flow is deleted.
@@ -198,7 +196,7 @@ impl Context {
     /// # Errors
     /// When it is larger than that (fatal), or the gateway cannot be asked (retryable).
     pub async fn put_state(&self, value: &Value) -> Result<bool, Error> {
-        self.run.keeper.put_state(self.step(), value).await
+        self.run.orchestrator.put_state(self.step(), value).await
     }
 
     /// The way out of the container: whatever connects to others goes by it, or does not get out.
@@ -245,7 +243,7 @@ impl Context {
             let text = format!("instances call each other more than {INVOKE_DEPTH} deep");
             return Err(Error::fatal("too_deep", text));
         }
-        self.run.calls.invoke(instance, &request).await
+        self.run.orchestrator.invoke(instance, &request).await
     }
 
     /// What sends messages of this step that come after the run has ended, each as one that begins an execution of its own.

@@ -41,7 +41,6 @@
 //! The crate brings its [allocator](mimalloc); a component that wants another one turns the feature `mimalloc` off.
 #![deny(missing_docs)]
 
-mod calls;
 mod component;
 mod context;
 mod credentials;
@@ -49,10 +48,10 @@ mod egress;
 mod emitter;
 mod error;
 mod function;
+mod orchestrator;
 mod output;
 pub mod retry_after;
 mod runtime;
-mod state;
 pub mod testing;
 mod tls;
 

@@ -5,7 +5,6 @@
 
 mod doubles;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,9 +21,9 @@ use crate::context::{Context, Inner, Sink};
 use crate::credentials::CredentialCache;
 use crate::emitter::Outlet;
 use crate::function::{Finished, Function, RawInput};
-use crate::state::Keeper;
+use crate::orchestrator::Orchestrator;
 use crate::{Component, Emitter, Error, Outputs};
-use doubles::{Fixed, Others, Refresh, State};
+use doubles::{Fixed, Refresh, Told};
 
 /// The instance that a harness with settings or secrets has.
 const INSTANCE: &str = "inst_test";
@@ -42,10 +41,8 @@ pub struct Harness {
     id: MessageId,
     attempt: u32,
     trace: bool,
-    /// What actions of other instances give, by `alias.action`.
-    others: BTreeMap<String, Result<Value, Error>>,
+    orchestrator: Arc<Told>,
     depth: u8,
-    state: Arc<State>,
 }
 
 /// What a poll gave.
@@ -75,9 +72,8 @@ impl Harness {
                 id: MessageId::from_bits(1),
                 attempt: 1,
                 trace: false,
-                others: BTreeMap::new(),
+                orchestrator: Arc::default(),
                 depth: 0,
-                state: Arc::default(),
             },
             Err(faults) => {
                 let lines: Vec<String> = faults.iter().map(|fault| crate::chain(fault)).collect();
@@ -153,7 +149,7 @@ impl Harness {
     /// that it was called with as the member `input`.
     #[must_use]
     pub fn other(mut self, name: &str, result: Result<Value, Error>) -> Self {
-        self.others.insert(name.to_owned(), result);
+        self.orchestrator.known().others.insert(name.to_owned(), result);
         self.settings.get_or_insert_default();
         self
     }
@@ -168,14 +164,14 @@ impl Harness {
     /// What the step keeps ([`Context::state`]).
     #[must_use]
     pub fn state(self, value: Value) -> Self {
-        *self.state.lock() = Some(value);
+        self.orchestrator.known().state = Some(value);
         self
     }
 
     /// What the step keeps by now.
     #[must_use]
     pub fn kept(&self) -> Option<Value> {
-        self.state.lock().clone()
+        self.orchestrator.known().state.clone()
     }
 
     /// Runs an action.
@@ -292,8 +288,7 @@ impl Harness {
             }))),
             sink: sink.map(|sink| sink as Arc<dyn Sink>),
             trace: self.trace,
-            calls: Arc::new(Others(self.others.clone())),
-            keeper: Arc::clone(&self.state) as Arc<dyn Keeper>,
+            orchestrator: Arc::clone(&self.orchestrator) as Arc<dyn Orchestrator>,
             depth: self.depth,
             egress: crate::Egress::default(),
         })

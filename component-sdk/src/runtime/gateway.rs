@@ -15,10 +15,9 @@ use sluice_protocol::gateway::{
 use sluice_protocol::{StepKey, limits};
 
 use crate::Error;
-use crate::calls::Calls;
 use crate::credentials::CredentialSource;
 use crate::error::chain;
-use crate::state::Keeper;
+use crate::orchestrator::Orchestrator;
 
 /// How long the gateway may hold an unchanged answer back.
 const WAIT: Duration = Duration::from_secs(25);
@@ -133,7 +132,7 @@ impl CredentialSource for Gateway {
 }
 
 #[async_trait]
-impl Calls for Gateway {
+impl Orchestrator for Gateway {
     async fn invoke(&self, instance: &str, request: &InvokeRequest) -> Result<Value, Error> {
         let path = format!("invoke/{instance}");
         // The gateway answers in time by itself; this is for one that does not.
@@ -155,10 +154,7 @@ impl Calls for Gateway {
             None => Err(Error::retryable("call_failed", "the gateway gave no answer")),
         }
     }
-}
 
-#[async_trait]
-impl Keeper for Gateway {
     async fn state(&self, step: &StepKey) -> Result<Option<Value>, Error> {
         let question = StateRequest { step: step.clone() };
         match self.ask::<_, StepState>(Method::POST, "state", Some(&question), PATIENCE).await {

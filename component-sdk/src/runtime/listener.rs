@@ -77,8 +77,7 @@ async fn run_once(assignment: &Assignment, listen: &Listen, runner: &Runner, sto
         credentials: Arc::clone(&runner.credentials),
         sink: None,
         trace: false,
-        calls: Arc::clone(&runner.calls),
-        keeper: Arc::clone(&runner.keeper),
+        orchestrator: Arc::clone(&runner.orchestrator),
         depth: 0,
         egress: runner.egress.clone(),
     });

@@ -29,11 +29,10 @@ use super::step::{Job, Served};
 use super::stop::Stop;
 use super::watchdog::{Run, Runs};
 use super::window::{Key, Window};
-use crate::calls::Calls;
 use crate::context::{Context, Inner};
 use crate::credentials::CredentialCache;
 use crate::function::{Finished, RawInput};
-use crate::state::Keeper;
+use crate::orchestrator::Orchestrator;
 use crate::{Egress, Error, Outputs};
 
 /// What every run shares.
@@ -43,8 +42,7 @@ pub(crate) struct Runner {
     pub(crate) publisher: Publisher,
     pub(crate) window: Arc<Window>,
     pub(crate) credentials: Arc<CredentialCache>,
-    pub(crate) calls: Arc<dyn Calls>,
-    pub(crate) keeper: Arc<dyn Keeper>,
+    pub(crate) orchestrator: Arc<dyn Orchestrator>,
     pub(crate) egress: Egress,
     /// Every record between its start and its settled deliveries.
     pub(crate) running: TaskTracker,
@@ -162,8 +160,7 @@ impl Runner {
             credentials: Arc::clone(&self.credentials),
             sink: Some(Arc::clone(&run.sink) as Arc<_>),
             trace: envelope.invocation.as_ref().is_some_and(|invocation| invocation.trace),
-            calls: Arc::clone(&self.calls),
-            keeper: Arc::clone(&self.keeper),
+            orchestrator: Arc::clone(&self.orchestrator),
             depth: envelope.invocation.as_ref().map_or(0, |invocation| invocation.depth),
             egress: self.egress.clone(),
         });

@@ -9,44 +9,46 @@ use sluice_protocol::StepKey;
 use sluice_protocol::gateway::{self, InvokeRequest};
 
 use crate::Error;
-use crate::calls::Calls;
 use crate::credentials::CredentialSource;
-use crate::state::Keeper;
+use crate::orchestrator::Orchestrator;
 
-/// What actions of other instances give.
-pub(super) struct Others(pub(super) BTreeMap<String, Result<Value, Error>>);
+/// An orchestrator that knows what a test told it.
+#[derive(Default)]
+pub(super) struct Told(Mutex<Known>);
 
-#[async_trait]
-impl Calls for Others {
-    async fn invoke(&self, _: &str, request: &InvokeRequest) -> Result<Value, Error> {
-        let name = format!("{}.{}", request.alias, request.function);
-        let unknown = || Err(Error::fatal("not_bound", format_args!("the test knows no `{name}`")));
-        let mut result = self.0.get(&name).cloned().unwrap_or_else(unknown)?;
-        if let Value::Object(members) = &mut result {
-            members.insert("input".to_owned(), request.input.clone());
-        }
-        Ok(result)
-    }
+/// What it knows.
+#[derive(Default)]
+pub(super) struct Known {
+    /// What actions of other instances give, by `alias.action`.
+    pub(super) others: BTreeMap<String, Result<Value, Error>>,
+    /// What the step keeps.
+    pub(super) state: Option<Value>,
 }
 
-/// What the step keeps.
-#[derive(Default)]
-pub(super) struct State(Mutex<Option<Value>>);
-
-impl State {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Option<Value>> {
+impl Told {
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
-impl Keeper for State {
+impl Orchestrator for Told {
+    async fn invoke(&self, _: &str, request: &InvokeRequest) -> Result<Value, Error> {
+        let name = format!("{}.{}", request.alias, request.function);
+        let unknown = || Err(Error::fatal("not_bound", format_args!("the test knows no `{name}`")));
+        let mut result = self.known().others.get(&name).cloned().unwrap_or_else(unknown)?;
+        if let Value::Object(members) = &mut result {
+            members.insert("input".to_owned(), request.input.clone());
+        }
+        Ok(result)
+    }
+
     async fn state(&self, _: &StepKey) -> Result<Option<Value>, Error> {
-        Ok(self.lock().clone())
+        Ok(self.known().state.clone())
     }
 
     async fn put_state(&self, _: &StepKey, value: &Value) -> Result<bool, Error> {
-        *self.lock() = Some(value.clone());
+        self.known().state = Some(value.clone());
         Ok(true)
     }
 }

@@ -46,9 +46,9 @@ pub(crate) struct Child {
     /// The config with the settings and secrets of the instance, as the process got them.
     pub(crate) config: Value,
     pub(crate) broker: Broker,
-    snapshot: Mutex<Value>,
-    /// The snapshot that the orchestrator keeps of an action. (That of a trigger is its cursor.)
-    kept: Option<tokio::sync::Mutex<Value>>,
+    memory: Mutex<Memory>,
+    /// Whose turn it is to have the orchestrator keep the snapshot, of an action. (That of a trigger is its cursor.)
+    keeping: Option<tokio::sync::Mutex<()>>,
     runs: Mutex<Runs>,
     /// A run has ended.
     quiet: Notify,
@@ -72,6 +72,15 @@ pub(crate) struct Child {
     pub(crate) stragglers: Stragglers,
     /// What an errand gave.
     result: watch::Sender<Option<Value>>,
+}
+
+/// What the step remembers.
+struct Memory {
+    snapshot: Value,
+    /// How often it changed.
+    changes: u64,
+    /// How many of these changes the orchestrator keeps.
+    kept: u64,
 }
 
 /// How a process ended.
@@ -152,7 +161,17 @@ impl Child {
 
     /// What the step remembers.
     pub(crate) fn snapshot(&self) -> Value {
-        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.memory().snapshot.clone()
+    }
+
+    /// Whether it remembers what the orchestrator does not keep yet.
+    pub(crate) fn is_unkept(&self) -> bool {
+        let memory = self.memory();
+        memory.kept != memory.changes
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the orchestrator keep the snapshot of an action, if it has changed. Runs that wait for their turn find it kept.
@@ -160,34 +179,30 @@ impl Child {
     /// # Errors
     /// When it cannot be kept.
     pub(crate) async fn keep_snapshot(&self, cx: &Context) -> Result<(), Error> {
-        let Some(kept) = &self.kept else { return Ok(()) };
-        let mut kept = kept.lock().await;
-        let snapshot = self.snapshot();
-        if *kept != snapshot {
-            cx.put_state(&snapshot).await?;
-            *kept = snapshot;
+        let Some(keeping) = &self.keeping else { return Ok(()) };
+        let _turn = keeping.lock().await;
+        if !self.is_unkept() {
+            return Ok(());
         }
+        let (snapshot, changes) = {
+            let memory = self.memory();
+            (memory.snapshot.clone(), memory.changes)
+        };
+        cx.put_state(&snapshot).await?;
+        self.memory().kept = changes;
         Ok(())
     }
 
     /// Has the orchestrator keep a snapshot that came after the run that it is of.
     fn keep_late(self: &Arc<Self>) {
         let cx = self.asking.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(cx) = cx.filter(|_| self.kept.is_some()) else { return };
+        let Some(cx) = cx.filter(|_| self.keeping.is_some()) else { return };
         let child = Arc::clone(self);
         tokio::spawn(async move {
             if let Err(error) = child.keep_snapshot(&cx).await {
                 warn!(step.id = child.step.step, %error, "a late snapshot is not kept yet");
             }
         });
-    }
-
-    /// The snapshot that the orchestrator keeps of an action, as far as is known.
-    pub(crate) async fn kept(&self) -> Option<Value> {
-        match &self.kept {
-            Some(kept) => Some(kept.lock().await.clone()),
-            None => None,
-        }
     }
 
     /// Since when it has had no run; none while it has one.
@@ -298,10 +313,20 @@ impl Child {
     }
 
     fn remember(&self, value: Value, merge: bool) {
-        let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
-        match (snapshot.as_object_mut(), value) {
+        let mut memory = self.memory();
+        let is_known = match (&memory.snapshot, &value) {
+            (Value::Object(known), Value::Object(new)) if merge => {
+                new.iter().all(|(name, value)| known.get(name) == Some(value))
+            }
+            (known, new) => known == new,
+        };
+        if is_known {
+            return;
+        }
+        memory.changes += 1;
+        match (memory.snapshot.as_object_mut(), value) {
             (Some(known), Value::Object(new)) if merge => known.extend(new),
-            (_, value) => *snapshot = value,
+            (_, value) => memory.snapshot = value,
         }
     }
 }

@@ -42,7 +42,8 @@ impl Action for Function {
     type Input = Box<RawValue>;
 
     async fn run(&self, cx: &Context, config: &Value, input: Box<RawValue>) -> Result<Outputs, Error> {
-        let child = self.pool.child(cx, &self.foreign, config, Remembered::default()).await?;
+        let remembered = Remembered { keeps: true, ..Remembered::default() };
+        let child = self.pool.child(cx, &self.foreign, config, remembered).await?;
         let end = run::run(cx, &child, Some(&input)).await;
         // What it wants to be remembered counts, however the run ended.
         child.keep_snapshot(cx).await?;

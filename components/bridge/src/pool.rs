@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sluice_families::{Adoption, CARRY, Errand, EventKind, Family, Foreign, FunctionKind, Step};
+use sluice_families::{Adoption, CARRY, Errand, EventKind, Family, Foreign, Step};
 use sluice_sdk::{Context, Error};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -41,8 +41,10 @@ pub(crate) struct Pool {
 #[derive(Debug, Default)]
 pub(crate) struct Remembered {
     pub(crate) snapshot: Option<Value>,
-    /// The snapshot that the orchestrator keeps, of an action.
-    pub(crate) kept: Option<Value>,
+    /// Whether the orchestrator keeps it: of an action.
+    pub(crate) keeps: bool,
+    /// Whether it does not keep this one yet.
+    pub(crate) unkept: bool,
     /// What its hook `startup` returned.
     pub(crate) startup: Option<Value>,
     /// Whether `startup` is to be run, unless it was.
@@ -100,12 +102,10 @@ impl Pool {
         }
         if let Some(known) = child.as_ref() {
             remembered.snapshot = Some(known.snapshot());
-            remembered.kept = known.kept().await;
+            remembered.unkept = known.is_unkept();
             remembered.startup = known.startup().or(remembered.startup);
-        } else if foreign.kind == FunctionKind::Action {
-            let kept = cx.state().await?.unwrap_or_else(|| Value::Object(Map::new()));
-            remembered.snapshot = Some(kept.clone());
-            remembered.kept = Some(kept);
+        } else if remembered.keeps {
+            remembered.snapshot = cx.state().await?;
         }
         let mut step = self.step(cx, foreign, config);
         step.startup = remembered.hooked && remembered.startup.is_none();
@@ -173,7 +173,8 @@ impl Pool {
             step,
             config,
             snapshot: remembered.snapshot.unwrap_or_else(|| Value::Object(Map::new())),
-            kept: remembered.kept,
+            keeps: remembered.keeps,
+            unkept: remembered.unkept,
             startup: remembered.startup,
             late: late(cx)?,
             proxy: cx.egress().proxy_url(),

@@ -163,7 +163,7 @@ async fn what_an_action_remembers_outlives_its_container_and_its_version() -> Re
     };
     remembers(json!({})).await?;
     told(json!({ "do": "remember", "what": { "a": 1 } })).await?;
-    docker(&["kill", &world.container("probe-sailor").await?]).await?;
+    world.end_container("probe-sailor", "KILL").await?;
     remembers(json!({ "a": 1 })).await?;
     told(json!({ "do": "remember", "what": { "b": 2 } })).await?;
     let changed = template

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Child, How, Late, Parse};
+use super::{Child, How, Late, Memory, Parse};
 use crate::broker::{Broker, Happened};
 use crate::facade;
 use crate::lines::{self, Mask};
@@ -33,8 +33,10 @@ pub(crate) struct Start<'a> {
     pub(crate) step: Step,
     pub(crate) config: Value,
     pub(crate) snapshot: Value,
-    /// The snapshot that the orchestrator keeps, of an action.
-    pub(crate) kept: Option<Value>,
+    /// Whether the orchestrator keeps it: of an action.
+    pub(crate) keeps: bool,
+    /// Whether it does not keep this one yet.
+    pub(crate) unkept: bool,
     /// What its hook `startup` returned once.
     pub(crate) startup: Option<Value>,
     pub(crate) late: Late,
@@ -107,8 +109,19 @@ impl Child {
 
     /// Gives a process that is yet to be started its broker and its platform.
     pub(super) async fn prepare(start: Start<'_>) -> Result<Prepared, Error> {
-        let Start { adoption, step, config, snapshot, kept, startup, late, secrets, mut hidden, proxy } =
-            start;
+        let Start {
+            adoption,
+            step,
+            config,
+            snapshot,
+            keeps,
+            unkept,
+            startup,
+            late,
+            secrets,
+            mut hidden,
+            proxy,
+        } = start;
         let (told, happened) = mpsc::unbounded_channel();
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let (password, key) = (secret(), secret());
@@ -130,8 +143,8 @@ impl Child {
             step,
             config,
             broker,
-            kept: kept.map(tokio::sync::Mutex::new),
-            snapshot: Mutex::new(snapshot),
+            memory: Mutex::new(Memory { snapshot, changes: u64::from(unkept), kept: 0 }),
+            keeping: keeps.then(tokio::sync::Mutex::default),
             runs: Mutex::default(),
             quiet: Notify::new(),
             stop,

@@ -9,7 +9,7 @@ use sluice_testkit::eventually;
 
 use crate::harness::Server;
 
-pub(crate) const PATH: &str = "/api/v1/attachments";
+const PATH: &str = "/api/v1/attachments";
 
 pub(crate) async fn developers() -> Server {
     let server = Server::start_with(Settings { attach: true, ..Settings::default() }).await;
